@@ -1,0 +1,175 @@
+"""Every frame that crosses a room: its columns, types and key; and the fixed words of contract.md, section 1.
+
+Instants are ``Datetime("ms")`` without a zone and mean UTC. A frame's key is named beside it; every function that
+returns a frame sorts it by that key, so that equal stores give equal bytes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import polars as pl
+
+INSTANT = pl.Datetime("ms")
+
+HEALTHS = ("HEALTHY", "AT_RISK", "CRITICAL")
+"""Line health, mildest first (the vendor's words)."""
+STATUSES = ("ACTIVE", "FLAGGED")
+"""Line status, mildest first. Never mixed with health."""
+CHAT_HEALTHS = ("HEALTHY", "AT_RISK", "CRITICAL", "OPTED_OUT")
+SEVERITY = {"HEALTHY": 0, "AT_RISK": 1, "CRITICAL": 2, "ACTIVE": 0, "FLAGGED": 1}
+
+DRIVERS = (
+    "engagement",
+    "deliverability",
+    "new_conversations",
+    "recipient_spread",
+    "send_pace",
+    "opt_outs",
+    "flagged",
+    "repeated_content",
+    "unexplained",
+)
+"""Causes of a transition, in the order of contract.md, section 5."""
+VENDOR_DRIVERS = {
+    "engagement": "overall_conversation_health",
+    "deliverability": "overall_conversation_health",
+    "new_conversations": "new_conversation_rate",
+    "recipient_spread": "volume_spike",
+    "send_pace": "volume_spike",
+    "opt_outs": "opt_out_handling",
+    "flagged": "flagged",
+    "repeated_content": "other",
+    "unexplained": "other",
+}
+
+MESSAGES = pl.Schema(
+    {
+        "message_id": pl.String,
+        "line": pl.String,
+        "chat_id": pl.String,
+        "direction": pl.String,  # "outbound" | "inbound"
+        "at": INSTANT,  # sent_at, else received or created time, else (a failure seen alone) failed_at
+        "failed": pl.Boolean,  # outbound with a failure and neither delivered_at nor read_at
+        "delivered_at": INSTANT,
+        "read_at": INSTANT,
+        "failed_at": INSTANT,
+        "failure_code": pl.String,
+        "service": pl.String,
+        "is_group": pl.Boolean,
+        "fingerprint": pl.String,
+    }
+)
+"""Resolved messages, key message_id; in order line, chat_id, at, outbound before inbound, message_id."""
+
+CHATS = pl.Schema(
+    {
+        "chat_id": pl.String,
+        "line": pl.String,
+        "recipient": pl.String,  # keyed pseudonym, null for groups and unknown
+        "is_group": pl.Boolean,
+        "created_at": INSTANT,  # as the vendor told it; null where unknown
+    }
+)
+"""Known chats, key chat_id."""
+
+CHAT_HEALTH = pl.Schema({"chat_id": pl.String, "at": INSTANT, "health": pl.String})
+"""Chat health as it became known, key (chat_id, at)."""
+
+CHANGES = pl.Schema(
+    {
+        "line": pl.String,
+        "changed_at": INSTANT,
+        "previous_health": pl.String,
+        "new_health": pl.String,
+        "previous_status": pl.String,
+        "new_status": pl.String,
+    }
+)
+"""Reported changes as loaded, key (line, changed_at, new_health, new_status)."""
+
+SPELLS = pl.Schema(
+    {
+        "line": pl.String,
+        "kind": pl.String,  # "health" | "status"
+        "state": pl.String,
+        "start_at": INSTANT,  # null: in this state since before the first report
+        "end_at": INSTANT,  # null: still so
+        "start_known": pl.Boolean,  # false: known only by inference (first state, or after a missed report)
+    }
+)
+"""Time in one state, key (line, kind, start_at)."""
+
+TRANSITIONS = pl.Schema(
+    {
+        "line": pl.String,
+        "at": INSTANT,
+        "kind": pl.String,  # "health" | "status"
+        "previous": pl.String,  # null where no report and no earlier change told it
+        "new": pl.String,
+        "worsening": pl.Boolean,
+        "missed_before": pl.Boolean,  # the report's previous value was not the last one we knew: a change was missed
+    }
+)
+"""Changes of health or status to explain, key (line, at, kind)."""
+
+_COUNTS = {
+    "outbound": pl.Int64,
+    "inbound": pl.Int64,
+    "failed": pl.Int64,
+    "mature": pl.Int64,
+    "replied": pl.Int64,
+    "reply_rate": pl.Float64,
+    "new_conversations": pl.Int64,
+    "new_mature": pl.Int64,
+    "new_replied": pl.Int64,
+    "new_reply_rate": pl.Float64,
+    "history_days": pl.Int64,
+    "recipients": pl.Int64,
+    "peak_recipients_1h": pl.Int64,
+    "peak_recipients_24h": pl.Int64,
+    "peak_new_1h": pl.Int64,
+    "peak_new_24h": pl.Int64,
+    "peak_sends_60s": pl.Int64,
+    "unanswered_turns": pl.Int64,
+    "sends_after_opt_out": pl.Int64,
+    "chats_active": pl.Int64,
+    "chats_at_risk": pl.Int64,
+    "chats_critical": pl.Int64,
+    "chats_opted_out": pl.Int64,
+    "health": pl.String,
+    "status": pl.String,
+}
+SIGNALS_DAY = pl.Schema({"line": pl.String, "day": pl.Date, **_COUNTS})
+"""Contract.md, section 3, key (line, day): calendar days of the store's zone."""
+SIGNALS_HOUR = pl.Schema({"line": pl.String, "hour": INSTANT, **_COUNTS})
+"""The same, key (line, hour): the UTC instant at which the hour begins."""
+
+
+class Driver(msgspec.Struct, frozen=True):
+    """One cause in an explanation: its share of the change and the figures behind it."""
+
+    driver: str
+    vendor_driver: str
+    share: float
+    summary: str
+    evidence: dict[str, float | int | str | None]
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Contract.md, section 7: why one transition happened. Instants are ISO 8601 text, UTC, ms, "Z"."""
+
+    line: str
+    at: str
+    kind: str
+    previous: str | None
+    new: str
+    onset: str | None
+    lead_hours: float | None
+    drivers: list[Driver]
+    headline: str
+    chats_to_fix: list[dict[str, float | int | str | None]]
+    actions: list[dict[str, str]]
+    confidence: str
+    confidence_p: float
+    notes: list[str] = []
+    """What the data could not show (missed reports, young line, no chat health, …)."""
