@@ -6,10 +6,12 @@ returns a frame sorts it by that key, so that equal stores give equal bytes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import polars as pl
 
-INSTANT = pl.Datetime("ms")
+INSTANT: Any = pl.Datetime("ms")
 
 HEALTHS = ("HEALTHY", "AT_RISK", "CRITICAL")
 """Line health, mildest first (the vendor's words)."""

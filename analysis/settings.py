@@ -23,27 +23,83 @@ _CONTRACT = "definition of the signal"
 class Settings:
     """All settings in force for one store. Unknown keys and values out of range raise SettingsError."""
 
-    timezone: str = _s("UTC", "IANA zone", None, None, "Zone in which days and hours are cut.", "Linq sandbox resets 00:00 UTC")
-    reply_window_hours: float = _s(24.0, "h", 1, 168, "An inbound message this soon after a send answers it.", "Sendblue and AgentPhone: 24 h reply window; " + _CONTRACT)
-    new_chat_grace_hours: float = _s(24.0, "h", 0, 720, "A chat created longer than this before its first message is not new.", _CONTRACT)
-    young_line_days: int = _s(7, "days", 0, 60, "History below which chats may only look new and nothing is compared with a usual.", _CONTRACT)
-    turn_gap_minutes: float = _s(5.0, "min", 0.1, 60, "Sends in one chat at most this far apart are one turn.", _CONTRACT)
-    late_turn: int = _s(3, "turns", 2, 20, "From this unanswered turn on, a follow-up counts as unanswered.", "Linq help centre: remove after 2-3 unanswered (medium confidence)")
+    timezone: str = _s(
+        "UTC", "IANA zone", None, None, "Zone in which days and hours are cut.", "Linq sandbox resets 00:00 UTC"
+    )
+    reply_window_hours: float = _s(
+        24.0,
+        "h",
+        1,
+        168,
+        "An inbound message this soon after a send answers it.",
+        "Sendblue and AgentPhone: 24 h reply window; " + _CONTRACT,
+    )
+    new_chat_grace_hours: float = _s(
+        24.0, "h", 0, 720, "A chat created longer than this before its first message is not new.", _CONTRACT
+    )
+    young_line_days: int = _s(
+        7, "days", 0, 60, "History below which chats may only look new and nothing is compared with a usual.", _CONTRACT
+    )
+    turn_gap_minutes: float = _s(
+        5.0, "min", 0.1, 60, "Sends in one chat at most this far apart are one turn.", _CONTRACT
+    )
+    late_turn: int = _s(
+        3,
+        "turns",
+        2,
+        20,
+        "From this unanswered turn on, a follow-up counts as unanswered.",
+        "Linq help centre: remove after 2-3 unanswered (medium confidence)",
+    )
     active_days: int = _s(7, "days", 1, 60, "A chat with a message in this many days is active.", _CONTRACT)
-    earliest: str = _s("2000-01-01", "date", None, None, "Times before this day are refused.", "no phone line of this kind is older")
-    latest: str = _s("2099-12-31", "date", None, None, "Times after this day are refused.", "keeps one wrong clock from aging every reply")
-    max_line_mb: int = _s(8, "MB", 1, 1024, "A longer line of a JSON-lines file is refused.", "a webhook delivery is a few kB")
+    earliest: str = _s(
+        "2000-01-01", "date", None, None, "Times before this day are refused.", "no phone line of this kind is older"
+    )
+    latest: str = _s(
+        "2099-12-31",
+        "date",
+        None,
+        None,
+        "Times after this day are refused.",
+        "keeps one wrong clock from aging every reply",
+    )
+    max_line_mb: int = _s(
+        8, "MB", 1, 1024, "A longer line of a JSON-lines file is refused.", "a webhook delivery is a few kB"
+    )
 
-    ref_reply_floor: float = _s(0.15, "share of sends", 0, 1, "Reference line: below it over 7 days sends are delayed.", "Linq help centre, line flagging vs. throttling (medium confidence)")
-    ref_new_per_day: int = _s(50, "new conversations a day", 1, 100000, "Reference line for openers in a day.", "Sendblue, Photon, Tuco: 50 a line and day (other vendors; reference only)")
-    ref_messages_per_day: int = _s(7000, "messages a day", 1, 1000000, "Reference line for total messages in a day.", "Linq guide, rate limits (high confidence)")
+    ref_reply_floor: float = _s(
+        0.15,
+        "share of sends",
+        0,
+        1,
+        "Reference line: below it over 7 days sends are delayed.",
+        "Linq help centre, line flagging vs. throttling (medium confidence)",
+    )
+    ref_new_per_day: int = _s(
+        50,
+        "new conversations a day",
+        1,
+        100000,
+        "Reference line for openers in a day.",
+        "Sendblue, Photon, Tuco: 50 a line and day (other vendors; reference only)",
+    )
+    ref_messages_per_day: int = _s(
+        7000,
+        "messages a day",
+        1,
+        1000000,
+        "Reference line for total messages in a day.",
+        "Linq guide, rate limits (high confidence)",
+    )
 
     def __post_init__(self) -> None:
         """Check every value once, and report all that is wrong together."""
         wrong = []
         for f in dataclasses.fields(self):
             value, low, high = getattr(self, f.name), f.metadata["low"], f.metadata["high"]
-            if low is not None and not (isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high):
+            if low is not None and not (
+                isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+            ):
                 wrong.append(f"{f.name} must be a number from {low} to {high} ({f.metadata['unit']})")
         if self.timezone not in available_timezones():
             wrong.append("timezone must be an IANA name such as America/New_York")

@@ -1,0 +1,60 @@
+"""Line Health: why a messaging line went AT_RISK, since when, how sure, and what to fix first.
+
+Exports of line-health transitions and send metadata are loaded into one DuckDB file; Polars computes the signals; every
+transition is explained by its drivers. The same verbs serve the command line, the app, notebooks and reports:
+
+    import analysis as lh
+    lh.load("exports/")                      # -> LoadReport
+    lh.signals(line="+14155550142")          # -> Polars frame, a row a day
+    lh.explain(line="+14155550142")          # -> Explanations, oldest first
+    lh.chart_why(line="+14155550142")        # -> Altair chart
+
+Names are loaded when first used, so that importing costs little. No message content is ever read, stored or logged.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+_VERBS = {
+    "load": ("analysis.pipeline", "load"),
+    "refresh": ("analysis.pipeline", "refresh"),
+    "status": ("analysis.pipeline", "status"),
+    "quarantine": ("analysis.pipeline", "quarantine"),
+    "sources": ("analysis.pipeline", "sources"),
+    "signals": ("analysis.pipeline", "signals"),
+    "spells": ("analysis.pipeline", "spells"),
+    "transitions": ("analysis.pipeline", "transitions"),
+    "explain": ("analysis.pipeline", "explanations"),
+    "lines": ("analysis.pipeline", "lines"),
+    "messages": ("analysis.pipeline", "messages"),
+    "openers": ("analysis.pipeline", "openers"),
+    "failures": ("analysis.pipeline", "failures"),
+    "settings": ("analysis.pipeline", "settings"),
+    "set_setting": ("analysis.pipeline", "set_setting"),
+    "demo": ("analysis.simulate", "write_demo"),
+    "LineHealthError": ("analysis.errors", "LineHealthError"),
+}
+__all__ = sorted(_VERBS)
+
+
+def _verb(name: str) -> property:
+    module, attribute = _VERBS[name]
+    return property(lambda package: getattr(import_module(module), attribute), lambda package, value: None)
+
+
+class _Package(ModuleType):
+    """This package as a notebook sees it: some rooms share a verb's name (signals, explain), and here the verb wins.
+
+    ``from analysis.signals import panel`` still finds the room. The setters keep the import system from covering a verb.
+    """
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_VERBS})
+
+
+for _name in _VERBS:
+    setattr(_Package, _name, _verb(_name))
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,5 @@
+"""`python -m analysis` is `linehealth`."""
+
+from analysis.cli import main
+
+main()

@@ -1,0 +1,12 @@
+"""The door: files of the outside world come in, checked facts without content or plain recipients go out.
+
+Read in this order: ``opening`` (paths to byte streams), ``webhook`` and ``tables`` (bytes to raw rows), ``facts``
+(raw rows to typed facts or refusals), ``reading`` (one file from end to end, spooled to disk).
+"""
+
+from analysis.sources.mapping import Mapping, load_mapping
+from analysis.sources.opening import Found, find
+from analysis.sources.pseudonym import Pseudonyms, load_key
+from analysis.sources.reading import SourceFacts, read_source
+
+__all__ = ["Found", "Mapping", "Pseudonyms", "SourceFacts", "find", "load_key", "load_mapping", "read_source"]

@@ -1,0 +1,366 @@
+"""Raw rows in, typed facts and refusals out: the rules by which a row is used or refused, with a reason a person can act on.
+
+Nothing that leaves this module holds message content or a plain recipient.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from analysis.schema import CHAT_HEALTHS, HEALTHS, INSTANT, STATUSES
+from analysis.settings import Settings
+from analysis.sources.pseudonym import Pseudonyms, canonical_line
+from analysis.sources.times import in_range, instants, without_zone
+
+_MESSAGE_TIMES = ("sent_at", "seen_at", "delivered_at", "read_at", "failed_at")
+RAW_MESSAGES = (
+    "position", "message_id", "line", "chat_id", "recipient", "direction", *_MESSAGE_TIMES, "failure_code", "service", "is_group",
+    "fingerprint", "trace_id", "chat_health", "chat_health_at", "event_at",
+)  # fmt: skip
+"""Columns of a raw message row; every one but position may be missing or text."""
+RAW_CHATS = ("position", "chat_id", "line", "recipient", "is_group", "created_at", "health", "health_updated_at")
+RAW_CHANGES = ("position", "line", "changed_at", "previous_health", "new_health", "previous_status", "new_status")
+
+MESSAGE_FACTS = pl.Schema(
+    {
+        "position": pl.Int64, "message_id": pl.String, "line": pl.String, "chat_id": pl.String, "recipient": pl.String,
+        "direction": pl.String, "sent_at": INSTANT, "seen_at": INSTANT, "delivered_at": INSTANT, "read_at": INSTANT,
+        "failed_at": INSTANT, "failure_code": pl.String, "service": pl.String, "is_group": pl.Boolean,
+        "fingerprint": pl.String, "trace_id": pl.String,
+    }
+)  # fmt: skip
+CHAT_FACTS = pl.Schema(
+    {
+        "position": pl.Int64,
+        "chat_id": pl.String,
+        "line": pl.String,
+        "recipient": pl.String,
+        "is_group": pl.Boolean,
+        "created_at": INSTANT,
+    }
+)
+HEALTH_FACTS = pl.Schema({"chat_id": pl.String, "at": INSTANT, "health": pl.String})
+CHANGE_FACTS = pl.Schema(
+    {
+        "position": pl.Int64, "line": pl.String, "changed_at": INSTANT, "previous_health": pl.String, "new_health": pl.String,
+        "previous_status": pl.String, "new_status": pl.String,
+    }
+)  # fmt: skip
+REFUSED = pl.Schema({"position": pl.Int64, "kind": pl.String, "reason": pl.String, "fix": pl.String})
+
+_DIRECTIONS = {
+    "outbound": "outbound", "inbound": "inbound", "outgoing": "outbound", "incoming": "inbound", "out": "outbound", "in": "inbound",
+    "sent": "outbound", "received": "inbound",
+}  # fmt: skip
+_SERVICES = {"imessage": "iMessage", "sms": "SMS", "rcs": "RCS", "mms": "SMS"}
+_TRUTHS = {"true": True, "1": True, "t": True, "yes": True, "false": False, "0": False, "f": False, "no": False}
+
+
+@dataclass
+class Facts:
+    """What one block of rows told: facts by kind, refused rows, and notes with how often they apply."""
+
+    messages: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MESSAGE_FACTS))
+    chats: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHAT_FACTS))
+    health: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HEALTH_FACTS))
+    changes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANGE_FACTS))
+    refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REFUSED))
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How raw rows are read: settings, pseudonyms, and the unit and zone of times that do not say their own."""
+
+    settings: Settings
+    pseudonyms: Pseudonyms
+    unit: str | None = None
+    zone: ZoneInfo | None = None
+
+
+def _bounds(settings: Settings) -> tuple[datetime, datetime]:
+    return datetime.fromisoformat(settings.earliest), datetime.fromisoformat(settings.latest) + timedelta(days=1)
+
+
+class _Check:
+    """Collects, for one raw frame, typed columns and the reasons why rows are refused."""
+
+    def __init__(self, raw: pl.DataFrame, kind: str, columns: tuple[str, ...], rules: Rules) -> None:
+        missing = [c for c in columns if c not in raw.columns]
+        self.frame = (
+            raw.with_columns(pl.lit(None, dtype=pl.String).alias(c) for c in missing)
+            .select(columns)
+            .with_row_index("_row")
+        )
+        self.kind, self.rules = kind, rules
+        self.reasons: list[tuple[pl.Series, str, str]] = []
+        self.notes: Counter[str] = Counter()
+        texts = [c for c, dtype in self.frame.schema.items() if dtype == pl.String]
+        self.frame = self.frame.with_columns(
+            pl.when(pl.col(c).str.strip_chars() != "").then(pl.col(c).str.strip_chars()) for c in texts
+        )
+        for c in texts:
+            self.refuse(pl.col(c).str.contains("\x00", literal=True), f"{c} holds a NUL byte", "repair the export")
+            self.refuse(pl.col(c).str.contains("\ufffd", literal=True), f"{c} is not UTF-8 text", "export as UTF-8")
+            self.refuse(
+                pl.col(c).str.len_bytes() > 400,
+                f"{c} is longer than 400 characters",
+                "it should be an id, a word or a time: check the columns",
+            )
+
+    def refuse(self, when: pl.Expr, reason: str, fix: str) -> None:
+        """Refuse the rows where ``when`` holds now (null counts as no)."""
+        rows = self.frame.select(when.fill_null(False).alias("no")).to_series()
+        if rows.len() != self.frame.height:  # a constant condition
+            rows = pl.Series("no", [bool(rows[0])] * self.frame.height, dtype=pl.Boolean)
+        if rows.any():
+            self.reasons.append((rows, reason, fix))
+
+    def text(self, *columns: str) -> None:
+        """Make id columns text, whatever type a Parquet file gave them."""
+        self.frame = self.frame.with_columns(pl.col(c).cast(pl.String, strict=False) for c in columns)
+
+    def instants(self, *columns: str, needed: tuple[str, ...] = ()) -> None:
+        """Read time columns; a present but unusable time refuses the row, as does a missing needed one."""
+        settings = self.rules.settings
+        earliest, latest = _bounds(settings)
+        for c in columns:
+            raw = self.frame[c]
+            if raw.dtype == pl.String and self.rules.unit is None and self.rules.zone is None:
+                self.notes["times without a zone were taken as UTC"] += int(
+                    raw.to_frame().select(without_zone(pl.col(c)).sum()).item() or 0
+                )
+            is_number = pl.col(f"_{c}").str.contains(r"^\d+(\.\d+)?$") if raw.dtype == pl.String else pl.lit(raw.dtype.is_numeric())  # fmt: skip
+            self.frame = self.frame.with_columns(
+                raw.alias(f"_{c}"), instants(raw, unit=self.rules.unit, zone=self.rules.zone).alias(c)
+            )
+            given, unread = pl.col(f"_{c}").is_not_null(), pl.col(c).is_null()
+            if self.rules.unit is None:
+                self.refuse(
+                    given & unread & is_number,
+                    f"{c} is a number without a unit",
+                    'say it in a mapping file: [time] unit = "s" (or ms, us, ns)',
+                )
+                self.refuse(given & unread & ~is_number, f"{c} is not a time", "write it like 2026-03-01T12:00:00Z")
+            else:
+                self.refuse(
+                    given & unread,
+                    f"{c} is not a time",
+                    f'it should be a number of unit "{self.rules.unit}", or like 2026-03-01T12:00:00Z',
+                )
+            self.refuse(
+                ~in_range(c, earliest, latest),
+                f"{c} lies outside {settings.earliest} to {settings.latest}",
+                "correct the clock or the export",
+            )
+            if c in needed:
+                self.refuse(~given, f"{c} is missing", "export this column for every row")
+
+    def words(self, column: str, allowed: dict[str, str], say: str) -> None:
+        """Read a column of fixed words in any case; an unknown word refuses the row."""
+        self.text(column)
+        key = pl.col(column).str.to_lowercase().str.replace_all(r"[\s-]", "_")
+        self.frame = self.frame.with_columns(
+            pl.col(column).alias(f"_{column}"),
+            key.replace_strict(allowed, default=None, return_dtype=pl.String).alias(column),
+        )
+        self.refuse(
+            pl.col(f"_{column}").is_not_null() & pl.col(column).is_null(),
+            f"{column} is none of {say}",
+            "map your words in a mapping file: [values." + column + "]",
+        )
+
+    def flag(self, column: str) -> None:
+        """Read a column of yes or no; anything else is unknown."""
+        if self.frame.schema[column] != pl.Boolean:
+            self.text(column)
+            self.frame = self.frame.with_columns(
+                pl.col(column).str.to_lowercase().replace_strict(_TRUTHS, default=None, return_dtype=pl.Boolean)
+            )
+
+    def split(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the rows to use, and the refused ones with all their reasons."""
+        if not self.reasons:
+            return self.frame, pl.DataFrame(schema=REFUSED)
+        bad = self.reasons[0][0]
+        for rows, _, _ in self.reasons[1:]:
+            bad = bad | rows
+        told = [
+            self.frame.select("_row", "position")
+            .filter(rows)
+            .with_columns(kind=pl.lit(self.kind), reason=pl.lit(reason), fix=pl.lit(fix))
+            for rows, reason, fix in self.reasons
+        ]
+        refused = (
+            pl.concat(told)
+            .group_by("_row", "position", "kind", maintain_order=True)
+            .agg(
+                pl.col("reason").unique(maintain_order=True).str.join("; "),
+                pl.col("fix").unique(maintain_order=True).str.join("; "),
+            )
+        )
+        return self.frame.filter(~bad), refused.select(REFUSED.names()).cast(REFUSED).sort("position")
+
+
+def _lines(frame: pl.DataFrame) -> pl.DataFrame:
+    names = {text: canonical_line(text) for text in frame["line"].drop_nulls().unique()}
+    return frame.with_columns(pl.col("line").replace(list(names), list(names.values()))) if names else frame
+
+
+def _words(words: tuple[str, ...]) -> dict[str, str]:
+    return {w.lower(): w for w in words}
+
+
+def message_facts(raw: pl.DataFrame, rules: Rules, *, line_needed: bool = True, time_needed: bool = True) -> Facts:
+    """Return the facts of raw message rows (RAW_MESSAGES, any of them missing).
+
+    ``line_needed``: refuse rows without a line (tables); webhook events of a known chat may lack it. ``time_needed``: refuse rows
+    that tell no time at all. Chat health with an unknown word or an unusable time is left out and noted; the message is kept.
+    """
+    check = _Check(raw, "message", RAW_MESSAGES, rules)
+    check.text(
+        "message_id",
+        "line",
+        "chat_id",
+        "recipient",
+        "failure_code",
+        "service",
+        "fingerprint",
+        "trace_id",
+        "chat_health",
+    )
+    check.instants(*_MESSAGE_TIMES)
+    check.words("direction", _DIRECTIONS, "outbound, inbound")
+    check.flag("is_group")
+    if line_needed:
+        check.refuse(
+            pl.col("line").is_null(), "line is missing", "export the sending or receiving line of every message"
+        )
+        check.refuse(
+            pl.col("direction").is_null() & pl.col("_direction").is_null(),
+            "direction is missing",
+            "say outbound or inbound for every message",
+        )
+    check.refuse(
+        pl.col("chat_id").is_null() & pl.col("recipient").is_null(),
+        "neither chat_id nor recipient is given",
+        "export one of the two",
+    )
+    check.refuse(
+        pl.col("chat_id").is_null() & pl.col("line").is_null(), "neither line nor chat_id is given", "export the line"
+    )
+    if time_needed:
+        told = pl.any_horizontal(pl.col(f"_{c}").is_not_null() for c in _MESSAGE_TIMES)
+        check.refuse(~told, "no time is given", "export sent_at")
+    good, refused = check.split()
+    facts = Facts(refused=refused, notes=check.notes)
+    people = rules.pseudonyms
+    good = _lines(good).with_columns(
+        people.ids(good["message_id"]),
+        people.ids(good["chat_id"]),
+        people.fingerprints(good["fingerprint"]),
+        # a group has no one recipient; its chat stands for it
+        people.recipients(
+            good.select(pl.when(~pl.col("is_group").fill_null(False)).then("recipient").alias("recipient")).to_series()
+        ),
+        pl.col("service")
+        .str.to_lowercase()
+        .replace_strict(
+            _SERVICES, default=pl.when(pl.col("service").is_not_null()).then(pl.lit("other")), return_dtype=pl.String
+        ),
+        pl.when(pl.col("failure_code").str.contains(r"^[A-Za-z_]{0,24}\d{0,6}$"))
+        .then("failure_code")
+        .when(pl.col("failure_code").is_not_null())
+        .then(pl.lit("other"))
+        .alias("failure_code"),
+        pl.when(pl.col("trace_id").str.contains(r"^[0-9a-f-]{16,40}$") & pl.col("failed_at").is_not_null())
+        .then("trace_id")
+        .alias("trace_id"),
+    )
+    facts.messages = good.select(MESSAGE_FACTS.names()).cast(MESSAGE_FACTS)
+    facts.health = _message_health(good, rules, facts.notes)
+    return facts
+
+
+def _message_health(good: pl.DataFrame, rules: Rules, notes: Counter[str]) -> pl.DataFrame:
+    told = good.filter(pl.col("chat_health").is_not_null() & pl.col("chat_id").is_not_null())
+    return _health_rows(
+        told,
+        "chat_health",
+        "chat_health_at",
+        pl.coalesce(pl.col("sent_at"), pl.col("seen_at"), pl.col("delivered_at")),
+        rules,
+        notes,
+    )
+
+
+def _health_rows(told: pl.DataFrame, word: str, at: str, else_at: pl.Expr, rules: Rules, notes: Counter[str]) -> pl.DataFrame:
+    if told.is_empty():
+        return pl.DataFrame(schema=HEALTH_FACTS)
+    read = told.with_columns(
+        instants(told[at]).alias("_read"),
+        pl.col(word)
+        .str.to_lowercase()
+        .str.replace_all(r"[\s-]", "_")
+        .replace_strict(_words(CHAT_HEALTHS), default=None, return_dtype=pl.String)
+        .alias("health"),
+    )
+    usable = in_range("_read", *_bounds(rules.settings))
+    rows = read.select(
+        "chat_id", pl.when(pl.col(at).is_null()).then(else_at).when(usable).then("_read").alias("at"), "health"
+    )
+    known = rows.drop_nulls()
+    notes["chat health reports had an unknown word or no usable time and were left out"] += rows.height - known.height
+    return known.unique().cast(HEALTH_FACTS).select(HEALTH_FACTS.names()).sort(HEALTH_FACTS.names())
+
+
+def chat_facts(raw: pl.DataFrame, rules: Rules) -> Facts:
+    """Return the facts of raw chat rows (RAW_CHATS, any of them missing); health without its time cannot be placed and is left out."""
+    check = _Check(raw, "chat", RAW_CHATS, rules)
+    check.text("chat_id", "line", "recipient", "health")
+    check.instants("created_at")
+    if check.frame["health_updated_at"].dtype != pl.String or rules.unit or rules.zone:
+        check.frame = check.frame.with_columns(
+            instants(check.frame["health_updated_at"], unit=rules.unit, zone=rules.zone)
+        )
+    check.flag("is_group")
+    check.refuse(pl.col("chat_id").is_null(), "chat_id is missing", "export the id of every chat")
+    check.refuse(pl.col("line").is_null(), "line is missing", "export the line of every chat")
+    good, refused = check.split()
+    people = rules.pseudonyms
+    good = _lines(good).with_columns(
+        people.ids(good["chat_id"]),
+        people.recipients(
+            good.select(pl.when(~pl.col("is_group").fill_null(False)).then("recipient").alias("recipient")).to_series()
+        ),
+    )
+    facts = Facts(refused=refused, notes=check.notes, chats=good.select(CHAT_FACTS.names()).cast(CHAT_FACTS))
+    told = good.filter(pl.col("health").is_not_null())
+    facts.health = _health_rows(told, "health", "health_updated_at", pl.lit(None, dtype=INSTANT), rules, facts.notes)
+    return facts
+
+
+def change_facts(raw: pl.DataFrame, rules: Rules) -> Facts:
+    """Return the facts of raw line changes (RAW_CHANGES, any of them missing)."""
+    check = _Check(raw, "transition", RAW_CHANGES, rules)
+    check.text("line")
+    check.instants("changed_at", needed=("changed_at",))
+    for column, words in (
+        ("previous_health", HEALTHS),
+        ("new_health", HEALTHS),
+        ("previous_status", STATUSES),
+        ("new_status", STATUSES),
+    ):
+        check.words(column, _words(words), ", ".join(words))
+    check.refuse(pl.col("line").is_null(), "line is missing", "export the line of every transition")
+    nothing = pl.all_horizontal(pl.col(f"_{c}").is_null() for c in ("new_health", "new_status"))
+    check.refuse(nothing, "neither new_health nor new_status is given", "export one of the two")
+    good, refused = check.split()
+    return Facts(
+        refused=refused, notes=check.notes, changes=_lines(good).select(CHANGE_FACTS.names()).cast(CHANGE_FACTS)
+    )

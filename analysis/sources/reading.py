@@ -1,0 +1,253 @@
+"""One file in, its facts spooled to disk out: recognised by content, read in blocks, so that memory stays bounded."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import polars as pl
+
+from analysis.errors import SettingsError, SourceError
+from analysis.settings import Settings
+from analysis.sources import tables, webhook
+from analysis.sources.facts import Facts, Rules, change_facts, chat_facts, message_facts
+from analysis.sources.mapping import Mapping
+from analysis.sources.opening import DUCKDB, PARQUET, Stream, fingerprint
+from analysis.sources.pseudonym import Pseudonyms
+
+READER = b"3"
+"""Part of a file's fingerprint: raise it when the same bytes are read differently, so that known files are read again."""
+BLOCK_LINES = 50_000
+WHOLE_JSON_MB = 64
+Progress = Callable[[str, float, float], None]
+"""Called with (what is going on, done, total) while work goes on."""
+
+
+@dataclass
+class SourceFacts:
+    """What one file gave: counts, refused rows, and where its facts are spooled (one Parquet file a block and kind)."""
+
+    path: str
+    source_id: str
+    kind: str
+    spool: Path
+    read: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+    refused: list[pl.DataFrame] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+    blocks: int = 0
+
+    def add(self, facts: Facts) -> None:
+        """Spool the facts of one block."""
+        self.blocks += 1
+        for name in ("messages", "chats", "health", "changes"):
+            frame: pl.DataFrame = getattr(facts, name)
+            if frame.height:
+                frame.write_parquet(self.spool / f"{name}-{self.blocks:06d}.parquet", compression="lz4")
+        if facts.refused.height:
+            self.refused.append(facts.refused)
+        self.notes += facts.notes
+
+
+def source_id(path: Path, mapping: Mapping | None) -> str:
+    """Return the name of a file's content as read by this mapping."""
+    return fingerprint(path, salt=READER + (mapping.salt() if mapping else b""))
+
+
+def read_source(
+    path: Path,
+    *,
+    settings: Settings,
+    pseudonyms: Pseudonyms,
+    mapping: Mapping | None,
+    spool: Path,
+    progress: Progress | None = None,
+) -> SourceFacts:
+    """Read one export from end to end; its rows are facts in ``spool``, or refused with a reason.
+
+    Raises:
+        SourceError: the file as a whole is no export we know, is empty, or cannot be read.
+    """
+    stream = Stream(path)
+    head = next(iter(stream.blocks()), b"")
+    if stream.damage and not head:
+        raise SourceError(stream.damage, where=str(path), fix="export or copy it again")
+    if not head.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise SourceError("the file holds nothing but blanks", where=str(path), fix="export it again")
+    if head[8:12] == DUCKDB:
+        raise SourceError(
+            "this is a DuckDB database, not an export",
+            where=str(path),
+            fix="use it as --store, or export its tables as Parquet",
+        )
+    found = SourceFacts(str(path), source_id(path, mapping), "", spool)
+    rules = Rules(settings, pseudonyms, mapping.time.unit if mapping else None, _zone(mapping))
+    longest = settings.max_line_mb << 20
+    watch = _Watch(path, stream, progress)
+    if head.startswith(PARQUET):
+        _read_parquet(path, stream, mapping, rules, found, watch)
+    elif head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise SourceError("the file is UTF-16 text", where=str(path), fix="save it as UTF-8")
+    elif _looks_like_json(head):
+        _read_json(path, head, longest, rules, found, watch)
+    else:
+        _read_csv(path, mapping, longest, rules, found, watch)
+    return found
+
+
+def _zone(mapping: Mapping | None) -> ZoneInfo | None:
+    if mapping is None or mapping.time.zone is None:
+        return None
+    try:
+        return ZoneInfo(mapping.time.zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise SettingsError(
+            "[time] zone is unknown", where="mapping file", fix="use an IANA name such as America/New_York"
+        ) from None
+
+
+class _Watch:
+    """Tells the caller how far the reading is."""
+
+    def __init__(self, path: Path, stream: Stream, progress: Progress | None) -> None:
+        self.name, self.total, self.progress = path.name, float(max(1, path.stat().st_size)), progress
+        self.stream = stream
+
+    def tell(self, stream: Stream | None = None, share: float | None = None) -> None:
+        if self.progress:
+            done = self.total * share if share is not None else float((stream or self.stream).read_bytes)
+            self.progress(f"reading {self.name}", min(done, self.total), self.total)
+
+
+def _looks_like_json(head: bytes) -> bool:
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n\x00")
+    if text[:1] in (b"{", b"["):
+        return True
+    return any(line.lstrip().startswith(b'{"') for line in text[: 1 << 16].split(b"\n")[:50])
+
+
+def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: SourceFacts, watch: _Watch) -> None:
+    found.kind = "webhook"
+    whole = _whole_document(path, head)
+    stream = Stream(path)
+    lines: Iterator[tuple[int, bytes | None]] = iter(whole) if whole is not None else stream.lines(longest)
+    rows = webhook.Rows()
+    number = 0
+    for number, line in lines:
+        if line is None:
+            found.read += 1
+            rows.refuse(
+                number,
+                "unknown",
+                f"the line is longer than {longest >> 20} MB",
+                "log one delivery a line; raise the setting max_line_mb if it is one",
+            )
+        else:
+            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if text.strip():
+                found.read += 1
+                webhook.read_line(text, number, rows)
+        if number % BLOCK_LINES == 0:
+            _flush(rows, rules, found)
+            rows = webhook.Rows()
+            watch.tell(stream)
+    if stream.damage:
+        found.read += 1
+        rows.refuse(number + 1, "file", stream.damage, "export or copy the file again; what came before is loaded")
+    _flush(rows, rules, found)
+    if whole is not None and found.refused and pl.concat(found.refused)["position"].n_unique() == found.read:
+        raise SourceError(
+            "a JSON document, but not one of webhook deliveries",
+            where=str(path),
+            fix="name logged deliveries (one JSON object a line) or tables",
+        )
+
+
+def _flush(rows: webhook.Rows, rules: Rules, found: SourceFacts) -> None:
+    found.ignored += rows.ignored
+    for facts in rows.facts(rules):
+        found.add(facts)
+
+
+def _whole_document(path: Path, head: bytes) -> list[tuple[int, bytes | None]] | None:
+    """Return the records of a file that is one JSON document over several lines (or a list); None for one object a line."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    first = text.split(b"\n", 1)[0]
+    if text[:1] == b"{":
+        try:
+            msgspec.json.decode(first, type=msgspec.Raw)
+        except msgspec.DecodeError:
+            pass
+        else:
+            return None
+        if b'"' in first and first.count(b'"') > 2:  # a pretty-printed object opens alone or with one key a line
+            return None
+    elif text[:1] != b"[":
+        return None
+    if path.stat().st_size > WHOLE_JSON_MB << 20:
+        return None
+    data = b"".join(Stream(path).blocks()).lstrip(b"\xef\xbb\xbf")
+    try:
+        if data.lstrip()[:1] == b"[":
+            return [(i, bytes(raw)) for i, raw in enumerate(msgspec.json.decode(data, type=list[msgspec.Raw]), start=1)]
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return [(1, data)]
+
+
+_READERS = {"messages": message_facts, "transitions": change_facts, "chats": chat_facts}
+
+
+def _read_parquet(
+    path: Path, stream: Stream, mapping: Mapping | None, rules: Rules, found: SourceFacts, watch: _Watch
+) -> None:
+    with tempfile.TemporaryDirectory(dir=found.spool) as unpacked:
+        plain = path
+        if stream.packing != "plain":
+            plain = Path(unpacked) / "unpacked.parquet"
+            with plain.open("wb") as out:
+                for block in Stream(path).blocks():
+                    out.write(block)
+        try:
+            table, blocks = tables.parquet_blocks(plain, mapping)
+            found.kind = table.kind
+            for rows in blocks:
+                found.read += rows.height
+                found.add(_READERS[table.kind](table.raw(rows), rules))
+                watch.tell(share=0.5)
+        except SourceError as e:
+            raise SourceError(e.problem, where=str(path), fix=e.fix) from None
+
+
+def _read_csv(
+    path: Path, mapping: Mapping | None, longest: int, rules: Rules, found: SourceFacts, watch: _Watch
+) -> None:
+    stream = Stream(path)
+    table, blocks = tables.csv_blocks(stream, mapping, longest)
+    found.kind = table.kind
+    last = 0
+    for block, refused in blocks:
+        found.read += block.height + refused.height
+        last = max([last, *block["position"].tail(1), *refused["position"].tail(1)])
+        if block.height:
+            found.add(_READERS[table.kind](table.raw(block), rules))
+        if refused.height:
+            found.refused.append(refused)
+        watch.tell(stream)
+    if stream.damage:
+        found.read += 1
+        found.add(
+            Facts(
+                refused=pl.DataFrame(
+                    [(last + 1, "file", stream.damage, "export or copy the file again; what came before is loaded")],
+                    schema=tables.REFUSED,
+                    orient="row",
+                )
+            )
+        )

@@ -1,0 +1,449 @@
+"""Lines of logged webhook deliveries in, raw rows out: every generation of the vendor's events, with and without envelope.
+
+Only the fields named here are ever decoded; message parts, names and texts are skipped by the decoder, not dropped afterwards.
+Dispatch is by ``event_type`` (by the fields of a bare ``data`` object where there is none). Source: api.md, section 5.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from analysis.sources.facts import (
+    RAW_CHANGES,
+    RAW_CHATS,
+    RAW_MESSAGES,
+    REFUSED,
+    Facts,
+    Rules,
+    change_facts,
+    chat_facts,
+    message_facts,
+)
+
+Text = str | None
+
+
+class Handle(msgspec.Struct):
+    """One side of a chat: the line itself where ``is_me``."""
+
+    handle: Text = None
+    is_me: bool | None = None
+
+
+class ChatHealth(msgspec.Struct):
+    """A chat's health and when it became so."""
+
+    status: Text = None
+    updated_at: Text = None
+
+
+class ChatRef(msgspec.Struct):
+    """The chat inside a message event of 2026-02-03."""
+
+    id: Text = None
+    is_group: bool | None = None
+    owner_handle: Handle | None = None
+    health_status: ChatHealth | None = None
+
+
+class MessageRef(msgspec.Struct):
+    """The message inside an event of 2025-01-01."""
+
+    id: Text = None
+    sent_at: Text = None
+    created_at: Text = None
+
+
+class LineHealth(msgspec.Struct):
+    """Health in an answer that lists lines."""
+
+    status: Text = None
+
+
+class Fields(msgspec.Struct):
+    """Every field of every ``data`` object that metadata needs."""
+
+    id: Text = None
+    chat: ChatRef | None = None
+    chat_id: Text = None
+    message_id: Text = None
+    message: MessageRef | None = None
+    direction: Text = None
+    is_from_me: bool | None = None
+    is_group: bool | None = None
+    service: Text = None
+    from_: Text = msgspec.field(default=None, name="from")
+    from_handle: Handle | None = None
+    sender_handle: Handle | None = None
+    recipient_phone: Text = None
+    recipient_handle: Handle | None = None
+    created_at: Text = None
+    updated_at: Text = None
+    sent_at: Text = None
+    received_at: Text = None
+    delivered_at: Text = None
+    read_at: Text = None
+    failed_at: Text = None
+    code: int | str | None = None
+    status: Text = None
+    delivery_status: Text = None
+    phone_number: Text = None
+    changed_at: Text = None
+    previous_status: Text = None
+    new_status: Text = None
+    previous_health_status: Text = None
+    new_health_status: Text = None
+    previous_reputation: Text = None
+    new_reputation: Text = None
+    health_status: ChatHealth | None = None
+    handles: list[Handle] | None = None
+    line: Text = None
+    recipient: Text = None
+
+
+class Record(Fields):
+    """One line of a log: an envelope, a bare ``data`` object, or either wrapped as ``body`` or ``payload``."""
+
+    event_type: Text = None
+    trace_id: Text = None
+    data: Fields | None = None
+    body: msgspec.Raw = msgspec.Raw(b"")
+    payload: msgspec.Raw = msgspec.Raw(b"")
+    chats: list[Fields] | None = None
+    messages: list[Fields] | None = None
+    phone_numbers: list[LineHealth] | None = None
+    audit_id: Text = None
+    success: bool | None = None
+    status: int | str | None = None  # type: ignore[assignment]  # a log may keep the HTTP status beside the body
+
+
+class _Kind(msgspec.Struct):
+    event_type: Text = None
+
+
+_decode = msgspec.json.Decoder(Record).decode
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+STATUS_EVENT = "phone_number.status_updated"
+MESSAGE_EVENTS = {
+    "message.sent": "outbound",
+    "message.received": "inbound",
+    "message.delivered": "outbound",
+    "message.read": "outbound",
+}
+READ_EVENTS = frozenset({*MESSAGE_EVENTS, "message.failed", "chat.created", STATUS_EVENT})
+
+
+@dataclass
+class Rows:
+    """Raw rows of one block, by kind, with what was refused or ignored on the way."""
+
+    messages: list[tuple[Any, ...]] = field(default_factory=list)
+    chats: list[tuple[Any, ...]] = field(default_factory=list)
+    changes: list[tuple[Any, ...]] = field(default_factory=list)
+    refused: list[tuple[int, str, str, str]] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
+
+    def refuse(self, position: int, kind: str, reason: str, fix: str) -> None:
+        """Keep the reason why a record cannot be used."""
+        self.refused.append((position, kind, reason, fix))
+
+    def facts(self, rules: Rules) -> list[Facts]:
+        """Return the typed facts of these rows; rows refused on the way are among them."""
+        out = [Facts(refused=pl.DataFrame(self.refused, schema=REFUSED, orient="row"))]
+        if self.messages:
+            out.append(message_facts(_frame(self.messages, RAW_MESSAGES), rules, line_needed=False))
+        if self.chats:
+            out.append(chat_facts(_frame(self.chats, RAW_CHATS), rules))
+        if self.changes:
+            out.append(change_facts(_frame(self.changes, RAW_CHANGES), rules))
+        return out
+
+
+def _frame(rows: list[tuple[Any, ...]], columns: tuple[str, ...]) -> pl.DataFrame:
+    schema = {c: pl.Int64 if c == "position" else pl.Boolean if c == "is_group" else pl.String for c in columns}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _wrong_type(error: msgspec.ValidationError) -> str:
+    path = re.search(r"at `\$\.([A-Za-z_.\[\]]+)`", str(error))
+    return f"field {path.group(1)} has the wrong type" if path else "not a JSON object"
+
+
+def read_line(text: bytes | str, position: int, rows: Rows) -> None:
+    """Sort one line of a log into ``rows``: used, ignored (a known envelope of a kind not needed), or refused with a reason."""
+    try:
+        record = _decode(text)
+    except msgspec.ValidationError as error:
+        try:
+            kind = _decode_kind(text).event_type
+        except (msgspec.DecodeError, ValueError):
+            kind = None
+        if kind is not None and kind not in READ_EVENTS:
+            rows.ignored[_kind_name(kind)] += 1
+        else:
+            rows.refuse(
+                position,
+                kind if kind in READ_EVENTS else "unknown",
+                _wrong_type(error),
+                "compare it with the vendor's webhook reference",
+            )
+        return
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        reason = (
+            "the line holds NUL bytes" if b"\x00" in _bytes(text) else "the line is not valid JSON (cut off or damaged)"
+        )
+        rows.refuse(position, "unknown", reason, "log the delivery's body unchanged, one a line")
+        return
+    except RecursionError:
+        rows.refuse(position, "unknown", "the JSON is nested too deep", "log the delivery's body unchanged")
+        return
+    _sort_record(record, position, rows)
+
+
+def _bytes(text: bytes | str) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+
+
+def _kind_name(kind: str) -> str:
+    return kind if re.fullmatch(r"[a-z_]{1,40}\.[a-z_.]{1,40}", kind) else "other"
+
+
+def _sort_record(record: Record, position: int, rows: Rows) -> None:
+    kind = record.event_type
+    if kind is not None:
+        data = record.data if record.data is not None else record
+        if kind == STATUS_EVENT:
+            _change(data, position, rows)
+        elif kind == "chat.created":
+            _chat(data, position, rows, kind)
+        elif kind == "message.failed":
+            _failure(data, position, rows, record.trace_id)
+        elif kind in MESSAGE_EVENTS:
+            _message(data, position, rows, kind, record.created_at)
+        else:
+            rows.ignored[_kind_name(kind)] += 1
+        return
+    body = bytes(record.body) or bytes(record.payload)
+    if body[:1] in (b"{", b'"'):
+        read_line(msgspec.json.decode(body, type=str) if body.startswith(b'"') else body, position, rows)
+    elif record.data is not None:
+        _sort_bare(record.data, position, rows)
+    elif record.chats is not None or record.messages is not None:
+        for chat in record.chats or []:
+            _chat(chat, position, rows, "chat")
+        for message in record.messages or []:
+            _listed_message(message, position, rows)
+        if not record.chats and not record.messages:
+            rows.ignored["empty list"] += 1
+    elif record.phone_numbers is not None:
+        rows.refuse(
+            position,
+            "phone_numbers",
+            "a list of lines without the time it was asked for",
+            "load transitions, or let `linehealth pull` ask: it stamps the time",
+        )
+    elif record.audit_id is not None:
+        rows.refuse(
+            position,
+            "reputation_audit",
+            "a reputation audit, which is not a webhook delivery",
+            "load the deliveries; audits are kept apart",
+        )
+    elif record.success is False:
+        rows.refuse(position, "error", "an error answer of the API, not an event", "leave it out")
+    else:
+        _sort_bare(record, position, rows)
+
+
+def _sort_bare(data: Fields, position: int, rows: Rows) -> None:
+    if data.new_status or data.new_reputation or data.new_health_status:
+        _change(data, position, rows)
+    elif data.handles is not None:
+        _chat(data, position, rows, "chat.created")
+    elif data.failed_at is not None and data.code is not None:
+        _failure(data, position, rows, None)
+    elif (
+        data.chat is not None
+        or (data.direction is not None and data.line is not None)
+        or (data.message is not None and data.is_from_me is not None)
+    ):
+        _message(data, position, rows, None, None)
+    elif data.message_id is not None and data.status is not None:
+        _status(data, position, rows)
+    elif data.id is not None and data.chat_id is not None and data.is_from_me is not None:
+        _listed_message(data, position, rows)
+    else:
+        rows.refuse(
+            position,
+            "unknown",
+            "not a delivery we know: no event_type and no fields of an event",
+            "log the delivery's body unchanged, one a line",
+        )
+
+
+def _change(data: Fields, position: int, rows: Rows) -> None:
+    previous = data.previous_reputation or data.previous_health_status
+    new = data.new_reputation or data.new_health_status
+    rows.changes.append(
+        (
+            position,
+            data.phone_number or data.line,
+            data.changed_at,
+            previous,
+            new,
+            data.previous_status,
+            data.new_status,
+        )
+    )
+
+
+def _sides(handles: list[Handle]) -> tuple[Text, Text]:
+    """Return the line and the one recipient among the handles of a chat."""
+    mine = sorted(h.handle for h in handles if h.is_me and h.handle)
+    others = [h.handle for h in handles if not h.is_me and h.handle]
+    return (mine[0] if mine else None), (others[0] if len(others) == 1 else None)
+
+
+def _chat(data: Fields, position: int, rows: Rows, kind: str) -> None:
+    line, recipient = _sides(data.handles or [])
+    health = data.health_status or ChatHealth()
+    rows.chats.append(
+        (
+            position,
+            data.id or data.chat_id,
+            line or data.line,
+            recipient,
+            data.is_group,
+            data.created_at,
+            health.status,
+            health.updated_at,
+        )
+    )
+
+
+def _failure(data: Fields, position: int, rows: Rows, trace_id: Text) -> None:
+    message_id = data.message_id or data.id
+    if message_id is None:
+        rows.refuse(
+            position,
+            "message.failed",
+            "the failure names no message",
+            "it cannot be joined to a send: keep the send's own events",
+        )
+        return
+    code = None if data.code is None else str(data.code)
+    rows.messages.append(
+        (
+            position,
+            message_id,
+            None,
+            data.chat_id,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            data.failed_at,
+            code,
+            data.service,
+            None,
+            None,
+            trace_id,
+            None,
+            None,
+            None,
+        )
+    )
+
+
+def _message(data: Fields, position: int, rows: Rows, kind: Text, event_at: Text) -> None:
+    chat, message = data.chat or ChatRef(), data.message or MessageRef()
+    if data.chat is None and data.message_id is not None and data.status is not None and data.message is None:
+        _status(data, position, rows)
+        return
+    message_id = message.id or data.message_id or data.id
+    if message_id is None and data.line is None:
+        rows.refuse(position, kind or "message", "the message has no id", "log the delivery's body unchanged")
+        return
+    direction = data.direction
+    if direction is None and data.is_from_me is not None:
+        direction = "outbound" if data.is_from_me else "inbound"
+    if direction is None and kind is not None:
+        direction = MESSAGE_EVENTS[kind]
+    outbound = direction is not None and direction.lower() == "outbound"
+    owner = chat.owner_handle.handle if chat.owner_handle else None
+    sender = data.sender_handle.handle if data.sender_handle and not data.sender_handle.is_me else None
+    if data.chat is not None:
+        line, recipient = owner, (None if outbound else sender)
+        if line is None and outbound and data.sender_handle and data.sender_handle.is_me:
+            line = data.sender_handle.handle
+    elif data.line is not None:
+        line, recipient = data.line, data.recipient
+    else:
+        source = data.from_ or (data.from_handle.handle if data.from_handle else None)
+        target = data.recipient_phone or (data.recipient_handle.handle if data.recipient_handle else None)
+        line, recipient = (source, target) if outbound else (target, source)
+    is_group = data.is_group if data.is_group is not None else chat.is_group
+    seen_at = (
+        data.received_at
+        or message.created_at
+        or (data.created_at if event_at is None or data.created_at is not event_at else None)
+        or event_at
+    )
+    health = chat.health_status or ChatHealth()
+    rows.messages.append(
+        (
+            position, message_id, line, chat.id or data.chat_id, recipient, direction, data.sent_at or message.sent_at, seen_at,
+            data.delivered_at, data.read_at, data.failed_at, None, data.service, is_group, None, None, health.status, health.updated_at, event_at,
+        )
+    )  # fmt: skip
+
+
+def _status(data: Fields, position: int, rows: Rows) -> None:
+    """Read the short status event {chat_id, message_id, status, updated_at} that one of the vendor's plugins typed."""
+    at = data.updated_at
+    delivered, read, failed = (at if data.status == s else None for s in ("delivered", "read", "failed"))
+    rows.messages.append(
+        (
+            position,
+            data.message_id,
+            None,
+            data.chat_id,
+            None,
+            "outbound",
+            None,
+            None,
+            delivered,
+            read,
+            failed,
+            None,
+            data.service,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+        )
+    )
+
+
+def _listed_message(data: Fields, position: int, rows: Rows) -> None:
+    """Read a message as the API lists it: it names its line only where the line itself sent it."""
+    handle = data.from_handle or Handle(handle=data.from_)
+    outbound = bool(data.is_from_me)
+    failed_at = data.failed_at or (data.updated_at if data.delivery_status == "failed" else None)
+    rows.messages.append(
+        (
+            position, data.id, handle.handle if outbound else None, data.chat_id, None if outbound else handle.handle,
+            "outbound" if outbound else "inbound", data.sent_at, data.created_at, data.delivered_at, data.read_at, failed_at, None,
+            data.service, None, None, None, None, None, None,
+        )
+    )  # fmt: skip

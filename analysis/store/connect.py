@@ -1,0 +1,248 @@
+"""A path in, an open store out: readers open read-only and never wait; a writer changes a copy and swaps it in whole.
+
+Measured for this choice (ecosystem.md, section 2): a reader and a writer cannot hold one DuckDB file at once, and back-to-back
+readers starve a writer. With a copy, a killed write leaves the old store untouched, and every page reads one consistent state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import duckdb
+
+from analysis.errors import StoreError
+from analysis.store import migrations
+
+READ_WAIT_S = 15.0
+WRITE_WAIT_S = 60.0
+
+
+def default_path() -> Path:
+    """Return the store used where none is named: $LINEHEALTH_STORE, else data/linehealth.duckdb."""
+    return Path(os.environ.get("LINEHEALTH_STORE") or Path("data") / "linehealth.duckdb")
+
+
+class Store:
+    """One store on disk. Holds no connection: every read opens, reads and closes."""
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self.path = Path(path) if path is not None else default_path()
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    @property
+    def where(self) -> str:
+        """The path as errors show it."""
+        return str(self.path)
+
+    def exists(self) -> bool:
+        """Return whether there is a file at the path."""
+        return self.path.exists()
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a read-only connection to one consistent state.
+
+        Raises:
+            StoreError: no store there, not ours, damaged, of another version, or held by another program.
+        """
+        con = self._open_existing()
+        try:
+            if migrations.check_version(con, self.where) < migrations.VERSION:
+                raise StoreError(
+                    "the store was made by an older version",
+                    where=self.where,
+                    fix="run `linehealth refresh` once: it brings the store up to date",
+                )
+            yield con
+        finally:
+            con.close()
+
+    def _open_existing(self) -> duckdb.DuckDBPyConnection:
+        if not self.path.exists():
+            raise StoreError(f"no store at {self.where}", fix="load exports first: linehealth load PATH")
+        if not self.path.is_file():
+            raise StoreError("the store is not a file", where=self.where, fix="name a file as --store")
+        return _connect(self.path, read_only=True, wait=READ_WAIT_S)
+
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection to a copy that replaces the store when the block ends without an error.
+
+        One writer at a time; the store is made where there is none. Raises StoreError as ``reader`` does.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise StoreError(
+                f"its folder cannot be made ({e.strerror})", where=self.where, fix="name another --store"
+            ) from None
+        with _turnstile(self.path):
+            copy = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
+            try:
+                _clear(copy)
+                self._copy_to(copy)
+                con = _connect(copy, read_only=False, wait=0)
+                try:
+                    con.execute("begin")
+                    migrations.migrate(con, self.where)
+                    yield con
+                    con.execute("insert or replace into meta values ('snapshot', ?)", [uuid.uuid4().hex])
+                    con.execute("commit")
+                    con.execute("checkpoint")
+                finally:
+                    con.close()
+                self._swap_in(copy)
+            except OSError as e:
+                raise StoreError(
+                    f"the store cannot be written ({e.strerror}); the old one is unchanged",
+                    where=self.where,
+                    fix="free disk space or correct the rights, and run the same command again",
+                ) from None
+            except (duckdb.IOException, duckdb.OutOfMemoryException) as e:
+                raise StoreError(
+                    f"the store cannot be written ({_short(e)}); the old one is unchanged",
+                    where=self.where,
+                    fix="free disk space or memory, and run the same command again",
+                ) from None
+            finally:
+                _clear(copy)
+
+    def _copy_to(self, copy: Path) -> None:
+        if not self.path.exists():
+            copy.touch(mode=0o600)
+            copy.unlink()  # DuckDB makes its own file; this proved that the folder can be written
+            return
+        con = self._open_existing()  # holding it open keeps other programs from writing while we copy
+        try:
+            migrations.check_version(con, self.where)
+            shutil.copyfile(self.path, copy)
+            log = Path(f"{self.path}.wal")
+            if log.exists():
+                shutil.copyfile(log, f"{copy}.wal")
+        finally:
+            con.close()
+
+    def _swap_in(self, copy: Path) -> None:
+        copy.chmod(0o600)
+        with copy.open("rb") as file:
+            os.fsync(file.fileno())
+        copy.replace(self.path)
+        Path(f"{self.path}.wal").unlink(missing_ok=True)
+        if os.name == "posix":
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def snapshot(self) -> str:
+        """Return a word that changes with every write of the store; empty where there is none. Costs no connection."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return ""
+        return f"{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"
+
+
+def _clear(copy: Path) -> None:
+    for path in (copy, Path(f"{copy}.wal")):
+        path.unlink(missing_ok=True)
+
+
+def _short(error: Exception) -> str:
+    return str(error).split("\n", 1)[0].split(": ", 1)[-1][:120]
+
+
+def _connect(path: Path, *, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:
+    started, pause = time.monotonic(), 0.005
+    while True:
+        try:
+            con = duckdb.connect(str(path), read_only=read_only, config={"autoinstall_known_extensions": "false"})
+        except (duckdb.IOException, duckdb.ConnectionException) as e:
+            text = str(e)
+            if "lock" not in text and "different configuration" not in text:
+                raise _unusable(path, text) from None
+            if time.monotonic() - started > wait:
+                raise StoreError(
+                    "another program holds the store for writing",
+                    where=str(path),
+                    fix="close it (a DuckDB shell, perhaps) and try again; nothing was changed",
+                ) from None
+            time.sleep(pause * random.uniform(0.5, 1.5))
+            pause = min(pause * 1.5, 0.1)
+        except duckdb.Error as e:
+            raise _unusable(path, str(e)) from None
+        else:
+            con.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
+            return con
+
+
+def _unusable(path: Path, text: str) -> StoreError:
+    if "not a valid DuckDB" in text:
+        return StoreError(
+            "the file is not a store (not a DuckDB database)",
+            where=str(path),
+            fix="name another file as --store; nothing was changed",
+        )
+    if "newer version" in text or "storage version" in text.lower():
+        return StoreError(
+            "the file was written by a newer DuckDB", where=str(path), fix="update linehealth; nothing was changed"
+        )
+    if "Permission denied" in text or "Read-only" in text:
+        return StoreError(
+            "the store cannot be opened (no right to)",
+            where=str(path),
+            fix="correct the rights of the file and its folder",
+        )
+    return StoreError(
+        "the store is damaged",
+        where=str(path),
+        fix="restore a backup, or load your exports into a new --store; nothing was changed",
+    )
+
+
+@contextlib.contextmanager
+def _turnstile(path: Path) -> Iterator[None]:
+    """Let one writer in at a time; the lock dies with its process."""
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        file: IO[str] = lock.open("a")
+    except OSError as e:
+        raise StoreError(
+            f"the store's folder cannot be written ({e.strerror})",
+            where=str(path),
+            fix="correct its rights, or name another --store",
+        ) from None
+    with file:
+        started = time.monotonic()
+        while not _try_lock(file):
+            if time.monotonic() - started > WRITE_WAIT_S:
+                raise StoreError(
+                    "another load or refresh is writing this store",
+                    where=str(path),
+                    fix="wait until it is done and try again; nothing was changed",
+                )
+            time.sleep(0.05)
+        yield
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # no such lock on this system: one writer at a time is then up to the user
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,365 @@
+"""Spooled facts of several files in, merged rows and counts that add up out: the rules by which events become one message.
+
+Every rule is a minimum, an "or" or a set union, so that the order and the split of files, and repeats, change nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+MIN_FIELDS = (
+    "line",
+    "chat_id",
+    "recipient",
+    "direction",
+    "sent_at",
+    "seen_at",
+    "delivered_at",
+    "read_at",
+    "failed_at",
+    "failure_code",
+    "service",
+    "fingerprint",
+    "trace_id",
+)
+_ALL_FIELDS = (*MIN_FIELDS, "is_group")
+# what makes two rows without an id the same message: all but what becomes known later
+_IDENTITY = ("line", "chat_id", "recipient", "direction", "sent_at", "seen_at", "service", "is_group", "fingerprint")
+CONFLICT = (
+    "another line claims this chat",
+    "a chat is on one line: correct the line of these rows; the line with more messages keeps the chat",
+)
+
+
+@dataclass
+class SourceReport:
+    """What came of one file; read = inserted + merged + duplicates + ignored + quarantined."""
+
+    path: str
+    kind: str
+    read: int = 0
+    inserted: int = 0
+    merged: int = 0
+    duplicates: int = 0
+    ignored: int = 0
+    quarantined: int = 0
+    ignored_kinds: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    known: bool = False
+    """The very same content was loaded before; nothing had to be read again."""
+
+    def as_json(self) -> dict[str, object]:
+        """Return the report in the words of contract.md, section 6."""
+        return asdict(self)
+
+
+@dataclass
+class Spooled:
+    """One file's facts on disk, ready to merge."""
+
+    source_id: str
+    path: str
+    kind: str
+    spool: Path
+    read: int
+    ignored: Counter[str]
+    refused: list[pl.DataFrame]
+    notes: Counter[str]
+
+
+def known_source(con: duckdb.DuckDBPyConnection, source_id: str, path: str) -> SourceReport | None:
+    """Return the report of a file whose content is in the store already: all of it is duplicates now."""
+    rows = con.execute(
+        "select kind, read, ignored, quarantined, ignored_kinds, notes from source where source_id = ?", [source_id]
+    ).fetchall()
+    if not rows:
+        return None
+    kind, read, ignored, quarantined, kinds, notes = rows[0]
+    return SourceReport(
+        path,
+        kind,
+        read,
+        0,
+        0,
+        read - ignored - quarantined,
+        ignored,
+        quarantined,
+        json.loads(kinds),
+        json.loads(notes),
+        known=True,
+    )
+
+
+def merge(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: datetime) -> list[SourceReport]:
+    """Merge the facts of these files into an open store (in the caller's transaction) and report each file's counts."""
+    _stage(con, sources)
+    for told in (_count_messages, _count_chats, _count_changes):
+        told(con)
+    _merge_chats(con)
+    _merge_health(con)
+    _merge_changes(con)
+    _merge_messages(con)
+    _settle_owners(con)
+    counts = _count(con, sources)
+    reports = []
+    for number, source in enumerate(sources):
+        c = counts[number]
+        _quarantine(con, source, now)
+        report = SourceReport(
+            source.path, source.kind, source.read, c["inserted"], c["merged"], c["duplicates"], source.ignored.total(), c["quarantined"],
+            dict(sorted(source.ignored.items())), [f"{n:,} {note}" for note, n in sorted(source.notes.items()) if n],
+        )  # fmt: skip
+        con.execute(
+            "insert into source values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [source.source_id, report.path, report.kind, report.read, report.inserted, report.merged, report.duplicates, report.ignored,
+             report.quarantined, json.dumps(report.ignored_kinds), json.dumps(report.notes), now],
+        )  # fmt: skip
+        reports.append(report)
+    for name in (
+        "stage_message",
+        "stage_chat",
+        "stage_health",
+        "stage_change",
+        "told_message",
+        "told_chat",
+        "told_change",
+    ):
+        con.execute(f"drop table temp.{name}")
+    return reports
+
+
+def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:
+    for name, like in (("message", "message"), ("health", "chat_health"), ("change", "change")):
+        con.execute(
+            f"create or replace temp table stage_{name} as select 0 as source_no, 0::bigint as position, * from {like} limit 0"
+        )
+    con.execute(
+        "create or replace temp table stage_chat as select 0 as source_no, 0::bigint as position, chat_id, line, recipient, is_group, created_at from chat limit 0"
+    )
+    identity = ", ".join(_IDENTITY)
+    named = " || '|' || ".join(f"coalesce({c}::varchar, '')" for c in _IDENTITY)
+    for number, source in enumerate(sources):
+        if any(source.spool.glob("messages-*.parquet")):
+            files = str(source.spool / "messages-*.parquet")
+            con.execute(
+                f"insert into temp.stage_message by name select {number} as source_no, * from read_parquet(?) where message_id is not null",
+                [files],
+            )
+            # the k-th of several identical rows of a file is one message, and the same one in every file that has it
+            con.execute(
+                f"""
+                insert into temp.stage_message by name
+                select {number} as source_no, 'x_' || md5({named} || '|' || k::varchar) as message_id, * exclude (message_id, k)
+                from (
+                  select *, row_number() over (partition by {identity} order by delivered_at, read_at, failed_at, failure_code, trace_id, position) as k
+                  from read_parquet(?) where message_id is null
+                )
+                """,
+                [files],
+            )
+        for name in ("chat", "health", "change"):
+            spooled = {"chat": "chats", "health": "health", "change": "changes"}[name]
+            cells = '0 as position, chat_id, "at" as known_at, health' if name == "health" else "*"
+            if any(source.spool.glob(f"{spooled}-*.parquet")):
+                con.execute(
+                    f"insert into temp.stage_{name} by name select {number} as source_no, {cells} from read_parquet(?)",
+                    [str(source.spool / f"{spooled}-*.parquet")],
+                )
+
+
+def _adds(fields: tuple[str, ...], new: str, old: str) -> str:
+    return " or ".join(f"({new}.{c} is not null and ({old}.{c} is null or {new}.{c} < {old}.{c}))" for c in fields)
+
+
+def _told(con: duckdb.DuckDBPyConnection, name: str, table: str, key: tuple[str, ...], fields: tuple[str, ...]) -> None:
+    """Sort every staged row into inserted, merged or duplicates, before the merge changes the store."""
+    on = " and ".join(f"s.{c} is not distinct from t.{c}" for c in key)
+    extra = (
+        " or (s.is_group is not null and t.is_group is null) or (s.is_group and not t.is_group)"
+        if table in ("message", "chat")
+        else ""
+    )
+    whole = ", ".join(f"s.{c}" for c in (*key, *fields, *(["is_group"] if extra else [])))
+    keyed = ", ".join(f"s.{c}" for c in key)
+    con.execute(
+        f"""
+        create or replace temp table told_{name} as
+        select s.source_no, s.position, s.line, {"s.chat_id," if table in ("message", "chat") else "null as chat_id,"}
+          case
+            when row_number() over (partition by {whole} order by s.source_no, s.position) > 1 then 'duplicates'
+            when t.line_known is null and row_number() over (partition by {keyed} order by s.source_no, s.position) = 1 then 'inserted'
+            when t.line_known is null or {_adds(fields, "s", "t")}{extra} then 'merged'
+            else 'duplicates'
+          end as outcome
+        from temp.stage_{name} s
+        left join (select *, true as line_known from {table}) t on {on}
+        """
+    )
+
+
+def _count_messages(con: duckdb.DuckDBPyConnection) -> None:
+    _told(con, "message", "message", ("message_id",), MIN_FIELDS)
+
+
+def _count_chats(con: duckdb.DuckDBPyConnection) -> None:
+    _told(con, "chat", "chat", ("chat_id", "line"), ("recipient", "created_at"))
+
+
+def _count_changes(con: duckdb.DuckDBPyConnection) -> None:
+    _told(
+        con,
+        "change",
+        "change",
+        ("line", "changed_at", "new_health", "new_status"),
+        ("previous_health", "previous_status"),
+    )
+
+
+def _merge_messages(con: duckdb.DuckDBPyConnection) -> None:
+    least = ", ".join(f"min({c}) as {c}" for c in MIN_FIELDS)
+    update = ", ".join(f"{c} = least(t.{c}, s.{c})" for c in MIN_FIELDS)
+    con.execute(
+        f"""
+        merge into message t
+        using (select message_id, {least}, bool_or(is_group) as is_group from temp.stage_message group by message_id) s
+        on t.message_id = s.message_id
+        when matched and ({_adds(MIN_FIELDS, "s", "t")} or (s.is_group is not null and t.is_group is null) or (s.is_group and not t.is_group))
+          then update set {update}, is_group = case when t.is_group is null then s.is_group else t.is_group or coalesce(s.is_group, false) end
+        when not matched then insert by name
+        """
+    )
+
+
+def _merge_chats(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        """
+        merge into chat t
+        using (
+          select chat_id, line, min(recipient) as recipient, bool_or(is_group) as is_group, min(created_at) as created_at, min(first_at) as first_at, true as is_owner
+          from (
+            select chat_id, line, recipient, is_group, created_at, created_at as first_at from temp.stage_chat
+            union all
+            select chat_id, line, recipient, is_group, null, coalesce(sent_at, seen_at, delivered_at, read_at, failed_at)
+            from temp.stage_message where chat_id is not null and line is not null
+          ) group by chat_id, line
+        ) s
+        on t.chat_id = s.chat_id and t.line = s.line
+        when matched then update set
+          recipient = least(t.recipient, s.recipient), created_at = least(t.created_at, s.created_at), first_at = least(t.first_at, s.first_at),
+          is_group = case when t.is_group is null then s.is_group else t.is_group or coalesce(s.is_group, false) end
+        when not matched then insert by name
+        """
+    )
+    # a message of a chat whose line only the chat tells may still name the chat's recipient
+    con.execute(
+        """
+        update chat set recipient = least(chat.recipient, s.recipient)
+        from (
+          select chat_id, min(recipient) as recipient from temp.stage_message
+          where recipient is not null and line is null and chat_id is not null group by chat_id
+        ) s
+        where chat.chat_id = s.chat_id and (chat.recipient is null or s.recipient < chat.recipient)
+        """
+    )
+
+
+def _merge_health(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("insert or ignore into chat_health select distinct chat_id, known_at, health from temp.stage_health")
+
+
+def _merge_changes(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        """
+        merge into change t
+        using (
+          select line, changed_at, new_health, new_status, min(previous_health) as previous_health, min(previous_status) as previous_status
+          from temp.stage_change group by all
+        ) s
+        on t.line = s.line and t.changed_at = s.changed_at and t.new_health is not distinct from s.new_health and t.new_status is not distinct from s.new_status
+        when matched then update set previous_health = least(t.previous_health, s.previous_health), previous_status = least(t.previous_status, s.previous_status)
+        when not matched then insert by name
+        """
+    )
+
+
+def _settle_owners(con: duckdb.DuckDBPyConnection) -> None:
+    """Decide, for every chat that two lines claim, which one has it: a rule over the whole store, so that load order is nothing."""
+    con.execute(
+        """
+        update chat set is_owner = s.is_owner
+        from (
+          select c.chat_id, c.line, row_number() over (partition by c.chat_id order by coalesce(n.messages, 0) desc, c.first_at nulls last, c.line) = 1 as is_owner
+          from chat c
+          left join (
+            select chat_id, line, count(*) as messages from message
+            where chat_id in (select chat_id from chat group by chat_id having count(*) > 1) group by chat_id, line
+          ) n on n.chat_id = c.chat_id and n.line = c.line
+          where c.chat_id in (select chat_id from chat group by chat_id having count(*) > 1)
+        ) s
+        where chat.chat_id = s.chat_id and chat.line = s.line and chat.is_owner <> s.is_owner
+        """
+    )
+
+
+def _count(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> list[Counter[str]]:
+    """Return, for each source, how many of its rows (lines) had which outcome; a line that told several things counts once."""
+    counts: list[Counter[str]] = [Counter() for _ in sources]
+    empty = pl.DataFrame(schema={"source_no": pl.Int32, "position": pl.Int64})
+    refused = pl.concat(  # noqa: F841  # read by DuckDB under its name
+        [
+            empty,
+            *(
+                f.select(pl.lit(number, dtype=pl.Int32).alias("source_no"), "position")
+                for number, s in enumerate(sources)
+                for f in s.refused
+            ),
+        ]
+    )
+    con.execute(
+        """
+        create or replace temp table outcome as
+        select source_no, position, min(case outcome when 'quarantined' then 0 when 'inserted' then 1 when 'merged' then 2 else 3 end) as best
+        from (
+          select source_no, position, 'quarantined' as outcome from refused
+          union all select source_no, position, outcome from temp.told_change
+          union all select t.source_no, t.position, case when c.is_owner = false then 'quarantined' else t.outcome end
+          from temp.told_message t left join chat c on c.chat_id = t.chat_id and c.line = t.line
+          union all select t.source_no, t.position, case when c.is_owner = false then 'quarantined' else t.outcome end
+          from temp.told_chat t left join chat c on c.chat_id = t.chat_id and c.line = t.line
+        ) group by source_no, position
+        """
+    )
+    for number, best, n in con.execute("select source_no, best, count(*) from temp.outcome group by all").fetchall():
+        counts[number][("quarantined", "inserted", "merged", "duplicates")[best]] += n
+    for name in ("message", "chat"):
+        conflicts = f"select distinct t.source_no, t.position from temp.told_{name} t join chat c on c.chat_id = t.chat_id and c.line = t.line where not c.is_owner order by all"
+        for number, position in con.execute(conflicts).fetchall():
+            row = pl.DataFrame(
+                [(position, name, *CONFLICT)],
+                schema={"position": pl.Int64, "kind": pl.String, "reason": pl.String, "fix": pl.String},
+                orient="row",
+            )
+            sources[number].refused.append(row)
+    con.execute("drop table temp.outcome")
+    return counts
+
+
+def _quarantine(con: duckdb.DuckDBPyConnection, source: Spooled, now: datetime) -> None:
+    if not source.refused:
+        return
+    refused = pl.concat(source.refused).sort("position", "kind", "reason")
+    rows = refused.with_columns(  # noqa: F841  # read by DuckDB under its name
+        source_id=pl.lit(source.source_id),
+        ordinal=pl.int_range(pl.len()).over("position").cast(pl.Int32),
+        loaded_at=pl.lit(now).cast(pl.Datetime("ms")),
+    )
+    con.execute(
+        "insert or ignore into quarantine by name select source_id, position, ordinal, kind, reason, fix, loaded_at from rows"
+    )

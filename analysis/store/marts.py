@@ -1,0 +1,40 @@
+"""Derived frames in, tables of the store out: marts are replaced whole, in the same transaction as the facts they rest on."""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+
+from analysis.schema import INSTANT
+
+EXPLANATIONS = pl.Schema(
+    {
+        "line": pl.String, "at": INSTANT, "kind": pl.String, "main_driver": pl.String, "headline": pl.String, "onset": INSTANT,
+        "confidence": pl.String, "document": pl.String,
+    }
+)  # fmt: skip
+"""Explanations as kept, key (line, at, kind)."""
+TABLES = ("signal_day", "signal_hour", "spell", "transition", "explanation")
+
+
+def replace(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    """Replace the rows of one mart by those of a frame with its columns."""
+    if table not in TABLES:
+        raise ValueError(table)
+    con.execute(f"delete from {table}")
+    if "at" in frame.columns:  # a reserved word in SQL: people should not have to quote it
+        frame = frame.rename({"at": "changed_at"})
+    con.execute(f"insert into {table} by name select * from frame")
+
+
+def set_setting(con: duckdb.DuckDBPyConnection, key: str, value: str | None) -> None:
+    """Keep one setting, or forget it where value is None."""
+    if value is None:
+        con.execute("delete from setting where key = ?", [key])
+    else:
+        con.execute("insert or replace into setting values (?, ?)", [key, value])
+
+
+def set_meta(con: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
+    """Keep one fact about the store."""
+    con.execute("insert or replace into meta values (?, ?)", [key, value])

@@ -1,0 +1,58 @@
+"""An open store in, the same store at this program's schema version out: ordered steps, all in one transaction."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import duckdb
+
+from analysis.errors import StoreError
+
+STEPS = ("001_init.sql",)
+"""SQL of each schema version, oldest first: version n is STEPS[n-1]."""
+VERSION = len(STEPS)
+
+
+def version_of(con: duckdb.DuckDBPyConnection, where: str) -> int:
+    """Return a store's schema version; 0 for an empty database.
+
+    Raises:
+        StoreError: the file is a database, but not one of ours.
+    """
+    tables = {name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()}
+    if not tables:
+        return 0
+    if "meta" not in tables:
+        raise StoreError(
+            "this is a DuckDB database, but not a store of Line Health", where=where, fix="name another file as --store"
+        )
+    rows = con.execute("select value from meta where key = 'schema_version'").fetchall()
+    if not rows or not rows[0][0].isdigit():
+        raise StoreError(
+            "the store does not say its version", where=where, fix="make it anew: load your exports into a new --store"
+        )
+    return int(rows[0][0])
+
+
+def check_version(con: duckdb.DuckDBPyConnection, where: str) -> int:
+    """Return a store's version, refusing one that a newer program made.
+
+    Raises:
+        StoreError: the store is newer than this program, or not ours.
+    """
+    version = version_of(con, where)
+    if version > VERSION:
+        raise StoreError(
+            f"the store has version {version}, this program knows {VERSION}",
+            where=where,
+            fix="update linehealth, or use another --store; nothing was changed",
+        )
+    return version
+
+
+def migrate(con: duckdb.DuckDBPyConnection, where: str) -> None:
+    """Bring an open store to VERSION; the caller's transaction makes it all or nothing."""
+    version = check_version(con, where)
+    for number, name in enumerate(STEPS[version:], start=version + 1):
+        con.execute(files("analysis.store").joinpath("sql", name).read_text("utf-8"))
+        con.execute("insert or replace into meta values ('schema_version', ?)", [str(number)])

@@ -1,0 +1,283 @@
+"""An open store in, frames of ``analysis.schema`` out: the one door from DuckDB to Polars."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import duckdb
+import polars as pl
+
+from analysis.schema import (
+    CHANGES,
+    CHAT_HEALTH,
+    CHATS,
+    INSTANT,
+    MESSAGES,
+    SIGNALS_DAY,
+    SIGNALS_HOUR,
+    SPELLS,
+    TRANSITIONS,
+)
+
+_MESSAGE_ORDER = "line, chat_id, sent_at, direction desc, message_id"
+
+
+def _between(
+    column: str, line: str | None, since: datetime | None, until: datetime | None
+) -> tuple[str, dict[str, object]]:
+    """Return a where clause for a line and a half-open period [since, until), with its parameters."""
+    parts: list[str] = ["true"]
+    values: dict[str, object] = {}
+    for test, name, value in (
+        ("line = $line", "line", line),
+        (f"{column} >= $since", "since", since),
+        (f"{column} < $until", "until", until),
+    ):
+        if value is not None:
+            parts.append(test)
+            values[name] = value
+    return " and ".join(parts), values
+
+
+def _frame(
+    con: duckdb.DuckDBPyConnection, sql: str, schema: pl.Schema, values: dict[str, object] | None = None
+) -> pl.DataFrame:
+    relation = con.sql(sql, params=values) if values else con.sql(sql)
+    return relation.pl().select(schema.names()).cast(schema)
+
+
+def messages(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    line: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pl.DataFrame:
+    """Return placed messages as MESSAGES, in its order."""
+    where, values = _between("sent_at", line, since, until)
+    return _frame(
+        con, f'select *, sent_at as "at" from messages where {where} order by {_MESSAGE_ORDER}', MESSAGES, values
+    )
+
+
+def chats(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.DataFrame:
+    """Return known chats as CHATS, key chat_id."""
+    where, values = _between("created_at", line, None, None)
+    return _frame(con, f"select * from chats where {where} order by chat_id", CHATS, values)
+
+
+def chat_health(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health."""
+    return _frame(con, 'select chat_id, known_at as "at", health from chat_health order by all', CHAT_HEALTH)
+
+
+def changes(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return reported changes as CHANGES, in order of its key."""
+    return _frame(con, "select * from change order by line, changed_at, new_health, new_status", CHANGES)
+
+
+def signals(
+    con: duckdb.DuckDBPyConnection,
+    grain: str,
+    *,
+    line: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pl.DataFrame:
+    """Return the signals mart as SIGNALS_DAY or SIGNALS_HOUR for [since, until), in order of its key."""
+    where, values = _between(grain, line, since, until)
+    return _frame(
+        con,
+        f"select * from signal_{grain} where {where} order by line, {grain}",
+        SIGNALS_DAY if grain == "day" else SIGNALS_HOUR,
+        values,
+    )
+
+
+def spells(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.DataFrame:
+    """Return time in each state as SPELLS, in order line, kind, start_at (unknown first)."""
+    where, values = _between("start_at", line, None, None)
+    return _frame(
+        con,
+        f"select * from spell where {where} order by line, kind, start_at nulls first, end_at nulls last",
+        SPELLS,
+        values,
+    )
+
+
+def transitions(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    line: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pl.DataFrame:
+    """Return changes to explain as TRANSITIONS, in order of its key."""
+    where, values = _between("changed_at", line, since, until)
+    return _frame(
+        con,
+        f'select *, changed_at as "at" from transition where {where} order by line, changed_at, kind',
+        TRANSITIONS,
+        values,
+    )
+
+
+def explanation_documents(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    line: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[str]:
+    """Return the JSON documents of explanations, oldest transition first."""
+    where, values = _between("changed_at", line, since, until)
+    return [
+        row[0]
+        for row in con.execute(
+            f"select document from explanation where {where} order by changed_at, line, kind", values
+        ).fetchall()
+    ]
+
+
+def openers(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    line: str,
+    since: datetime,
+    until: datetime,
+    window_hours: float,
+    grace_hours: float,
+    as_of: datetime,
+) -> pl.DataFrame:
+    """Return the opening sends of new conversations in [since, until): at, chat_id, answered (null while too young to say)."""
+    sql = """
+    with first as (
+      select chat_id, min(sent_at) as sent_at from messages where line = $line
+      group by chat_id having min(sent_at) >= $since and min(sent_at) < $until
+    ),
+    opener as (
+      select f.chat_id, f.sent_at
+      from first f join messages m on m.line = $line and m.chat_id = f.chat_id and m.sent_at = f.sent_at and m.direction = 'outbound'
+      left join chats c on c.chat_id = f.chat_id
+      where c.created_at is null or c.created_at >= f.sent_at - to_milliseconds($grace)
+      group by f.chat_id, f.sent_at
+    )
+    select o.sent_at as "at", o.chat_id,
+      case when o.sent_at <= $as_of - to_milliseconds($window)
+        then exists (
+          from messages r where r.line = $line and r.chat_id = o.chat_id and r.direction = 'inbound'
+          and r.sent_at > o.sent_at and r.sent_at <= o.sent_at + to_milliseconds($window)
+        )
+      end as answered
+    from opener o order by o.sent_at, o.chat_id
+    """
+    values = {
+        "line": line,
+        "since": since,
+        "until": until,
+        "window": int(window_hours * 3_600_000),
+        "grace": int(grace_hours * 3_600_000),
+        "as_of": as_of,
+    }
+    return _frame(con, sql, pl.Schema({"at": INSTANT, "chat_id": pl.String, "answered": pl.Boolean}), values)
+
+
+def failures(con: duckdb.DuckDBPyConnection, *, line: str, since: datetime, until: datetime) -> pl.DataFrame:
+    """Return failed sends in [since, until) by UTC hour and code: hour, failure_code, failed."""
+    sql = """
+    select date_trunc('hour', sent_at) as hour, coalesce(failure_code, 'no code') as failure_code, count(*) as failed
+    from messages where line = $line and sent_at >= $since and sent_at < $until and failed group by all order by all
+    """
+    return _frame(
+        con,
+        sql,
+        pl.Schema({"hour": INSTANT, "failure_code": pl.String, "failed": pl.Int64}),
+        {"line": line, "since": since, "until": until},
+    )
+
+
+def lines(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return one row a line: line, health, status, since (of the present health), first_at, last_at, messages, transitions."""
+    sql = """
+    with known as (select line from signal_day union select line from spell union select line from chat),
+    span as (select line, min(sent_at) as first_at, max(sent_at) as last_at, count(*) as messages from messages group by line),
+    health as (select line, state, start_at from spell where kind = 'health' and end_at is null),
+    status as (select line, state from spell where kind = 'status' and end_at is null),
+    changed as (select line, count(*) as transitions from transition group by line)
+    select k.line, h.state as health, s.state as status, h.start_at as since, p.first_at, p.last_at,
+      coalesce(p.messages, 0) as messages, coalesce(c.transitions, 0) as transitions
+    from known k left join span p using (line) left join health h using (line) left join status s using (line) left join changed c using (line)
+    order by k.line
+    """
+    schema = pl.Schema(
+        {
+            "line": pl.String,
+            "health": pl.String,
+            "status": pl.String,
+            "since": INSTANT,
+            "first_at": INSTANT,
+            "last_at": INSTANT,
+            "messages": pl.Int64,
+            "transitions": pl.Int64,
+        }
+    )
+    return _frame(con, sql, schema)
+
+
+def sources(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the files loaded, oldest first, with their counts."""
+    return con.sql(
+        "select path, kind, read, inserted, merged, duplicates, ignored, quarantined, ignored_kinds, notes, loaded_at from source order by loaded_at, path, source_id"
+    ).pl()
+
+
+def quarantine(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return refused rows: source, position, kind, reason, fix, loaded_at."""
+    return con.sql(
+        "select coalesce(s.path, q.source_id) as source, q.position, q.kind, q.reason, q.fix, q.loaded_at "
+        "from quarantine q left join source s using (source_id) order by source, q.position, q.ordinal"
+    ).pl()
+
+
+def as_of(con: duckdb.DuckDBPyConnection) -> datetime | None:
+    """Return the latest event time in the store, over all lines; None where there is no event."""
+    row = con.execute(
+        """
+        select max(latest) from (
+          select max(greatest(coalesce(sent_at, seen_at), delivered_at, read_at, failed_at)) as latest from message
+          union all select max(changed_at) from change
+          union all select max(created_at) from chat
+          union all select max(known_at) from chat_health
+        )
+        """
+    ).fetchall()
+    return row[0][0] if row else None
+
+
+def settings(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the settings that differ from their defaults, as text."""
+    return dict(con.execute("select key, value from setting order by key").fetchall())
+
+
+def totals(con: duckdb.DuckDBPyConnection) -> dict[str, object]:
+    """Return how much the store holds, by kind."""
+    sql = """
+    select
+      (select count(*) from message), (select count(*) from chat where is_owner), (select count(*) from transition), (select count(*) from quarantine),
+      (select count(*) from source), (select count(*) from waiting), (select value from meta where key = 'schema_version'),
+      (select min(sent_at) from messages), (select max(loaded_at) from source),
+      (select count(distinct line) from (select line from signal_day union select line from spell union select line from chat))
+    """
+    names = (
+        "messages",
+        "chats",
+        "transitions",
+        "quarantined",
+        "files",
+        "waiting",
+        "schema_version",
+        "first_at",
+        "loaded_at",
+        "lines",
+    )
+    return dict(zip(names, con.execute(sql).fetchall()[0], strict=True))
