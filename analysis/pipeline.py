@@ -324,7 +324,8 @@ def _settings(con: Any) -> Settings:
 
 def _settings_of(kept: dict[str, str]) -> Settings:
     """Return settings from their text; a word that is no setting, or no value of its type, is an error."""
-    known = {f.name: type(getattr(Settings(), f.name)) for f in fields(Settings)}
+    defaults = Settings()
+    known = {f.name: type(getattr(defaults, f.name)) for f in fields(Settings)}
     values: dict[str, Any] = {}
     for key, text in kept.items():
         if key not in known:
@@ -539,4 +540,4 @@ def _moment(when: When) -> datetime | None:
             ) from None
     if isinstance(when, datetime):
         return when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when
-    return datetime(when.year, when.month, when.day)  # noqa: DTZ001  # UTC by convention of this package
+    return datetime(when.year, when.month, when.day)  # UTC by convention of this package

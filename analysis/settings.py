@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from analysis.errors import SettingsError
 
@@ -17,6 +17,14 @@ def _s(default: Any, unit: str, low: float | None, high: float | None, help: str
 
 _METHOD = "shared method sheet, section 2 (a starting point, tuned on one simulator)"
 _CONTRACT = "definition of the signal"
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ class Settings:
                 isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
             ):
                 wrong.append(f"{f.name} must be a number from {low} to {high} ({f.metadata['unit']})")
-        if self.timezone not in available_timezones():
+        if not _is_zone(self.timezone):
             wrong.append("timezone must be an IANA name such as America/New_York")
         if wrong:
             raise SettingsError("; ".join(wrong), where="settings", fix="correct or remove the value")

@@ -299,7 +299,9 @@ def _message_health(good: pl.DataFrame, rules: Rules, notes: Counter[str]) -> pl
     )
 
 
-def _health_rows(told: pl.DataFrame, word: str, at: str, else_at: pl.Expr, rules: Rules, notes: Counter[str]) -> pl.DataFrame:
+def _health_rows(
+    told: pl.DataFrame, word: str, at: str, else_at: pl.Expr, rules: Rules, notes: Counter[str]
+) -> pl.DataFrame:
     if told.is_empty():
         return pl.DataFrame(schema=HEALTH_FACTS)
     read = told.with_columns(

@@ -1,0 +1,72 @@
+"""Fixtures shared by all tests: a key of their own, never the user's, and stores in temporary folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _own_key(monkeypatch):
+    monkeypatch.setenv("LINEHEALTH_KEY", "a key that only the tests use")
+    monkeypatch.delenv("LINEHEALTH_STORE", raising=False)
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    return tmp_path / "store" / "test.duckdb"
+
+
+@pytest.fixture(scope="session")
+def examples() -> list[dict]:
+    """The vendor's payloads (../shared/examples.jsonl), or a skip where they are not beside the project."""
+    path = SHARED / "examples.jsonl"
+    if not path.exists():
+        pytest.skip("../shared/examples.jsonl is not beside the project")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def write(tmp_path) -> Callable[..., Path]:
+    """Write a file of JSON lines (dicts), text or bytes into the test's folder."""
+
+    def _write(name: str, content) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        elif isinstance(content, str):
+            path.write_text(content, encoding="utf-8")
+        else:
+            path.write_text("".join(json.dumps(row) + "\n" for row in content), encoding="utf-8")
+        return path
+
+    return _write
+
+
+@pytest.fixture(scope="session")
+def demo_files(tmp_path_factory) -> Path:
+    """The default demo fleet as exports, made once."""
+    from analysis.simulate import write_demo
+
+    folder = tmp_path_factory.mktemp("demo") / "fleet"
+    write_demo(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_store(demo_files, tmp_path_factory) -> Path:
+    """The default demo fleet, loaded once; tests only read it."""
+    from analysis import pipeline
+
+    path = tmp_path_factory.mktemp("demo-store") / "demo.duckdb"
+    patch = pytest.MonkeyPatch()
+    patch.setenv("LINEHEALTH_KEY", "a key that only the tests use")
+    pipeline.load(demo_files, store=path)
+    patch.undo()
+    return path

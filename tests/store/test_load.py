@@ -1,0 +1,383 @@
+"""Loading, seen from outside: what is in the store afterwards, whatever the order, split and repeats of the files."""
+
+import gzip
+import random
+
+import polars as pl
+import pytest
+import zstandard
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from analysis import pipeline
+from tests import events
+from tests.events import LINE, at, changed, created, envelope, failed, message
+
+MESSAGE_COLUMNS = "message_id,line,chat_id,recipient,direction,sent_at,delivered_at,failed_at,failure_code,service\n"
+
+
+def _adds_up(report):
+    for part in (*[vars(s) for s in report.sources], report.totals):
+        assert part["read"] == sum(part[c] for c in ("inserted", "merged", "duplicates", "ignored", "quarantined"))
+
+
+def _load(store, *paths, **options):
+    report = pipeline.load(list(paths), store=store, **options)
+    assert not report.failed
+    _adds_up(report)
+    return report
+
+
+def _exports(store) -> tuple[str, str, str]:
+    frames = (pipeline.signals(store), pipeline.signals(store, grain="hour"), pipeline.messages(store))
+    return tuple(pipeline.as_csv(f) for f in frames)
+
+
+# ---------------------------------------------------------------- events become messages
+
+
+def test_the_events_of_one_message_become_one_row(store, write):
+    path = write(
+        "log.jsonl",
+        [
+            message("message.sent", "m1", 1),
+            message("message.delivered", "m1", 1),
+            message("message.read", "m1", 1, later=0.5),
+        ],
+    )
+    report = _load(store, path)
+    assert (report.totals["inserted"], report.totals["merged"]) == (1, 2)
+    (row,) = pipeline.messages(store).to_dicts()
+    assert (row["line"], row["direction"], row["failed"]) == (LINE, "outbound", False)
+    assert pipeline.records(pipeline.messages(store))[0]["delivered_at"] == at(1.01)
+    assert pipeline.records(pipeline.messages(store))[0]["read_at"] == at(1.5)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+def test_a_delivery_wins_over_a_failure_in_any_order(store, write, order):
+    told = [message("message.sent", "m1", 1), failed("m1", 1.001), message("message.delivered", "m1", 1, later=2)]
+    for i in order:
+        _load(store, write(f"{i}.jsonl", [told[i]]))
+    assert pipeline.signals(store)["failed"].sum() == 0
+    assert pipeline.messages(store)["failure_code"].to_list() == ["4001"]
+
+
+def test_a_failure_is_joined_to_its_send_by_message_id(store, write):
+    _load(store, write("a.jsonl", [failed("m1", 1.001, code=3007)]))
+    assert pipeline.messages(store).is_empty()  # nobody said yet whose message it was
+    assert pipeline.status(store)["waiting"] == 1
+    _load(store, write("b.jsonl", [message("message.sent", "m1", 1)]))
+    assert pipeline.status(store)["waiting"] == 0
+    assert pipeline.messages(store).select("line", "failed", "failure_code").row(0) == (LINE, True, "3007")
+
+
+def test_a_failure_whose_send_was_never_seen_counts_on_the_line_of_its_chat(store, write):
+    _load(store, write("a.jsonl", [created("chat-1", 0), failed("m1", 1)]))
+    assert pipeline.signals(store).select("outbound", "failed").row(0) == (1, 1)
+
+
+def test_a_late_reconciled_message_counts_when_it_was_sent(store, write):
+    late = message("message.received", "m2", 2, reconciled_at=at(30))
+    _load(store, write("log.jsonl", [message("message.sent", "m1", 1), message("message.sent", "m3", 40), late]))
+    day = pipeline.signals(store).row(0, named=True)
+    assert (day["inbound"], day["replied"]) == (1, 1)
+
+
+def test_the_older_payload_names_the_line_on_either_side(store, write):
+    frame = {"chat_id": "chat-1", "is_group": False, "service": "iMessage"}
+    out = {
+        **frame,
+        "from": LINE,
+        "recipient_phone": "+12065550117",
+        "is_from_me": True,
+        "message": {"id": "m1", "parts": []},
+        "sent_at": at(1),
+    }
+    back = {
+        **frame,
+        "from": "+12065550117",
+        "recipient_phone": LINE,
+        "is_from_me": False,
+        "message": {"id": "m2", "parts": []},
+        "received_at": at(2),
+    }
+    log = [envelope("message.sent", out, 1, "2025-01-01"), envelope("message.received", back, 2, "2025-01-01")]
+    _load(store, write("v1.jsonl", log))
+    assert pipeline.messages(store)["line"].unique().to_list() == [LINE]
+    assert pipeline.messages(store)["direction"].to_list() == ["outbound", "inbound"]
+
+
+def test_bare_data_objects_are_read_like_enveloped_ones(store, tmp_path, write):
+    log = [
+        message("message.sent", "m1", 1),
+        message("message.received", "m2", 2),
+        changed(3, "HEALTHY", "AT_RISK"),
+        failed("m1", 1.1),
+        created("chat-1", 0),
+    ]
+    _load(store, write("enveloped.jsonl", log))
+    bare = tmp_path / "bare.duckdb"
+    _load(bare, write("bare.jsonl", [e["data"] for e in log]))
+    assert _exports(bare) == _exports(store)
+    assert pipeline.transitions(bare).equals(pipeline.transitions(store))
+
+
+@pytest.mark.parametrize("wrap", [lambda e: {"headers": {}, "body": e}, lambda e: {"received": 1, "payload": e}])
+def test_deliveries_wrapped_by_a_logger_are_unwrapped(store, write, wrap):
+    _load(store, write("log.jsonl", [wrap(message("message.sent", "m1", 1))]))
+    assert pipeline.messages(store).height == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "health"),
+    [("", (None, None)), ("health_status", ("HEALTHY", "AT_RISK")), ("reputation", ("HEALTHY", "AT_RISK"))],
+)
+def test_every_generation_of_a_line_change_is_read(store, write, names, health):
+    _load(store, write("log.jsonl", [changed(1, *health, names=names, status=("ACTIVE", "FLAGGED"))]))
+    kinds = {r["kind"]: (r["previous"], r["new"]) for r in pipeline.transitions(store).to_dicts()}
+    assert kinds["status"] == ("ACTIVE", "FLAGGED")
+    assert kinds.get("health", (None, None)) == health
+
+
+def test_reputation_wins_where_both_names_differ(store, write):
+    event = changed(1, "HEALTHY", "CRITICAL")
+    event["data"] |= {"previous_health_status": "HEALTHY", "new_health_status": "AT_RISK"}
+    _load(store, write("log.jsonl", [event]))
+    assert pipeline.transitions(store)["new"].to_list() == ["CRITICAL"]
+
+
+def test_one_change_told_by_two_subscriptions_is_one_transition(store, write):
+    old, new = changed(1, "HEALTHY", "AT_RISK", names="health_status"), changed(1, "HEALTHY", "AT_RISK")
+    new["event_id"] = "another"
+    report = _load(store, write("log.jsonl", [old, new]))
+    assert report.totals["duplicates"] == 1
+    assert pipeline.transitions(store).height == 1
+
+
+def test_kinds_of_events_not_needed_are_counted_not_refused(store, write):
+    log = [
+        envelope("reaction.added", {"is_from_me": False, "message_id": 7, "handle": "x"}, 1),
+        envelope("something.new", {"a": [1]}, 1),
+    ]
+    report = _load(store, write("log.jsonl", [*log, message("message.sent", "m1", 1)]))
+    assert report.totals["ignored"] == 2
+    assert report.sources[0].ignored_kinds == {"reaction.added": 1, "something.new": 1}
+
+
+def test_every_example_of_the_vendor_is_loaded_or_refused_with_a_reason(store, write, examples):
+    report = _load(store, write("examples.jsonl", examples))
+    assert report.totals["read"] == 20
+    refused = pipeline.quarantine(store).sort("position").to_dicts()
+    assert [r["position"] for r in refused] == [1, 2, 5, 6, 7]
+    assert all(r["reason"] and r["fix"] for r in refused)
+    assert pipeline.messages(store).height == 6
+    assert pipeline.transitions(store).select("kind", "new").rows() == [
+        ("status", "FLAGGED"),
+        ("health", "AT_RISK"),
+        ("health", "HEALTHY"),
+        ("health", "AT_RISK"),
+    ]
+
+
+# ---------------------------------------------------------------- order, split, repeats
+
+
+_POOL = [
+    *(message(kind, f"m{i}", i, chat=f"chat-{i % 3}", person=f"+1206555011{i % 3}") for i in range(6) for kind in ("message.sent", "message.delivered")),
+    *(message("message.received", f"r{i}", i + 0.5, chat=f"chat-{i % 3}", health=("HEALTHY", "AT_RISK", "OPTED_OUT")[i % 3], health_at=i + 0.5) for i in range(5)),
+    failed("m3", 3.2), failed("m9", 4.0, chat="chat-0"), created("chat-1", 0.5), created("chat-2", -40),
+    changed(5, "HEALTHY", "AT_RISK"), changed(9, "AT_RISK", "CRITICAL", status=("ACTIVE", "FLAGGED")), changed(9, "AT_RISK", "CRITICAL", names="health_status"),
+    message("message.sent", "foreign", 2, chat="chat-1", line="+14155550199"),  # another line claims chat-1
+]  # fmt: skip
+
+
+@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10_000), pieces=st.integers(1, 4), repeats=st.integers(0, 6))
+def test_order_split_and_repeats_of_events_change_nothing(tmp_path_factory, seed, pieces, repeats):
+    folder = tmp_path_factory.mktemp("orders")
+    chance = random.Random(seed)
+    pool = _POOL + chance.choices(_POOL, k=repeats)
+    chance.shuffle(pool)
+    whole, split = folder / "whole.duckdb", folder / "split.duckdb"
+    _load(whole, _write(folder / "whole.jsonl", _POOL))
+    for i in range(pieces):
+        _load(split, _write(folder / f"{i}.jsonl", pool[i::pieces]))
+    assert _exports(split) == _exports(whole)
+    assert pipeline.explanations(split) == pipeline.explanations(whole)
+    assert pipeline.spells(split).equals(pipeline.spells(whole))
+
+
+def _write(path, rows):
+    import json
+
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    return path
+
+
+def test_a_file_loaded_twice_changes_nothing_and_is_all_duplicates(store, write):
+    path = write("log.jsonl", [*_POOL, {"broken": True}, envelope("reaction.added", {}, 1)])
+    first = _load(store, path)
+    before = _exports(store), pipeline.quarantine(store).drop("loaded_at")
+    second = _load(store, path)
+    assert second.totals["inserted"] == second.totals["merged"] == 0
+    assert second.totals["duplicates"] == first.totals["inserted"] + first.totals["merged"] + first.totals["duplicates"]
+    assert second.totals["quarantined"] == first.totals["quarantined"]
+    assert (_exports(store), pipeline.quarantine(store).drop("loaded_at"))[0] == before[0]
+    assert pipeline.quarantine(store).drop("loaded_at").equals(before[1])
+
+
+def test_tables_and_webhooks_of_the_same_facts_merge(store, write):
+    _load(store, write("log.jsonl", [message("message.sent", "m1", 1), message("message.received", "m2", 2)]))
+    before = _exports(store)
+    rows = f"m1,{LINE},chat-1,+12065550117,outbound,{at(1)},,,,iMessage\nm2,{LINE},chat-1,+12065550117,inbound,{at(2)},,,,iMessage\n"
+    report = _load(store, write("m.csv", MESSAGE_COLUMNS + rows))
+    assert report.totals["inserted"] == 0
+    assert _exports(store) == before
+
+
+def test_identical_rows_without_an_id_are_counted_and_the_same_in_every_file(store, write):
+    head = "line,recipient,direction,sent_at\n"
+    row = f"{LINE},+12065550117,outbound,{at(1)}\n"
+    _load(store, write("a.csv", head + row * 3))
+    assert pipeline.messages(store).height == 3
+    _load(store, write("b.csv", head + row * 2 + f"{LINE},+12065550118,outbound,{at(1)}\n"))
+    assert pipeline.messages(store).height == 4
+    assert pipeline.messages(store)["chat_id"].n_unique() == 2  # without chat ids a chat is (line, recipient)
+
+
+def test_a_state_that_comes_later_does_not_double_a_row_without_an_id(store, write):
+    head = "line,recipient,direction,sent_at,delivered_at\n"
+    _load(store, write("a.csv", head + f"{LINE},+12065550117,outbound,{at(1)},\n"))
+    _load(store, write("b.csv", head + f"{LINE},+12065550117,outbound,{at(1)},{at(1.1)}\n"))
+    assert pipeline.messages(store)["delivered_at"].null_count() == 0
+    assert pipeline.messages(store).height == 1
+
+
+def test_a_row_that_names_the_recipient_belongs_to_the_vendors_chat_with_them(store, write):
+    _load(store, write("a.csv", f"line,recipient,direction,sent_at\n{LINE},12065550117,outbound,{at(1)}\n"))
+    _load(store, write("b.jsonl", [created("chat-7", 0)]))
+    assert pipeline.messages(store)["chat_id"].to_list() == ["chat-7"]
+
+
+# ---------------------------------------------------------------- what two lines claim
+
+
+def test_a_second_line_that_claims_a_chat_is_set_aside_and_said(store, write):
+    own = [message("message.sent", f"m{i}", i) for i in range(3)]
+    _load(store, write("a.jsonl", own))
+    before = _exports(store)
+    report = _load(store, write("b.jsonl", [message("message.sent", "other", 0.5, line="+14155550199")]))
+    assert report.totals["quarantined"] == 1
+    assert "another line claims this chat" in pipeline.quarantine(store)["reason"][0]
+    assert _exports(store) == before
+
+
+# ---------------------------------------------------------------- packing and tables
+
+
+@pytest.mark.parametrize("pack", [lambda b: b, gzip.compress, zstandard.ZstdCompressor().compress])
+def test_a_file_is_known_by_its_content_not_its_name(store, write, pack):
+    import json
+
+    body = "".join(json.dumps(e) + "\n" for e in _POOL).encode()
+    report = _load(store, write("delivered.data", pack(body)))
+    assert report.sources[0].kind == "webhook"
+    assert pipeline.messages(store).height == 12
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "parquet.gz", "csv.zst"])
+def test_the_three_tables_load_from_csv_and_parquet(store, tmp_path, suffix):
+    tables = {
+        "a": pl.DataFrame(
+            {
+                "message_id": ["m1", "m2"],
+                "line": [LINE] * 2,
+                "chat_id": ["c1"] * 2,
+                "direction": ["outbound", "inbound"],
+                "sent_at": [at(1), at(2)],
+            }
+        ),
+        "b": pl.DataFrame(
+            {"line": [LINE], "changed_at": [at(3)], "previous_health": ["HEALTHY"], "new_health": ["at_risk"]}
+        ),
+        "c": pl.DataFrame(
+            {
+                "chat_id": ["c1"],
+                "line": [LINE],
+                "created_at": [at(-48)],
+                "health": ["AT_RISK"],
+                "health_updated_at": [at(2)],
+            }
+        ),
+    }
+    for name, frame in tables.items():
+        path = tmp_path / f"{name}.{suffix}"
+        if "parquet" in suffix:
+            frame.write_parquet(path)
+            data = path.read_bytes()
+        else:
+            data = frame.write_csv().encode()
+        path.write_bytes(
+            gzip.compress(data)
+            if suffix.endswith("gz")
+            else zstandard.ZstdCompressor().compress(data)
+            if suffix.endswith("zst")
+            else data
+        )
+    report = _load(store, tmp_path)
+    assert {s.kind for s in report.sources} == {"messages", "transitions", "chats"}
+    day = pipeline.signals(store).row(0, named=True)
+    assert (day["outbound"], day["inbound"], day["new_conversations"], day["chats_at_risk"], day["health"]) == (
+        1,
+        1,
+        0,
+        1,
+        "AT_RISK",
+    )
+
+
+def test_parquet_with_native_types_and_nested_vendor_fields(store, tmp_path):
+    from datetime import UTC, datetime
+
+    frame = pl.DataFrame(
+        {
+            "id": ["m1"], "chat": [{"id": "c1", "owner_handle": {"handle": LINE}}], "direction": ["outbound"], "text": ["SECRET"],
+            "sent_at": [datetime(2026, 9, 1, 12, 0, 0, 123999, tzinfo=UTC)],
+        }
+    )  # fmt: skip
+    frame.write_parquet(tmp_path / "m.parquet")
+    _load(store, tmp_path / "m.parquet")
+    assert pipeline.records(pipeline.messages(store))[0]["at"] == "2026-09-01T12:00:00.123Z"
+
+
+def test_a_mapping_file_reads_foreign_columns_words_and_times(store, write):
+    table = write(
+        "foreign.csv", "nr;wohin;richtung;zeit\n9;17;raus;1788264000\n9;17;rein;1788264060\n9;18;seitwärts;1788264060\n"
+    )
+    mapping = write(
+        "map.toml",
+        '[columns]\nline = "nr"\nrecipient = "wohin"\ndirection = "richtung"\nsent_at = "zeit"\n[constants]\nservice = "SMS"\n'
+        '[values.direction]\nraus = "outbound"\nrein = "inbound"\n[time]\nunit = "s"\n',
+    )
+    report = _load(store, table, mapping=mapping)
+    assert (report.totals["inserted"], report.totals["quarantined"]) == (2, 1)
+    assert pipeline.messages(store).select("line", "direction", "service").rows() == [
+        ("9", "outbound", "SMS"),
+        ("9", "inbound", "SMS"),
+    ]
+    assert pipeline.records(pipeline.messages(store))[0]["at"] == "2026-09-01T12:00:00.000Z"
+
+
+def test_times_without_a_zone_are_utc_and_the_report_says_so(store, write):
+    path = write("m.csv", f"line,chat_id,direction,sent_at\n{LINE},c1,outbound,2026-09-01 12:00:00\n")
+    report = _load(store, path)
+    assert report.sources[0].notes == ["1 times without a zone were taken as UTC"]
+
+
+def test_events_module_is_what_the_vendor_sends(examples):
+    """The hand-made events of these tests have no field that the vendor's own examples lack."""
+    sent = next(e["body"] for e in examples if e["n"] == 13)
+    made = events.message("message.sent", "m1", 1)
+    assert set(made) == set(sent)
+    assert set(made["data"]) <= set(sent["data"])
