@@ -327,30 +327,42 @@ def settings(assignments: tuple[str, ...], store: str | None, as_json: bool) -> 
 
 
 @cli.command()
-@click.option("--port", type=int, default=8501, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
 @click.option("--headless", is_flag=True, help="Do not open a browser.")
+@click.option(
+    "--demo",
+    "on_demo",
+    is_flag=True,
+    help="On the made-up fleet, in a store of its own (data/demo.duckdb), made and loaded first.",
+)
 @STORE
-def app(port: int, headless: bool, store: str | None) -> None:
+def app(port: int, headless: bool, on_demo: bool, store: str | None) -> None:
     """Open the app on this store."""
     import os
     import subprocess
+
+    from analysis.store import default_path
 
     script = Path(__file__).resolve().parent.parent / "app.py"
     if not script.exists():
         raise UsageError(
             "app.py is not beside the package", where=str(script), fix="run from a checkout: pip install -e ."
         )
-    env = {
-        **os.environ,
-        **({"LINEHEALTH_STORE": str(Path(store).resolve())} if store else {"LINEHEALTH_STORE": str(_default_store())}),
-    }
+    path = Path(store) if store else script.parent / "data" / "demo.duckdb" if on_demo else default_path()
+    if on_demo and not path.exists():
+        _make_demo(path)
     options = [f"--server.port={port}", *(["--server.headless=true"] if headless else [])]
-    sys.exit(
-        subprocess.call([sys.executable, "-m", "streamlit", "run", str(script), *options], env=env, cwd=script.parent)
-    )
+    call = [sys.executable, "-m", "streamlit", "run", str(script), *options]
+    sys.exit(subprocess.call(call, env={**os.environ, "LINEHEALTH_STORE": str(path.resolve())}, cwd=script.parent))
 
 
-def _default_store() -> Path:
-    from analysis.store import default_path
+def _make_demo(store: Path) -> None:
+    import tempfile
 
-    return default_path().resolve()
+    from analysis import pipeline
+    from analysis.simulate import write_demo
+
+    click.echo("making the demo fleet and loading it, once …", err=True)
+    with tempfile.TemporaryDirectory() as folder, _Bar() as bar:
+        write_demo(Path(folder) / "demo-fleet")
+        pipeline.load(Path(folder) / "demo-fleet", store=store, progress=bar)

@@ -100,6 +100,30 @@ class Settings:
         "Linq guide, rate limits (high confidence)",
     )
 
+    explain_baseline_days: int = _s(
+        28, "days", 7, 180, "Length of the line's own past that a change is compared with.", _METHOD
+    )
+    explain_baseline_gap_days: int = _s(
+        5, "days", 1, 30, "The days before a change that do not count as its usual.", _METHOD
+    )
+    explain_thin_sends: int = _s(
+        30,
+        "sends",
+        1,
+        1000,
+        "Fewer sends in the week before a change are too few to explain it.",
+        "design sheet, section 6",
+    )
+    explain_ask_gap_minutes: float = _s(
+        10.0, "min", 0.1, 60, "Sends in one chat at most this far apart ask once (explanations only).", _METHOD
+    )
+    explain_reply_hours: float = _s(
+        72.0, "h", 1, 168, "A reply this late still answers an ask (explanations only).", _METHOD
+    )
+    explain_chats_to_fix: int = _s(
+        15, "chats", 1, 100, "At most this many chats are listed to fix.", "Linq reputation audit: at most 15 chats"
+    )
+
     def __post_init__(self) -> None:
         """Check every value once, and report all that is wrong together."""
         wrong = []

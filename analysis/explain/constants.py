@@ -1,0 +1,97 @@
+"""Nothing comes in; out comes one frozen record of the modelling constants of explanations, each with unit, meaning and source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+KINDS = ("new", "answer", "followup", "touch")
+"""Classes of an ask: opens a chat, answers within a day, repeats an unanswered one, or any other."""
+
+_SHEET = "shared method sheet, 2.5 (a starting point, tuned on one simulator)"
+_SHEET_4B = "shared method sheet, 4b (what held on a second simulator)"
+_OWN = "own choice, checked on planted causes (tests/explain)"
+
+
+def _c(default: Any, unit: str, help: str, source: str) -> Any:
+    """Declare one constant: the only way to add one, so that none is without unit, meaning and source."""
+    return field(default=default, metadata={"unit": unit, "help": help, "source": source})
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What the explanation method fixes; user-facing choices are ``explain_*`` fields of Settings instead."""
+
+    deep_streak: int = _c(3, "asks", "A follow-up after this many unanswered asks in a row is deep.", _SHEET)
+    answer_hours: float = _c(24.0, "h", "An ask this soon after an inbound message answers it.", _SHEET)
+    followup_hours: float = _c(72.0, "h", "An ask this soon after an unanswered one is a follow-up.", _SHEET)
+    settle_seconds: float = _c(
+        60.0, "s", "An inbound message counts as a reply once it is this old: by then a STOP is known.", _OWN
+    )
+    receipt_minutes: float = _c(30.0, "min", "A send without receipt is judged once it is this old.", _SHEET)
+    receipt_share: float = _c(
+        0.8, "share", "Receipts are usual for a service where this share of sends had one.", _SHEET_4B
+    )
+    receipt_sends: int = _c(20, "sends", "Fewer past sends on a service say nothing about its receipts.", _OWN)
+
+    reply_prior: float = _c(20.0, "asks", "Weight of the fleet's reply rate in a line's own.", _SHEET)
+    fail_prior: float = _c(60.0, "asks", "Weight of the fleet's share of undelivered asks in a line's own.", _SHEET)
+    fail_default: float = _c(0.01, "share", "Undelivered share before the fleet has shown any.", _OWN)
+    curve_prior: float = _c(50.0, "replies", "Weight of the published reply delays in the fleet's curve.", _OWN)
+    short_life_days: float = _c(12.0, "days", "A younger line's usual is the first 60 % of its life.", _SHEET)
+    short_life_share: float = _c(0.6, "share", "Part of a short life that counts as usual.", _SHEET)
+    least_usual_days: float = _c(2.0, "days", "Fewer quiet days make no usual.", _OWN)
+    least_usual_asks: int = _c(20, "asks", "Fewer quiet asks make no usual.", _OWN)
+    before_spell_days: float = _c(1.0, "days", "These days before an unhealthy spell are not usual either.", _SHEET)
+
+    window_hours: float = _c(24.0, "h", "Window in which volume, openers and failures are scanned.", _SHEET)
+    scan_step_hours: float = _c(3.0, "h", "Step of the scan.", _SHEET)
+    scan_back_hours: float = _c(57.0, "h", "The last scanned window ends this long before the change.", _SHEET)
+    count_margin: float = _c(1.3, "sd", "Counts are lowered by this many square roots.", _SHEET)
+    message_spread: float = _c(3.0, "variance/mean", "Over-dispersion of message counts beside ask counts.", _OWN)
+    volume_floor: float = _c(0.6, "doublings", "Volume effect that scores nothing.", _SHEET)
+    new_floor: float = _c(0.7, "doublings", "New-conversation effect that scores nothing.", _SHEET)
+    engagement_days: tuple[float, ...] = _c((2.0, 4.0, 7.0), "days", "Windows of the reply deficit.", _SHEET)
+    rate_margin: float = _c(1.2, "sd", "Deficits and failures are lowered by this many deviations.", _SHEET)
+    exposure_allowed: float = _c(
+        1.8, "ratio", "Asks of a class beyond this ratio of usual belong to volume, not to replies.", _SHEET
+    )
+    pressure_half_days: float = _c(3.0, "days", "Sends after an opt-out weigh half as much after this long.", _SHEET)
+    wave_weight: float = _c(0.25, "sends", "One opt-out beyond usual weighs as this many sends after one.", _OWN)
+    flag_hours: float = _c(48.0, "h", "A carrier's flag this long before a change is its cause.", _SHEET)
+    flag_share: float = _c(0.8, "share", "Share of a flag where there is one.", _SHEET)
+    fingerprint_recipients: int = _c(
+        10, "recipients", "The same text to more than this many is repeated.", "LoopMessage help, nppruf (medium)"
+    )
+
+    unit_engagement: float = _c(0.16, "effect", "Reply effect of one unit of pressure.", _SHEET)
+    unit_volume: float = _c(0.75, "effect", "Volume effect of one unit.", _SHEET)
+    unit_new: float = _c(0.9, "effect", "New-conversation effect of one unit.", _SHEET)
+    unit_opt_outs: float = _c(0.7, "effect", "Opt-out effect of one unit.", _SHEET_4B)
+    unit_deliverability: float = _c(0.07, "effect", "Failure effect of one unit.", _SHEET_4B)
+    unit_repeated: float = _c(0.35, "effect", "Repeated-content effect of one unit.", _OWN)
+    unit_reach: float = _c(2.5, "ratio", "Quiet times may move a unit by at most this factor.", _OWN)
+    unit_prior: float = _c(100.0, "quiet days", "Weight of the fixed units against quiet times.", _OWN)
+    own_weight: int = _c(3, "ratio", "A line's own quiet day weighs as this many of the fleet's.", _OWN)
+    sharpness: float = _c(1.7, "power", "Pressures are raised to this power before they are shared out.", _SHEET)
+    quiet_days: float = _c(7.0, "days", "A time this far from any unhealthy spell is quiet.", _SHEET)
+    quiet_lines: int = _c(50, "lines", "Quiet times are taken from this many lines, longest known first.", _OWN)
+    quiet_prior: float = _c(40.0, "quiet days", "Weight of the fixed tail against the quiet times seen.", _OWN)
+    tail_decades: float = _c(1.3, "decades per unit", "Fixed tail: how fast large pressures become rare.", _OWN)
+    unexplained_floor: float = _c(0.03, "share", "Nothing is ever explained beyond 1 minus this.", _OWN)
+
+    onset_days_counts: float = _c(4.0, "days", "How far back the start of a burst is looked for.", _OWN)
+    onset_days_rates: float = _c(10.0, "days", "How far back the start of a fall or of failures is looked for.", _OWN)
+    onset_excess: float = _c(1.6, "ratio", "A burst is counted against this ratio of usual.", _SHEET)
+    onset_reply_ratio: float = _c(0.4, "ratio", "A fall in replies is looked for as this ratio of usual.", _SHEET)
+    onset_fail_rate: float = _c(0.12, "share", "Failures are looked for at this rate at least.", _SHEET)
+    opt_out_gap_hours: float = _c(36.0, "h", "Sends after opt-outs further apart are separate runs.", _SHEET)
+    two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
+    confidence_prior: float = _c(15.0, "asks", "Data worth this many asks pulls confidence to .3.", _OWN)
+
+
+CONSTANTS = Constants()
