@@ -177,7 +177,9 @@ def quarantine(store: str | None, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--grain", type=click.Choice(["day", "hour"]), default="day", show_default=True)
+@click.option(
+    "--grain", type=click.Choice(["day", "hour"]), default="day", show_default=True, help="A row a day, or an hour."
+)
 @LINE
 @SINCE
 @UNTIL
@@ -273,9 +275,11 @@ def status(store: str | None, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("directory", type=click.Path(file_okay=False))
-@click.option("--lines", "lines_", type=click.IntRange(1, 10_000), default=12, show_default=True)
-@click.option("--days", type=click.IntRange(3, 1000), default=60, show_default=True)
-@click.option("--seed", type=int, default=7, show_default=True)
+@click.option(
+    "--lines", "lines_", type=click.IntRange(1, 10_000), default=12, show_default=True, help="How many lines."
+)
+@click.option("--days", type=click.IntRange(3, 1000), default=60, show_default=True, help="How many days.")
+@click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same files.")
 @AS_JSON
 def demo(directory: str, lines_: int, days: int, seed: int, as_json: bool) -> None:
     """Write a made-up fleet as real-shaped exports, with its planted causes in truth.json."""
@@ -327,7 +331,7 @@ def settings(assignments: tuple[str, ...], store: str | None, as_json: bool) -> 
 
 
 @cli.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="Port on this machine.")
 @click.option("--headless", is_flag=True, help="Do not open a browser.")
 @click.option(
     "--demo",
