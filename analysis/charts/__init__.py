@@ -1,0 +1,40 @@
+"""Frames in, chart specs out: the only room that knows Altair. Nothing is computed here but where ink goes."""
+
+from analysis.charts.fleet import causes, ribbons
+from analysis.charts.lanes import LANE, LANE_MARKS, STATES, Lane, Moment, lanes
+from analysis.charts.panels import (
+    FAILURE_HOURS,
+    OPENER_HOURS,
+    OPENINGS,
+    POINTS,
+    failures_by_hour,
+    openers_by_hour,
+    rate_against_volume,
+)
+from analysis.charts.spec import Spec, as_chart
+from analysis.charts.svg import ribbon_image, spark_image
+from analysis.charts.theme import Theme, css
+
+__all__ = [
+    "FAILURE_HOURS",
+    "LANE",
+    "LANE_MARKS",
+    "OPENER_HOURS",
+    "OPENINGS",
+    "POINTS",
+    "STATES",
+    "Lane",
+    "Moment",
+    "Spec",
+    "Theme",
+    "as_chart",
+    "causes",
+    "css",
+    "failures_by_hour",
+    "lanes",
+    "openers_by_hour",
+    "rate_against_volume",
+    "ribbon_image",
+    "ribbons",
+    "spark_image",
+]

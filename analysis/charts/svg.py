@@ -1,0 +1,78 @@
+"""A few numbers in; a small picture as a data URI out, for rows of tables: a health ribbon, or a sparkline with its usual."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from analysis.charts.theme import HEIGHTS, Theme, health_fill, palette
+
+
+def _uri(body: str, width: int, height: int) -> str:
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">{body}</svg>'
+    return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()
+
+
+def ribbon_image(
+    spells: list[tuple[float, float, str | None]],
+    window: tuple[float, float],
+    *,
+    theme: Theme = "light",
+    width: int = 180,
+    height: int = 16,
+    margin: int = 0,
+) -> str:
+    """Return spells (from, to, state) as a ribbon: thin healthy, two thirds at risk, full critical."""
+    p, (start, end) = palette(theme), window
+    scale = (width - 2 * margin) / max(end - start, 1)
+    parts = []
+    for t0, t1, state in spells:
+        x0, x1 = margin + (max(t0, start) - start) * scale, margin + (min(t1, end) - start) * scale
+        if x1 <= x0:
+            continue
+        tall = 5.0 if state == "HEALTHY" else height * 0.8 * HEIGHTS.get(state or "", 0.12)
+        fill = health_fill(p, state) if state else p.sunk
+        parts.append(
+            f'<rect x="{x0:.1f}" y="{(height - tall) / 2:.1f}" width="{max(x1 - x0, 1):.1f}" height="{tall:.1f}" fill="{fill}"/>'
+        )
+    return _uri("".join(parts), width, height)
+
+
+def spark_image(
+    values: list[float | None],
+    *,
+    usual: tuple[float, float] | None = None,
+    theme: Theme = "light",
+    width: int = 110,
+    height: int = 26,
+    margin: int = 3,
+) -> str:
+    """Return values from old to new as a line scaled to its own maximum, over the band of its usual, with the last point."""
+    p = palette(theme)
+    known = [v for v in values if v is not None]
+    if not known:
+        return _uri("", width, height)
+    top = max([*known, usual[1] if usual else 0.0]) or 1.0
+    step = (width - 2 * margin) / max(len(values) - 1, 1)
+
+    def y(v: float) -> float:
+        return margin + (height - 2 * margin) * (1 - v / top)
+
+    parts = []
+    if usual:
+        low, high = usual
+        parts.append(
+            f'<rect x="{margin}" y="{y(high):.1f}" width="{width - 2 * margin}" height="{max(y(low) - y(high), 1.5):.1f}" fill="{p.band}"/>'
+        )
+    path, pen = [], "M"
+    for i, v in enumerate(values):
+        if v is None:
+            pen = "M"
+            continue
+        path.append(f"{pen}{margin + i * step:.1f} {y(v):.1f}")
+        pen = "L"
+    last = max(i for i, v in enumerate(values) if v is not None)
+    parts.append(
+        f'<path d="{"".join(path)}" fill="none" stroke="{p.accent}" stroke-width="1.5" stroke-linejoin="round"/>'
+    )
+    parts.append(f'<circle cx="{margin + last * step:.1f}" cy="{y(known[-1]):.1f}" r="2.2" fill="{p.accent}"/>')
+    return _uri("".join(parts), width, height)
