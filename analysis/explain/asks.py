@@ -142,7 +142,7 @@ def asks_of(
                 if (
                     current
                     and current.reply_at is None
-                    and (last_in is None or last_in < current.first)
+                    and (last_in is None or last_in <= current.times[-1])
                     and 0 < row.at - current.times[-1] <= window
                 ):
                     current.reply_at = row.at

@@ -60,6 +60,12 @@ class Constants:
     exposure_allowed: float = _c(
         1.8, "ratio", "Asks of a class beyond this ratio of usual belong to volume, not to replies.", _SHEET
     )
+    nagging_replies: float = _c(
+        0.7,
+        "ratio",
+        "Silence is told as follow-ups where the other sends get at least this part of their replies.",
+        _OWN,
+    )
     pressure_half_days: float = _c(3.0, "days", "Sends after an opt-out weigh half as much after this long.", _SHEET)
     wave_weight: float = _c(0.25, "sends", "One opt-out beyond usual weighs as this many sends after one.", _OWN)
     flag_hours: float = _c(48.0, "h", "A carrier's flag this long before a change is its cause.", _SHEET)
@@ -91,6 +97,8 @@ class Constants:
     onset_fail_rate: float = _c(0.12, "share", "Failures are looked for at this rate at least.", _SHEET)
     opt_out_gap_hours: float = _c(36.0, "h", "Sends after opt-outs further apart are separate runs.", _SHEET)
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
+    confidence_unexplained: float = _c(0.6, "probability", "Highest stated where nothing explains a change.", _OWN)
+    confidence_no_data: float = _c(0.3, "probability", "Stated where there is not enough data to say.", _OWN)
     confidence_prior: float = _c(15.0, "asks", "Data worth this many asks pulls confidence to .3.", _OWN)
 
 

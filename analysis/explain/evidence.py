@@ -1,0 +1,329 @@
+"""Effects of one transition in, figures out: what each driver shows in counts against the usual, and the chats to fix."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from analysis.explain.asks import ChatStates
+from analysis.explain.baseline import Usual
+from analysis.explain.constants import CONSTANTS, DAY, HOUR, MINUTE
+from analysis.explain.effects import Effects, seen_asks, top_fingerprint, usual_repetition
+from analysis.explain.history import LineHistory
+from analysis.explain.onset import rhythm
+from analysis.settings import Settings
+
+Figures = dict[str, float | int | str | None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One transition under study: everything that figures, words and actions are made from."""
+
+    history: LineHistory
+    usual: Usual
+    effects: Effects
+    settings: Settings
+    spans: dict[str, tuple[int | None, int | None]]
+    """Per driver: when it left its usual range, and when its excess last showed."""
+
+    @property
+    def t(self) -> int:
+        """The transition's time (ms)."""
+        return self.effects.t
+
+
+def figures_of(driver: str, case: Case) -> Figures:
+    """Return the figures behind one driver: observed and usual with their counts, and the window in hours.
+
+    Args:
+        driver: one of contract.md, section 5, but unexplained.
+        case: the transition.
+
+    Returns:
+        Numbers (and a code or limit source) only; ``observed`` and ``usual`` are in the driver's own unit: a share for
+        engagement, deliverability and repeated_content, else a count. Empty where nothing was seen.
+    """
+    began = case.spans.get(driver, (None, None))[0]
+    if driver == "engagement":
+        return _follow_ups(case, began) if case.effects.nagging else replies(case, _start(case, driver, began))
+    if driver == "deliverability":
+        return failures(case, _start(case, driver, began))
+    if driver == "new_conversations":
+        return _openers(case)
+    if driver in ("recipient_spread", "send_pace"):
+        return _volume(case, driver)
+    if driver == "opt_outs":
+        return _opt_outs(case)
+    if driver == "flagged":
+        return _flag(case, began)
+    return _repeated(case)
+
+
+def _start(case: Case, driver: str, began: int | None) -> float:
+    """Return where a driver's own window begins: its onset, else the window of its largest effect."""
+    if began is not None:
+        return began - 1
+    return case.effects.windows.get(driver, (case.t - 7 * DAY, case.t))[0]
+
+
+def replies(case: Case, since: float) -> Figures:
+    """Return replies to the asks of (since, t] against what is usual for these asks.
+
+    ``observed`` is matured: answered over the share of replies that come by now; ``usual_by_now`` is the count that
+    the usual rates give for the same asks at the same age.
+    """
+    usual, t = case.usual, case.t
+    seen = [s for s in seen_asks(case.history, usual, since, t) if s.measured and not s.deep]
+    answered, expected = sum(s.replied for s in seen), sum(s.expected for s in seen)
+    ripe = sum(s.expected / usual.reply[s.kind] for s in seen if usual.reply[s.kind] > 0)
+    rates = sum(usual.reply[s.kind] for s in seen)
+    measured = case.history.measured.values()
+    return {
+        "observed": round(min(1.0, answered / ripe), 4) if ripe >= 1 else None,
+        "usual": round(rates / len(seen), 4) if seen else None,
+        "observed_count": answered,
+        "observed_of": len(seen),
+        "usual_by_now": round(expected, 1),
+        "usual_count": int(sum(m.total(usual.spans) for m in measured)),
+        "usual_of": sum(m.count(usual.spans) for m in measured),
+        "ripe": round(ripe / len(seen), 3) if seen else 0.0,
+        "window_hours": round((t - since) / HOUR, 1),
+        "limit": case.settings.ref_reply_floor,
+        "limit_source": "Linq help centre, 7 days",
+    }
+
+
+def _follow_ups(case: Case, began: int | None) -> Figures:
+    since = _start(case, "engagement", began)
+    deep = [s for s in seen_asks(case.history, case.usual, since, case.t) if s.deep]
+    days = max((case.t - since) / DAY, 1.0)
+    return {
+        "observed": round(len(deep) / days, 1),
+        "usual": round(case.usual.per_day["deep"], 1),
+        "observed_count": len(deep),
+        "follow_ups": len(deep),
+        "chats": len({s.chat for s in deep}),
+        "answered": sum(s.replied for s in deep),
+        "window_hours": round((case.t - since) / HOUR, 1),
+        "limit": CONSTANTS.deep_streak,
+        "limit_source": "Linq help centre: drop after 2-3 unanswered",
+    }
+
+
+def failures(case: Case, since: float) -> Figures:
+    """Return failed and silent sends of (since, t] against the usual share; silence counts only where receipts are usual."""
+    t, usual = case.t, case.usual
+    failed = silent = judged = 0
+    codes: Counter[str] = Counter()
+    for row in case.history.sends_in(since, t):
+        got = row.receipt_at is not None and row.receipt_at <= t
+        if row.failed_at is not None and row.failed_at <= t and not got:
+            failed += 1
+            codes[row.code or "unknown"] += 1
+        elif row.at + CONSTANTS.receipt_minutes * MINUTE > t and not got:
+            continue
+        elif not got and usual.receipts_usual(row.service):
+            silent += 1
+        judged += 1
+    top = min(codes, key=lambda c: (-codes[c], c), default=None)
+    return {
+        "observed": round((failed + silent) / judged, 4) if judged else None,
+        "usual": round(usual.failed, 4),
+        "observed_count": failed + silent,
+        "observed_of": judged,
+        "usual_count": usual.failed_count,
+        "usual_of": usual.failed_of,
+        "failed": failed,
+        "without_receipt": silent,
+        "top_code": top,
+        "top_code_count": codes[top] if top else 0,
+        "window_hours": round((t - since) / HOUR, 1),
+    }
+
+
+def _openers(case: Case) -> Figures:
+    a, b = case.effects.windows["new_conversations"]
+    inside = [s for s in case.effects.seen if s.kind == "new" and a < s.first <= b]
+    times = [s.first for s in inside]
+    peak = max((sum(at - HOUR < other <= at for other in times) for at in times), default=0)
+    own = case.usual.own
+    return {
+        "observed": len(inside),
+        "usual": round(case.usual.per_day["new"], 1) if own else None,
+        "observed_count": len(inside),
+        "usual_count": case.history.counts["new"].count(case.usual.spans) if own else None,
+        "usual_days": round(case.usual.days, 1) if own else None,
+        "answered": sum(s.replied for s in inside),
+        "answered_of": sum(s.measured for s in inside),
+        "peak_1h": peak,
+        "window_hours": CONSTANTS.window_hours,
+        "limit": case.settings.ref_new_per_day,
+        "limit_source": "Sendblue, Photon, Tuco (other vendors; reference only)",
+    }
+
+
+def _volume(case: Case, driver: str) -> Figures:
+    history, usual, t = case.history, case.usual, case.t
+    if case.effects.limit == "messages" and driver == "send_pace":
+        a, b = case.effects.windows[driver]
+        total = history.totals.count([(a + 1, b + 1)])
+        return {
+            "observed": total,
+            "usual": round(usual.total_per_day) if usual.own else None,
+            "observed_count": total,
+            "window_hours": CONSTANTS.window_hours,
+            "limit": case.settings.ref_messages_per_day,
+            "limit_source": "Linq guide, rate limits",
+        }
+    began, last = case.spans.get(driver, (None, None))
+    a, b = case.effects.windows[driver]
+    if began is not None and last is not None:
+        a, b = began - 1, max(last, began + HOUR, *_last_sends(case, began, last))
+    inside = [s for s in seen_asks(history, usual, a, t) if s.first <= b and (s.kind != "new" or s.sends > 3)]
+    sends = sum(s.sends for s in inside)
+    profile = rhythm(history, usual)
+    half = HOUR // 2
+    part = sum(profile[i % 48] for i in range(int(a) // half, int(b) // half + 1))
+    per_chat: Counter[str] = Counter()
+    for s in inside:
+        per_chat[s.chat] += s.sends
+    silent = sum(s.sends for s in inside if s.streak > 0)
+    return {
+        "observed": sends,
+        "usual": round(usual.sends_per_day * part, 1),
+        "observed_count": sends,
+        "recipients": len(per_chat),
+        "usual_recipients": round(usual.recipients_per_day * part, 1),
+        "to_silent_chats": silent,
+        "top_chat_sends": max(per_chat.values(), default=0),
+        "answered": sum(s.replied for s in inside),
+        "answered_of": sum(s.measured for s in inside),
+        "window_hours": round((b - a) / HOUR, 1),
+    }
+
+
+def _last_sends(case: Case, began: int, last: int) -> list[int]:
+    """Return the last send up to the transition of each ask begun in [began, last]: a loop is one long ask."""
+    return [a.last_by(case.t) for a in case.history.recent(began - 1, last)]
+
+
+def _opt_outs(case: Case) -> Figures:
+    history, t = case.history, case.t
+    sends = [r for r in history.after_opt_out if t - 7 * DAY < r.at <= t]
+    left = sum(t - 3 * DAY < at <= t for at in history.opt_outs)
+    return {
+        "observed": len(sends),
+        "usual": 0,
+        "observed_count": len(sends),
+        "people": len({r.chat for r in sends}),
+        "opted_out_3d": left,
+        "usual_opted_out_3d": round(3 * case.usual.opt_outs_per_day, 1) if case.usual.own else None,
+        "window_hours": round((sends[-1].at - sends[0].at) / HOUR, 1) if sends else 72.0,
+        "limit": 0,
+        "limit_source": "Linq SDK: no message after an opt-out",
+    }
+
+
+def _flag(case: Case, began: int | None) -> Figures:
+    if began is None:
+        return {}
+    after = failures(case, began)
+    return {
+        "observed": 1,
+        "usual": 0,
+        "failed_after": after["observed_count"],
+        "sends_after": after["observed_of"],
+        "window_hours": round((case.t - began) / HOUR, 1),
+    }
+
+
+def _repeated(case: Case) -> Figures:
+    _, sends, recipients, total = top_fingerprint(case.history, *case.effects.windows["repeated_content"])
+    return {
+        "observed": round(sends / total, 4),
+        "usual": round(usual_repetition(case.history, case.usual), 4),
+        "observed_count": sends,
+        "observed_of": total,
+        "recipients": recipients,
+        "window_hours": CONSTANTS.window_hours,
+        "limit": CONSTANTS.fingerprint_recipients,
+        "limit_source": "LoopMessage help (reference only)",
+    }
+
+
+_REASONS = {
+    "opt_outs": "messaged after opting out",
+    "deliverability": "sends fail",
+    "engagement": "does not answer",
+    "new_conversations": "opened in the burst, no answer",
+    "recipient_spread": "got the burst, no answer",
+    "send_pace": "most sends of the burst",
+    "repeated_content": "got the repeated text",
+}
+
+
+def chats_to_fix(case: Case, shares: dict[str, float]) -> list[Figures]:
+    """Return up to ``explain_chats_to_fix`` chats that weigh most in the named drivers, worst first.
+
+    A chat's weight is the sum over drivers of share × its part of that driver's figures (missing replies, failed sends,
+    unanswered openers, sends after an opt-out, sends of the burst), over the 7 days before the transition.
+    """
+    parts = _parts(case)
+    weights: dict[str, dict[str, float]] = defaultdict(dict)
+    for driver, chats in parts.items():
+        total = sum(chats.values())
+        for chat, part in chats.items():
+            if total > 0 and part > 0 and shares.get(driver, 0) > 0:
+                weights[chat][driver] = shares[driver] * part / total
+    order = sorted(weights, key=lambda c: (-sum(weights[c].values()), c))[: case.settings.explain_chats_to_fix]
+    return [_chat_row(case, chat, min(weights[chat], key=lambda d: (-weights[chat][d], d))) for chat in order]
+
+
+def _parts(case: Case) -> dict[str, dict[str, float]]:
+    """Return each chat's part of every driver's figures."""
+    parts: dict[str, dict[str, float]] = {driver: defaultdict(float) for driver in _REASONS}
+    windows = case.effects.windows
+    for s in case.effects.seen:
+        parts["engagement"][s.chat] += (s.expected - s.replied) + (0.8 if s.deep else 0.0)
+        parts["deliverability"][s.chat] += s.undelivered
+        for driver in ("new_conversations", "recipient_spread", "send_pace"):
+            a, b = windows.get(driver, (0.0, 0.0))
+            if a < s.first <= b and (s.kind == "new") == (driver == "new_conversations"):
+                parts[driver][s.chat] += (0.05 if s.replied else 1.0) * s.sends
+    for row in case.history.after_opt_out:
+        if case.t - 7 * DAY < row.at <= case.t:
+            parts["opt_outs"][row.chat] += 1
+    if "repeated_content" in windows:
+        top, *_ = top_fingerprint(case.history, *windows["repeated_content"])
+        for row in case.history.sends_in(windows["repeated_content"][0], int(windows["repeated_content"][1])):
+            parts["repeated_content"][row.chat] += row.fingerprint == top
+    return parts
+
+
+def _chat_row(case: Case, chat: str, driver: str) -> Figures:
+    t, since = case.t, case.t - 7 * DAY
+    states = case.history.states.get(chat, ChatStates())
+    rows = [r for r in case.history.rows[chat] if r.at <= t]
+    last_in = max((r.at for r in rows if not r.outbound), default=None)
+    sends = [r for r in rows if r.outbound and r.at > since]
+    turns, before = 0, None
+    for r in rows:
+        if r.outbound and (last_in is None or r.at > last_in):
+            turns += before is None or r.at - before > case.settings.turn_gap_minutes * MINUTE
+            before = r.at
+    failed = sum(
+        r.failed_at is not None and r.failed_at <= t and not (r.receipt_at is not None and r.receipt_at <= t)
+        for r in sends
+    )
+    return {
+        "chat_id": chat,
+        "reason": _REASONS[driver],
+        "driver": driver,
+        "sends": len(sends),
+        "unanswered_turns": turns,
+        "silent_hours": round((t - last_in) / HOUR, 1) if last_in is not None else None,
+        "chat_health": states.at(t),
+        "failed": failed,
+        "sends_after_opt_out": sum(states.at(r.at) == "OPTED_OUT" for r in sends),
+    }
