@@ -181,12 +181,14 @@ def _state_lane(
     layers = []
     for state in (*HEIGHTS, None):
         test = f"datum.state === '{state}'" if state else "!isValid(datum.state)"
-        ground: Spec = {"color": health_fill(p, state)} if state else {"color": p.sunk, "stroke": p.hair}
+        mark: Spec = {"type": "rect", "color": health_fill(p, state) if state else p.sunk, "clip": True}
+        if state is None:
+            mark["stroke"] = p.hair
         layers.append(
             {
                 "data": data("states"),
                 "transform": [{"filter": test}],
-                "mark": {"type": "rect", **ground, "clip": True},
+                "mark": mark,
                 "encoding": {"x": time_x("t0", *window), "x2": {"field": "t1"}, "y": y, "y2": {"field": "bottom"}},
             }
         )

@@ -1,0 +1,253 @@
+"""One state of the store in; what the fleet page says and draws out: its sentence, its tiles, its rows, its pictures' frames."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from analysis import pipeline
+from analysis.charts import Theme, ribbon_image, spark_image
+from analysis.charts.fleet import CAUSES, CODES, RIBBONS
+from analysis.pages import _words as words
+from analysis.pages._frames import clipped, fleet_numbers, ms, wall_ms
+from analysis.pages._store import Here
+from analysis.schema import SEVERITY, Explanation
+
+DAYS = 30
+MANY = 50
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line as the fleet's rows and table show it."""
+
+    line: str
+    health: str | None
+    status: str | None
+    hours_so: float | None
+    since: str
+    reason: Explanation | None
+    key: str
+    numbers: dict
+    spells: list[tuple[float, float, str | None]]
+
+    @property
+    def needs(self) -> bool:
+        """Whether somebody must act: at risk, critical, or flagged by the carrier."""
+        return self.health in ("AT_RISK", "CRITICAL") or self.status == "FLAGGED"
+
+    @property
+    def worst(self) -> str | None:
+        """The state to show first: a flag counts where health itself is fine."""
+        return "FLAGGED" if self.status == "FLAGGED" and self.health not in ("AT_RISK", "CRITICAL") else self.health
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Everything the page shows, in the order in which it shows it."""
+
+    rows: list[Row]
+    falls: list[Explanation]
+    window: tuple[float, float]
+
+    @property
+    def needy(self) -> list[Row]:
+        """Lines that need somebody, worst first."""
+        return [r for r in self.rows if r.needs]
+
+
+def fleet(here: Here) -> Fleet:
+    """Return the fleet of one state of a store, worst line first; then by how long it has been so."""
+    zone, as_of = here.zone, here.as_of
+    lines, found = here.lines(), here.explanations()
+    start = as_of - timedelta(days=DAYS)
+    spells = clipped(here.read(pipeline.spells), lines, since=start, until=as_of)
+    numbers = {r["line"]: r for r in fleet_numbers(here.read(pipeline.signals), as_of, zone).iter_rows(named=True)}
+    drawn: dict[str, list[tuple[float, float, str | None]]] = {}
+    for line, t0, t1, state in spells.select(
+        "line", wall_ms(pl.col("start"), zone).alias("t0"), wall_ms(pl.col("end"), zone).alias("t1"), "state"
+    ).iter_rows():
+        drawn.setdefault(line, []).append((t0, t1, state))
+    by_line: dict[str, list[Explanation]] = {}
+    for e in found:
+        by_line.setdefault(e.line, []).append(e)
+    rows = []
+    for r in lines.iter_rows(named=True):
+        own = by_line.get(r["line"], [])
+        last = next((e for e in reversed(own) if words.worsened(e)), None)
+        rows.append(
+            Row(
+                r["line"],
+                r["health"],
+                r["status"],
+                (as_of - r["since"]).total_seconds() / 3600 if r["since"] else None,
+                words.moment(r["since"], zone, weekday=False) if r["since"] else words.DASH,
+                last,
+                words.change_key(last, own) if last else "",
+                numbers.get(r["line"], {}),
+                drawn.get(r["line"], []),
+            )
+        )
+    rows.sort(key=lambda r: (-_rank(r), r.hours_so if r.hours_so is not None else 1e9, r.line))
+    falls = [e for e in found if words.worsened(e) and words.instant(e.at) >= start]
+    return Fleet(rows, falls, (ms(start, zone), ms(as_of, zone)))
+
+
+def _rank(r: Row) -> int:
+    return 2 * SEVERITY.get(r.health or "", 0) + (r.status == "FLAGGED") * 3
+
+
+def sentence(f: Fleet) -> str:
+    """Return the finding: how many lines need somebody, and the cause that most of them share."""
+    needy, n = f.needy, len(f.rows)
+    if not any(r.health or r.status for r in f.rows):
+        return f"{words.plural(n, 'line')}, and no word yet on their health."
+    if not needy:
+        return "Your line is well." if n == 1 else f"None of your {n:,} lines needs you."
+    if n == 1:
+        return f"Your line needs you: {words.plain_state(needy[0].worst).lower()}."
+    head = f"{len(needy):,} of {n:,} lines {'needs' if len(needy) == 1 else 'need'} you."
+    causes = Counter(r.reason.drivers[0].driver for r in needy if r.reason)
+    causes.pop("unexplained", None)
+    if not causes:
+        return head
+    cause, times = max(causes.items(), key=lambda c: (c[1], c[0]))
+    return f"{head} {words.FLEET_CLAUSES[cause].format(n=times)}" if times > 1 else head
+
+
+def tiles(f: Fleet, here: Here) -> list[tuple[str | None, str, str]]:
+    """Return state, figure and small print of each tile."""
+    counts = here.status["counts_by_health"]
+    ends = Counter(e.new for e in f.falls if words.instant(e.at) >= here.as_of - timedelta(days=7))
+    week = lambda state: f"{words.plural(ends[state], 'fall')} in 7 days" if ends[state] else "no fall in 7 days"  # noqa: E731
+    unknown = counts.get("unknown", 0)
+    return [
+        ("CRITICAL", f"{counts['CRITICAL']:,}", week("CRITICAL")),
+        ("AT_RISK", f"{counts['AT_RISK']:,}", week("AT_RISK")),
+        ("FLAGGED", f"{here.status['flagged']:,}", week("FLAGGED").replace("fall", "flag")),
+        ("HEALTHY", f"{counts['HEALTHY']:,}", f"{unknown:,} never scored" if unknown else "every line is scored"),
+    ]
+
+
+def replies_tile(f: Fleet) -> tuple[str, str]:
+    """Return the fleet's replies of 7 days: the rate, and its counts."""
+    replied = sum(r.numbers.get("replied") or 0 for r in f.rows)
+    mature = sum(r.numbers.get("mature") or 0 for r in f.rows)
+    return rate(replied, mature)
+
+
+def rate(replied: int, mature: int) -> tuple[str, str]:
+    """Return a rate and its counts; under 30 sends the counts alone."""
+    if not mature:
+        return words.DASH, "no send counted"
+    if mature < 30:
+        return f"{replied:,} of {mature:,}", "too few for a rate"
+    return words.percent(replied / mature), f"{replied:,} of {mature:,}"
+
+
+def since_words(r: Row) -> str:
+    """Return for how long the line has been so."""
+    return f"for {words.lasting(r.hours_so)}" if r.hours_so is not None else "since before the data"
+
+
+def images(
+    r: Row, window: tuple[float, float], theme: Theme, *, width: int, height: int, margin: int = 0
+) -> tuple[str, str]:
+    """Return the sparkline of replies and the ribbon of health of a row."""
+    low, high = r.numbers.get("low"), r.numbers.get("high")
+    usual = (low, high) if low is not None and high is not None else None
+    spark = spark_image(
+        r.numbers.get("rates") or [], usual=usual, theme=theme, height=max(26, height), margin=max(3, margin)
+    )
+    return spark, ribbon_image(r.spells, window, theme=theme, width=width, height=height, margin=margin)
+
+
+def ribbon_frames(f: Fleet, here: Here, rows: list[Row]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the frames of the ribbon chart: RIBBONS and CODES of the rows."""
+    names = {r.line: words.line_name(r.line) for r in rows}
+    ribbons = [
+        (
+            names[r.line],
+            t0,
+            t1,
+            state,
+            None,
+            f"{names[r.line]}: {words.plain_state(state)} for {words.lasting((t1 - t0) / 3.6e6)}",
+        )
+        for r in rows
+        for t0, t1, state in r.spells
+    ]
+    own: dict[str, list[Explanation]] = {}
+    for e in here.explanations():
+        own.setdefault(e.line, []).append(e)
+    codes = [
+        (
+            names[e.line],
+            ms(words.instant(e.at), here.zone),
+            words.DRIVER_CODES[e.drivers[0].driver],
+            f"{words.line_key(e.line)} {words.change_key(e, own[e.line])}",
+            f"{words.moment(words.instant(e.at), here.zone)}: {e.headline}",
+        )
+        for e in f.falls
+        if e.line in names
+    ]
+    return pl.DataFrame(ribbons, schema=RIBBONS, orient="row"), pl.DataFrame(codes, schema=CODES, orient="row")
+
+
+def cause_counts(f: Fleet) -> pl.DataFrame:
+    """Return falls of the window by main cause, most first: CAUSES."""
+    counts = Counter(e.drivers[0].driver for e in f.falls)
+    rows = [
+        (f"{words.DRIVER_WORDS[d]} {words.DRIVER_CODES[d]}", n, d != "unexplained")
+        for d, n in sorted(counts.items(), key=lambda c: (-c[1], c[0]))
+    ]
+    return pl.DataFrame(rows, schema=CAUSES, orient="row")
+
+
+def causes_title(f: Fleet) -> str:
+    """Return the finding over the bars of causes."""
+    if not f.falls:
+        return "No line fell"
+    cause, n = max(Counter(e.drivers[0].driver for e in f.falls).items(), key=lambda c: (c[1], c[0]))
+    if cause == "unexplained":
+        return f"{n} of {words.plural(len(f.falls), 'fall')} have no clear cause"
+    return f"{words.DRIVER_WORDS[cause]}: main cause of {n} of {words.plural(len(f.falls), 'fall')}"
+
+
+def table(rows: list[Row], f: Fleet, theme: Theme) -> pl.DataFrame:
+    """Return the table of all lines as it is shown, a row a line in the order given."""
+    data = []
+    for r in rows:
+        spark, ribbon = images(r, f.window, theme, width=180, height=36, margin=8)
+        replied, mature = r.numbers.get("replied") or 0, r.numbers.get("mature") or 0
+        cause = words.DRIVER_WORDS[r.reason.drivers[0].driver] if r.reason and r.needs else None
+        data.append(
+            (
+                words.state_word(r.worst),
+                words.line_name(r.line),
+                r.since,
+                ribbon,
+                spark,
+                replied / mature if mature >= 30 else None,
+                f"{replied:,} of {mature:,}",
+                r.numbers.get("sends_a_day"),
+                r.numbers.get("new_a_day"),
+                cause,
+            )
+        )
+    schema = {
+        "Health": pl.String,
+        "Line": pl.String,
+        "Since": pl.String,
+        "Health, 30 days": pl.String,
+        "Replies, 30 days": pl.String,
+        "Replies, 7 d": pl.Float64,
+        "Answered": pl.String,
+        "Sends a day": pl.Float64,
+        "New a day": pl.Float64,
+        "Main cause": pl.String,
+    }
+    return pl.DataFrame(data, schema=schema, orient="row")

@@ -1,0 +1,103 @@
+"""What stands round every page: the style sheet, and what to do where there is nothing, or nothing readable, to show."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from analysis import charts
+from analysis.errors import LineHealthError
+from analysis.pages import _html as html
+from analysis.pages._loading import demo_button, drop_files, load_path
+from analysis.pages._store import Here, here, on_demo
+from analysis.pages._words import moment, plural
+
+FLEET, WHY, DATA = "analysis/pages/fleet.py", "analysis/pages/why.py", "analysis/pages/data.py"
+
+
+def begin() -> None:
+    """Put the style sheet in place."""
+    st.html(f"<style>{charts.css()}</style>")
+
+
+def ready() -> Here:
+    """Return the state to show; where there is none, say what to do and end the page."""
+    begin()
+    try:
+        state = here()
+    except LineHealthError as error:
+        if "no store at" in error.problem:
+            empty()
+        else:
+            unreadable(error)
+        st.stop()
+    if not state.status["as_of"]:
+        empty()
+        st.stop()
+    return state
+
+
+def unreadable(error: LineHealthError) -> None:
+    """Say what is wrong with the store, what was kept, and what to do."""
+    st.html(html.h1("This store cannot be read."))
+    with st.container(key="card_unreadable", gap="small"):
+        st.html(
+            f'<p class="lh-p">{html.text(error.problem[:1].upper() + error.problem[1:])}. Nothing was changed.</p>'
+            + (f'<p class="lh-p"><b>What to do:</b> {html.text(error.fix)}.</p>' if error.fix else "")
+            + (f'<p class="lh-small">{html.text(error.where)}</p>' if error.where else "")
+        )
+        if st.button("Try again", key="again"):
+            st.rerun()
+
+
+def empty() -> None:
+    """Offer the three ways to start, easiest first."""
+    st.html(
+        html.h1("Nothing is loaded yet. Three ways to start.")
+        + '<p class="lh-p" style="color:var(--lh-mut);margin-top:4px">Line Health reads your exports on this machine. '
+        "Message text is never read, people are kept only as pseudonyms, nothing leaves.</p>"
+    )
+    ways = st.columns(3, gap="medium")
+    with ways[0], st.container(key="card_demo", height="stretch", gap="small"):
+        st.html(
+            html.way(
+                "1",
+                "Look around with a made-up fleet",
+                "12 lines, 60 days, with known causes. It goes into a store of its own.",
+            )
+        )
+        demo_button()
+    with ways[1], st.container(key="card_drop", height="stretch", gap="small"):
+        st.html(
+            html.way(
+                "2",
+                "Drop an export",
+                "Webhook logs, or tables of messages and transitions: JSON lines, CSV, Parquet; .gz and .zst too.",
+            )
+        )
+        drop_files()
+    with ways[2], st.container(key="card_path", height="stretch", gap="small"):
+        st.html(html.way("3", "Point at a folder", "Best for big exports: nothing is copied through the browser."))
+        load_path()
+        st.code("linehealth load exports/", language=None)
+    with st.container(key="card_ghost", gap="small"):
+        st.html(
+            html.h2(
+                "What you will see here",
+                "One ribbon a line: thin while healthy, thicker at risk, full when critical, with the cause at each change.",
+            )
+            + html.ghost()
+        )
+
+
+def freshness(state: Here) -> str:
+    """Return how new the data is, as the small print beside a page's heading."""
+    demo = "Made-up fleet · " if on_demo() else ""
+    return f"{demo}{plural(state.status['lines'], 'line')} · data to {moment(state.as_of, state.zone)}"
+
+
+def counted(title: str, words: str, call: str, *, key: str) -> None:
+    """Offer how a card's figures are counted: the definition, and the call that gives them."""
+    with st.popover("How is this counted?", type="tertiary", key=f"counted_{key}"):
+        st.markdown(f"**{title}**")
+        st.markdown(words)
+        st.code(call, language=None, wrap_lines=True)

@@ -1,0 +1,96 @@
+"""Which store the viewer looks at, and cached reads of it: every read is kept until the store's content changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import streamlit as st
+
+from analysis import pipeline
+from analysis.charts import Theme
+from analysis.pages._words import instant
+from analysis.schema import Explanation
+from analysis.settings import Settings
+
+DEMO_KEY, DEMO = "store", "demo"
+
+
+@dataclass(frozen=True)
+class Here:
+    """One consistent state of one store, and how the viewer sees it."""
+
+    store: Path
+    version: str
+    status: dict[str, Any]
+    settings: Settings
+    theme: Theme
+
+    @property
+    def as_of(self) -> datetime:
+        """Latest event of the store."""
+        return instant(self.status["as_of"])
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which days are cut and times are shown."""
+        return self.settings.zone
+
+    def read(self, verb: Callable[..., Any], **arguments: Any) -> Any:
+        """Return what a verb of the pipeline gives for this state; asked again, the same object without reading."""
+        return _kept(verb.__name__, str(self.store), self.version, verb, tuple(sorted(arguments.items())))
+
+    def explanations(self, line: str | None = None) -> list[Explanation]:
+        """Return why each transition happened, oldest first."""
+        return self.read(pipeline.explanations, line=line)
+
+    def lines(self) -> pl.DataFrame:
+        """Return one row a line."""
+        return self.read(pipeline.lines)
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def _kept(
+    name: str, store: str, version: str, _verb: Callable[..., Any], arguments: tuple[tuple[str, Any], ...]
+) -> Any:
+    return _verb(store, **dict(arguments))
+
+
+def theme() -> Theme:
+    """Return the viewer's theme; right on the first run."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def demo_store() -> Path:
+    """Return where the made-up fleet is kept: beside the store, never in it."""
+    return pipeline.default_store().with_name("demo.duckdb")
+
+
+def on_demo() -> bool:
+    """Return whether the viewer chose the made-up fleet, in this session or by the address."""
+    if st.query_params.get(DEMO_KEY) == DEMO:
+        st.session_state[DEMO_KEY] = DEMO
+    return st.session_state.get(DEMO_KEY) == DEMO and demo_store() != pipeline.default_store()
+
+
+def store() -> Path:
+    """Return the store that the viewer looks at."""
+    return demo_store() if on_demo() else pipeline.default_store()
+
+
+def address(**parts: str) -> dict[str, str]:
+    """Return the query of a link to another page, with the choice of the made-up fleet kept."""
+    return {**parts, DEMO_KEY: DEMO} if on_demo() else parts
+
+
+def here() -> Here:
+    """Return the state to show. Raises StoreError as the pipeline does."""
+    path = store()
+    version = pipeline.snapshot(path)
+    status = _kept("status", str(path), version, pipeline.status, ())
+    return Here(path, version, status, _kept("settings", str(path), version, pipeline.settings, ()), theme())

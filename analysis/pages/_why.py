@@ -1,0 +1,361 @@
+"""One change and its line's frames in; the panels beside the lanes out: evidence, rate against volume, burst or failures, chats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from analysis import pipeline
+from analysis.charts.panels import FAILURE_HOURS, OPENER_HOURS, OPENINGS, POINTS
+from analysis.pages import _html as html
+from analysis.pages import _words as words
+from analysis.pages._frames import HIGH, LOW, USUAL_DAYS, ms, wall_ms
+from analysis.pages._store import Here
+from analysis.schema import Driver, Explanation
+
+SEEN_WORDS = {
+    "engagement": "Replies",
+    "deliverability": "Failed or silent sends",
+    "new_conversations": "New conversations",
+    "recipient_spread": "Sends, not to new chats",
+    "send_pace": "Sends",
+    "opt_outs": "Sends after an opt-out",
+    "flagged": "Carrier's flag",
+    "repeated_content": "Same text",
+}
+RATES = ("deliverability", "repeated_content")
+DETAILS = (
+    ("chats", "chats silent for three or more"),
+    ("follow_ups", "follow-ups into them"),
+    ("peak_1h", "in the busiest hour"),
+    ("recipients", "recipients"),
+    ("usual_recipients", "recipients usual"),
+    ("to_silent_chats", "to chats that had not answered the last one"),
+    ("top_chat_sends", "to one chat"),
+    ("people", "people who had opted out"),
+    ("opted_out_3d", "opted out in 3 days"),
+    ("failed", "reported failed"),
+    ("without_receipt", "without a receipt"),
+    ("failed_after", "failed after the flag"),
+)
+
+
+def evidence_rows(e: Explanation) -> list[list[str]]:
+    """Return the cells of the evidence table: cause and counts, seen, usual; one row a cause with figures."""
+    rows = []
+    for d in html.shown(e.drivers):
+        f = d.evidence
+        if d.driver == "unexplained" or not f:
+            continue
+        seen, usual = _figures(d)
+        small = " · ".join(_details(d))
+        swatch = f'<i class="lh-sw {html.rank_class(e.drivers, d.driver)}"></i>'
+        name = f"{swatch}{html.text(_name(d))}<small>{html.text(small)}</small>"
+        rows.append([name, f"<b>{seen}</b>", usual])
+    return rows
+
+
+def _name(d: Driver) -> str:
+    if d.driver == "engagement" and "follow_ups" in d.evidence:
+        return "Third or later unanswered, a day"
+    return SEEN_WORDS.get(d.driver, words.DRIVER_WORDS[d.driver])
+
+
+def _figures(d: Driver) -> tuple[str, str]:
+    """Return seen and usual in the unit of the cause; too few sends give counts, no rate."""
+    f = d.evidence
+    is_rate = d.driver in RATES or (d.driver == "engagement" and "follow_ups" not in f)
+    if is_rate and (_number(f, "observed_of") or 0) < 30 and "observed_of" in f:
+        return (
+            f"{words.count(_number(f, 'observed_count'))} of {words.count(_number(f, 'observed_of'))}",
+            words.percent(_number(f, "usual")),
+        )
+    write = words.percent if is_rate else words.count
+    return write(_number(f, "observed")), write(_number(f, "usual")) if f.get("usual") is not None else "no usual yet"
+
+
+def _number(f: Mapping[str, Any], key: str) -> float | None:
+    value = f.get(key)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _details(d: Driver) -> list[str]:
+    """Return the counts behind the figures, each with its word."""
+    f, told = d.evidence, []
+    if _number(f, "observed_of"):
+        told.append(f"{words.count(_number(f, 'observed_count'))} of {words.count(_number(f, 'observed_of'))} sends")
+    if _number(f, "usual_of"):
+        told.append(f"usual {words.count(_number(f, 'usual_count'))} of {words.count(_number(f, 'usual_of'))}")
+    if _number(f, "answered_of"):
+        told.append(f"{words.count(_number(f, 'answered'))} of {words.count(_number(f, 'answered_of'))} answered")
+    told += [f"{words.count(n)} {word}" for key, word in DETAILS if (n := _number(f, key))]
+    if f.get("top_code"):
+        told.append(f"code {f['top_code']}: {words.count(_number(f, 'top_code_count'))}")
+    hours = _number(f, "window_hours")
+    if hours:
+        told.append(f"in {words.lasting(hours)}")
+    limit = _number(f, "limit")
+    if limit and f.get("limit_source"):
+        write = words.percent if limit < 1 else words.count
+        told.append(f"published: {write(limit)} ({f['limit_source']})")
+    return told
+
+
+# ------------------------------------------------------------------ rate against volume
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Days as points, the box of usual days, and the finding in a few words."""
+
+    points: pl.DataFrame
+    usual: tuple[float, float, float, float] | None
+    title: str
+
+
+def volume(days: pl.DataFrame, e: Explanation, here: Here) -> Volume:
+    """Return the days from 28 before the change began to 3 after it, as points of replies against sends."""
+    zone = here.zone
+    began, change = (words.wall(words.instant(t), zone).date() for t in (e.onset or e.at, e.at))
+    seen = days.filter(
+        pl.col("day") >= began - timedelta(days=USUAL_DAYS),
+        pl.col("day") <= change + timedelta(days=3),
+        pl.col("mature") > 0,
+    ).sort("day")
+    calm = seen.filter(
+        pl.col("day") < began, pl.col("mature") >= 5, (pl.col("health") == "HEALTHY") | pl.col("health").is_null()
+    )
+    usual = None
+    if calm.height >= 7:
+        box = calm.select(
+            s0=pl.col("outbound").quantile(LOW, "linear"),
+            s1=pl.col("outbound").quantile(HIGH, "linear"),
+            r0=pl.col("reply_rate").quantile(LOW, "linear"),
+            r1=pl.col("reply_rate").quantile(HIGH, "linear"),
+        ).row(0)
+        usual = (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+    on_path = (pl.col("day") >= began - timedelta(days=2)) & (pl.col("day") <= change + timedelta(days=1))
+    name = pl.col("day").dt.strftime("%-d %b")
+    named = pl.col("day").is_in([change, began])
+    points = seen.select(
+        day=pl.col("day").cast(pl.String),
+        sends=pl.col("outbound").cast(pl.Float64),
+        rate="reply_rate",
+        counted=pl.col("mature").cast(pl.Float64),
+        health="health",
+        step=pl.when(on_path).then(pl.col("day").dt.epoch("d").cast(pl.Float64)),
+        label=pl.when(named).then(name).otherwise(pl.lit("")),
+        tip=pl.format(
+            "{}: {} sends, {} of {} counted answered",
+            pl.col("day").dt.strftime("%a %-d %b"),
+            "outbound",
+            "replied",
+            "mature",
+        ),
+    )
+    return Volume(points.select(POINTS.names()), usual, _volume_title(seen, usual, began, change))
+
+
+def _volume_title(seen: pl.DataFrame, usual: tuple[float, float, float, float] | None, began: Any, change: Any) -> str:
+    if usual is None:
+        return "Replies against volume"
+    during = seen.filter(pl.col("day") >= began, pl.col("day") <= change)
+    mature, replied = int(during["mature"].sum()), int(during["replied"].sum())
+    if not mature:
+        return "Replies against volume"
+    low = replied / mature < usual[2]
+    high = bool((during["outbound"] > usual[1] * 1.2).any())
+    if low:
+        return "Volume rose and replies fell" if high else "Replies fell at the usual volume"
+    return "Volume rose; replies held" if high else "Replies and volume were as usual"
+
+
+# ------------------------------------------------------------------ hour by hour
+
+
+def span(e: Explanation, here: Here) -> tuple[datetime, datetime]:
+    """Return the hours drawn one by one: a day before it began (three before the change at most) to 12 h after the change."""
+    at = words.instant(e.at)
+    began = max(words.instant(e.onset), at - timedelta(days=3)) if e.onset else at - timedelta(days=1)
+    start = (began - timedelta(hours=12)).replace(minute=0, second=0, microsecond=0)
+    return start, min(at + timedelta(hours=12), max(here.as_of, at) + timedelta(hours=1))
+
+
+def moments(e: Explanation, here: Here) -> list[tuple[float, str, bool]]:
+    """Return when it began and when it changed, as charts mark them, where they are among the hours drawn."""
+    start, _ = span(e, here)
+    told = []
+    if e.onset and words.instant(e.onset) >= start:
+        told.append((ms(words.instant(e.onset), here.zone), "Began", False))
+    return [*told, (ms(words.instant(e.at), here.zone), words.plain_state(e.new), True)]
+
+
+def burst(e: Explanation, hours: pl.DataFrame, here: Here) -> tuple[pl.DataFrame, pl.DataFrame, str]:
+    """Return OPENER_HOURS and OPENINGS around a change, and the finding: the fullest hour.
+
+    Args:
+        e: the change.
+        hours: SIGNALS_HOUR of the line, from 28 days before it began.
+        here: the state of the store.
+    """
+    zone, (start, end) = here.zone, span(e, here)
+    sent = here.read(pipeline.openers, line=e.line, since=start, until=end)
+    began = words.instant(e.onset or e.at)
+    calm = hours.filter(
+        pl.col("hour") < began,
+        pl.col("hour") >= began - timedelta(days=USUAL_DAYS),
+        pl.col("history_days") >= here.settings.young_line_days,
+        (pl.col("health") == "HEALTHY") | pl.col("health").is_null(),
+    )
+    enough = calm.height >= 7 * 24
+    usual = calm.group_by(clock=pl.col("hour").dt.hour()).agg(usual=pl.col("new_conversations").mean())
+    bars = (
+        hours.filter(pl.col("hour") >= start, pl.col("hour") < end)
+        .with_columns(clock=pl.col("hour").dt.hour())
+        .join(usual, on="clock", how="left")
+        .sort("hour")
+        .select(
+            t=wall_ms(pl.col("hour"), zone),
+            to=wall_ms(pl.col("hour"), zone) + 3.6e6,
+            opened=pl.col("new_conversations").cast(pl.Float64),
+            usual=pl.col("usual") if enough else pl.lit(None, pl.Float64),
+            tip=pl.format("{}: {} opened", _clock(pl.col("hour"), here), "new_conversations"),
+        )
+    )
+    dots = (
+        sent.sort("at", "chat_id")
+        .with_row_index("n")
+        .select(
+            t=wall_ms(pl.col("at"), zone),
+            spread=0.1 + 0.8 * (pl.col("n").cast(pl.Float64) * 0.618034 % 1),  # golden steps keep neighbours apart
+            answer=pl.when(pl.col("answered"))
+            .then(pl.lit("answered"))
+            .when(pl.col("answered").is_null())
+            .then(pl.lit("too early to say"))
+            .otherwise(pl.lit("not answered")),
+            tip=pl.format(
+                "{}: {}",
+                _clock(pl.col("at"), here),
+                pl.when(pl.col("answered"))
+                .then(pl.lit("answered"))
+                .when(pl.col("answered").is_null())
+                .then(pl.lit("too early to say"))
+                .otherwise(pl.lit("not answered")),
+            ),
+        )
+    )
+    return bars.select(OPENER_HOURS.names()), dots.select(OPENINGS.names()), _burst_title(bars, here)
+
+
+def _burst_title(bars: pl.DataFrame, here: Here) -> str:
+    top = bars.sort("opened", "t", descending=[True, False]).head(1)
+    if not top.height or not top["opened"][0]:
+        return "No conversation was opened in these hours"
+    at = datetime(1970, 1, 1) + timedelta(milliseconds=top["t"][0])
+    return f"The burst, hour by hour: {words.plural(int(top['opened'][0]), 'opener')} at {at:%H:%M} on {at.day} {at:%b}"
+
+
+def _clock(column: pl.Expr, here: Here) -> pl.Expr:
+    return column.dt.replace_time_zone("UTC").dt.convert_time_zone(str(here.zone)).dt.strftime("%a %-d %b, %H:%M")
+
+
+def failed(e: Explanation, here: Here) -> tuple[pl.DataFrame, list[str], str]:
+    """Return FAILURE_HOURS around a change, its codes from the most frequent (four at most), and the finding."""
+    start, end = span(e, here)
+    rows = here.read(pipeline.failures, line=e.line, since=start, until=end)
+    if not rows.height:
+        return pl.DataFrame(schema=FAILURE_HOURS), [], ""
+    by_code = (
+        rows.group_by("failure_code")
+        .agg(pl.col("failed").sum())
+        .sort("failed", "failure_code", descending=[True, False])
+    )
+    codes, counts = by_code["failure_code"].to_list(), by_code["failed"].to_list()
+    kept = codes if len(codes) <= 4 else codes[:3]
+    word = {c: (c if c == "no code" else f"code {c}") for c in kept}
+    hours = (
+        rows.with_columns(code=pl.col("failure_code").replace_strict(word, default="other codes"))
+        .group_by("hour", "code")
+        .agg(pl.col("failed").sum())
+        .sort("hour", "code")
+        .select(
+            t=wall_ms(pl.col("hour"), here.zone),
+            to=wall_ms(pl.col("hour"), here.zone) + 3.6e6,
+            code="code",
+            failed=pl.col("failed").cast(pl.Float64),
+            tip=pl.format("{}: {} failed, {}", _clock(pl.col("hour"), here), "failed", "code"),
+        )
+    )
+    order = [word[c] for c in kept] + (["other codes"] if len(codes) > len(kept) else [])
+    title = f"Failures, hour by hour: {counts[0]:,} of {sum(counts):,} with {word[codes[0]]}"
+    return hours.select(FAILURE_HOURS.names()), order, title
+
+
+# ------------------------------------------------------------------ chats, text
+
+
+def chat_rows(chats: list[dict[str, Any]]) -> list[list[str]]:
+    """Return the cells of the table of chats to fix; a chat is named by the first 8 of the vendor's id."""
+    rows = []
+    for c in chats:
+        silent = _number(c, "silent_hours")
+        rows.append(
+            [
+                f'<code title="{html.text(str(c["chat_id"]))}">{html.text(str(c["chat_id"])[:8])}</code>',
+                html.text(_happened(c)),
+                html.text(words.lasting(silent)) if silent is not None else "never wrote",
+                html.text(words.count(_number(c, "sends"))),
+                html.badge(c["chat_health"]) if c.get("chat_health") else words.DASH,
+            ]
+        )
+    return rows
+
+
+def _happened(c: Mapping[str, Any]) -> str:
+    reason = str(c.get("reason", ""))
+    told = [reason[:1].upper() + reason[1:]]
+    for key, word in (
+        ("unanswered_turns", "unanswered in a row"),
+        ("failed", "failed"),
+        ("sends_after_opt_out", "sent after opt-out"),
+    ):
+        n = _number(c, key)
+        if n:
+            told.append(f"{words.count(n)} {word}")
+    return " · ".join(told)
+
+
+def as_text(e: Explanation, here: Here) -> str:
+    """Return a change as text to paste into a mail or a ticket."""
+    told = [
+        f"{words.line_name(e.line)}: {words.plain_state(e.previous)} -> {words.plain_state(e.new)}, {words.moment(words.instant(e.at), here.zone, year=True)}",
+        e.headline,
+        began_words(e, here),
+        "",
+        "What caused the change:",
+        *[f"- {words.DRIVER_WORDS[d.driver]} {100 * d.share:.0f} %: {d.summary}" for d in html.shown(e.drivers)],
+        "",
+        "What to do:",
+        *[f"{i}. {a.get('action', '')} {a.get('expected_effect', '')}".rstrip() for i, a in enumerate(e.actions, 1)],
+        *(["", "What the data could not show:", *[f"- {n}" for n in e.notes]] if e.notes else []),
+    ]
+    return "\n".join(told)
+
+
+def began_words(e: Explanation, here: Here) -> str:
+    """Return when it began, how long before the change, and how sure the first cause is, in words."""
+    parts = []
+    if e.onset:
+        lead = f", {words.lasting(e.lead_hours)} before the change" if e.lead_hours else ""
+        parts.append(f"Began {words.moment(words.instant(e.onset), here.zone)}{lead}.")
+    if words.worsened(e) and e.drivers[0].driver != "unexplained":
+        parts.append(
+            f"Confidence {e.confidence}: about {round(10 * e.confidence_p)} in 10 that {words.DRIVER_WORDS[e.drivers[0].driver].lower()} is the main cause."
+        )
+    elif words.worsened(e):
+        parts.append(f"Confidence {e.confidence}: the data shows no main cause.")
+    return " ".join(parts)

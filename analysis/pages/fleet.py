@@ -1,0 +1,173 @@
+"""Fleet: which lines need somebody, worst first, and why."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from analysis import charts
+from analysis.pages import _fleet as parts
+from analysis.pages import _html as html
+from analysis.pages import _words as words
+from analysis.pages._frame import WHY, counted, freshness, ready
+from analysis.pages._loading import leave_demo, result
+from analysis.pages._store import Here, address
+
+FIRST = 20
+HEALTHS = {"Critical": "CRITICAL", "At risk": "AT_RISK", "Flagged": "FLAGGED", "Healthy": "HEALTHY", "Not scored": None}
+
+
+def needs(fleet: parts.Fleet, here: Here) -> None:
+    """Show the lines that need somebody, a row each, with its way to Why."""
+    with st.container(key="card_needs", gap="small"):
+        st.html(html.h2("Needs you, worst first"))
+        shown = fleet.needy if st.session_state.get("all_needs") else fleet.needy[:FIRST]
+        for r in shown:
+            spark, ribbon = parts.images(r, fleet.window, here.theme, width=180, height=16)
+            rate, counts = parts.rate(r.numbers.get("replied") or 0, r.numbers.get("mature") or 0)
+            row = html.need_row(
+                state=r.worst,
+                since=parts.since_words(r),
+                line=words.line_name(r.line),
+                sends=f"{words.count(r.numbers.get('sends_a_day'))} sends a day",
+                reason=r.reason.headline if r.reason else "No change of this line is loaded, only its state.",
+                step=r.reason.actions[0]["action"] if r.reason and r.reason.actions else "",
+                spark=spark,
+                rate=rate,
+                counts=f"{counts} answered in 7 days" if rate[-1] == "%" else counts,
+                ribbon=ribbon,
+            )
+            with st.container(
+                horizontal=True, wrap=False, vertical_alignment="center", key=f"need_{words.line_key(r.line)}"
+            ):
+                st.html(row)
+                query = address(line=words.line_key(r.line), **({"at": r.key} if r.key else {}))
+                st.page_link(
+                    WHY, label="Why", icon=":material/arrow_forward:", icon_position="right", query_params=query
+                )
+        if len(shown) < len(fleet.needy):
+            st.toggle(f"Show all {len(fleet.needy):,}", key="all_needs")
+
+
+def every_line(fleet: parts.Fleet, here: Here) -> None:
+    """Show a ribbon a line, and what caused the falls."""
+    left, right = st.columns([2.05, 1], gap="medium")
+    with left, st.container(key="card_ribbons", gap="small"):
+        marks = f"Thin: healthy. Half: {html.mark('AT_RISK')}at risk. Full: {html.mark('CRITICAL')}critical."
+        st.html(
+            html.h2("Every line, 30 days", f"{marks} Letters name the main cause of each fall. Click one to read why.")
+        )
+        rows = fleet.rows
+        if len(rows) > parts.MANY:
+            still = [r for r in rows if len(r.spells) > 1 or r.needs]
+            calm = len(rows) - len(still)
+            rows = rows if st.toggle(f"Show {calm:,} that did not change", key="all_ribbons") else still
+        spells, codes = parts.ribbon_frames(fleet, here, rows[:100])
+        spec = charts.ribbons(
+            spells, codes, order=[words.line_name(r.line) for r in rows[:100]], window=fleet.window, theme=here.theme
+        )
+        alt = f"Health of {len(rows[:100])} lines over 30 days; {len(fleet.falls)} falls. {parts.sentence(fleet)}"
+        event = st.vega_lite_chart(spec, theme=None, key="ribbons", on_select="rerun", selection_mode=["pick"], alt=alt)
+        picked = (event.get("selection") or {}).get("pick") or []
+        link = picked[0].get("link") if isinstance(picked, list) and picked else None
+        if link:
+            line, at = str(link).split(" ")
+            st.switch_page(WHY, query_params=address(line=line, at=at))
+    with right, st.container(key="card_causes", gap="small"):
+        st.html(html.h2(parts.causes_title(fleet), "Main cause of each fall in health or status, 30 days."))
+        counts = parts.cause_counts(fleet)
+        if counts.height:
+            told = ", ".join(f"{r['label']} {r['falls']}" for r in counts.iter_rows(named=True))
+            st.vega_lite_chart(
+                charts.causes(counts, theme=here.theme), theme=None, key="causes", alt=f"Falls by main cause: {told}"
+            )
+        else:
+            st.html('<p class="lh-p">No line changed for the worse in these 30 days.</p>')
+        counted(
+            "Main cause of a fall",
+            "Each worsening of a line's health or status counts once, under the cause with the largest share. Falls that the data does not explain are counted as unexplained.",
+            "linehealth explain --json",
+            key="causes",
+        )
+
+
+def all_lines(fleet: parts.Fleet, here: Here) -> None:
+    """Show every line in a table that can be filtered; a chosen row opens Why."""
+    with st.container(key="card_lines", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.html(html.h2("All lines"), width="stretch")
+            present = [w for w, h in HEALTHS.items() if any(r.worst == h for r in fleet.rows)]
+            chosen = st.segmented_control(
+                "Health",
+                present,
+                selection_mode="multi",
+                key="health",
+                label_visibility="collapsed",
+                bind="query-params",
+            )
+            find = st.text_input(
+                "Find a line",
+                key="find",
+                placeholder="Find a line",
+                label_visibility="collapsed",
+                width=220,
+                bind="query-params",
+            )
+        wanted = {HEALTHS[w] for w in chosen}
+        digits = "".join(c for c in find or "" if c.isdigit())
+        rows = [r for r in fleet.rows if (not wanted or r.worst in wanted) and digits in r.line]
+        if not rows:
+            st.html(f'<p class="lh-p">No line matches. Clear the filter to see all {len(fleet.rows):,}.</p>')
+            return
+        zone = f"{words.wall(here.as_of, here.zone):%Z}"
+        config = {
+            "Health, 30 days": st.column_config.ImageColumn(width=190),
+            "Replies, 30 days": st.column_config.ImageColumn(width=120),
+            "Replies, 7 d": st.column_config.NumberColumn(format="percent", help="Blank under 30 counted sends."),
+            "Answered": st.column_config.TextColumn(alignment="right"),
+            "Sends a day": st.column_config.NumberColumn(format="%,.0f", help="Mean of the last 7 days."),
+            "New a day": st.column_config.NumberColumn(
+                format="%.1f", help="Conversations opened, mean of the last 7 days."
+            ),
+            "Since": st.column_config.TextColumn(f"Since, {zone}"),
+        }
+        frame = parts.table(rows, fleet, here.theme)
+        event = st.dataframe(
+            frame,
+            column_config=config,
+            row_height=36,
+            height=min(36 * (len(rows) + 1) + 2, 440),
+            placeholder="–",
+            on_select="rerun",
+            selection_mode="single-row",
+            key="table",
+            alt=f"{len(rows)} lines with health, replies and volume",
+        )
+        if event.selection.rows:
+            r = rows[event.selection.rows[0]]
+            st.switch_page(WHY, query_params=address(line=words.line_key(r.line), **({"at": r.key} if r.key else {})))
+        counted(
+            "Figures of a line",
+            "Replies, 7 d: sends of the last 7 days that had an answer in the same chat within the reply window, of those old enough to have had one. Sends and new conversations a day: means of the last 7 days.",
+            "linehealth signals --grain day --json",
+            key="lines",
+        )
+
+
+def main() -> None:
+    """Draw the page."""
+    here = ready()
+    fleet = parts.fleet(here)
+    st.html(html.h1(parts.sentence(fleet), freshness(here)))
+    leave_demo()
+    result()
+    cells = [(html.badge(state), figure, small) for state, figure, small in parts.tiles(fleet, here)]
+    rate, counts = parts.replies_tile(fleet)
+    cells.append((html.eyebrow("Replies, 7 days"), rate, counts))
+    st.html(html.tiles(cells))
+    if fleet.needy:
+        needs(fleet, here)
+    every_line(fleet, here)
+    all_lines(fleet, here)
+
+
+main()

@@ -1,0 +1,23 @@
+"""The app: three pages on one store. Run `linehealth app`, or `streamlit run app.py`."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+PAGES = Path(__file__).resolve().parent / "analysis" / "pages"
+if str(PAGES.parents[1]) not in sys.path:
+    sys.path.insert(0, str(PAGES.parents[1]))
+
+st.set_page_config(page_title="Line Health", page_icon=str(PAGES / "icon.png"), layout="wide")
+look = "dark" if st.context.theme.type == "dark" else "light"
+st.logo(str(PAGES / f"logo-{look}.svg"), size="medium")
+page = st.navigation(
+    [
+        st.Page(PAGES / "fleet.py", title="Fleet", url_path="fleet", default=True),
+        st.Page(PAGES / "why.py", title="Why", url_path="why"),
+        st.Page(PAGES / "data.py", title="Data", url_path="data"),
+    ],
+    position="top",
+)
+page.run()
