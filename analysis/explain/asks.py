@@ -36,6 +36,16 @@ class Ask:
     sends: list[Row]
     reply_at: int | None = None
     first: int = field(default=0)
+    final_at: float = float("inf")
+    final: dict[bool, str] = field(default_factory=dict)
+
+    def settle(self, window: float) -> None:
+        """Work out once what no later time changes: when its outcome is final, and that outcome."""
+        dated = [r.receipt_at for r in self.sends] + [r.failed_at for r in self.sends]
+        late = max([self.times[-1] + CONSTANTS.receipt_minutes * MINUTE, *(d for d in dated if d is not None)])
+        replied = self.reply_at + CONSTANTS.settle_seconds * 1000 if self.reply_at is not None else 0
+        self.final_at = max(late, replied, self.times[-1] + window + CONSTANTS.settle_seconds * 1000)
+        self.final = {usual: self.delivery_by(int(self.final_at) + 1, usual) for usual in (True, False)}
 
     @property
     def deep(self) -> bool:
@@ -85,6 +95,12 @@ class ChatStates:
         ordered = sorted(rows)
         self.times = [at for at, _ in ordered]
         self.states = [state for _, state in ordered]
+        before = [None, *self.states]
+        self.opt_outs = [
+            at
+            for at, state, old in zip(self.times, self.states, before, strict=False)
+            if state == "OPTED_OUT" and old != "OPTED_OUT"
+        ]
 
     def at(self, t: int) -> str | None:
         """Return the latest health known at t."""
@@ -98,19 +114,10 @@ class ChatStates:
             i -= 1
         return self.times[i - 1] if i else None
 
-    def opt_outs(self) -> list[int]:
-        """Return the times at which the chat became OPTED_OUT."""
-        before = [None, *self.states]
-        return [
-            at
-            for at, state, old in zip(self.times, self.states, before, strict=False)
-            if state == "OPTED_OUT" and old != "OPTED_OUT"
-        ]
-
     def is_stop(self, inbound_at: int) -> bool:
         """Say whether an inbound message is the opt-out itself: the chat became OPTED_OUT within a minute of it."""
         slack = int(CONSTANTS.settle_seconds * 1000)
-        return any(abs(at - inbound_at) <= slack for at in self.opt_outs())
+        return any(abs(at - inbound_at) <= slack for at in self.opt_outs)
 
 
 def asks_of(
@@ -159,6 +166,8 @@ def asks_of(
         streak = current.streak + 1 if current and unanswered else 0
         asks.append(Ask(row.chat, kind, streak, states.at(row.at) == "OPTED_OUT", [row.at], [row], first=row.at))
         closed = False
+    for ask in asks:
+        ask.settle(window)
     return asks
 
 

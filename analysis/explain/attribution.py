@@ -49,7 +49,7 @@ class Scale:
 
 
 class QuietTimes:
-    """Effects once a day on lines that are far from any trouble; worked out when first asked for.
+    """Effects every other day on lines that are far from any trouble; worked out when first asked for.
 
     Args:
         histories: all lines.
@@ -95,7 +95,11 @@ class QuietTimes:
             if other not in self._histories:
                 continue
             first = max(self._histories[other].first_at // DAY + self._settings.young_line_days, last - 60)
-            mine = [p for day in range(int(first), last + 1) if (p := self._point(other, day)) is not None]
+            mine = [
+                p
+                for day in range(int(first), last + 1)
+                if day % k.quiet_step_days == 0 and (p := self._point(other, day)) is not None
+            ]
             points += mine * (k.own_weight if other == line else 1)
         weight = len(points) / (len(points) + k.unit_prior)
         units = {}

@@ -68,7 +68,7 @@ class Fleet:
 
     def __init__(self, histories: dict[str, LineHistory], troubles: dict[str, Troubles], settings: Settings) -> None:
         self._window = settings.explain_reply_hours * HOUR
-        self._lag = int(self._window // DAY) + 1
+        self._lag = int(self._window // DAY) + 2
         self._days: dict[int, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
         self._delays: dict[int, list[float]] = defaultdict(lambda: [0.0] * len(_EDGES))
         for line, history in histories.items():
@@ -174,7 +174,8 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     end, life = float(t - gap), t - history.first_at
     young = life < settings.young_line_days * DAY
     if life < k.short_life_days * DAY:
-        end = min(history.first_at + k.short_life_share * life, t - settings.explain_reply_hours * HOUR)
+        end = history.first_at + k.short_life_share * life
+    end = min(end, t - settings.explain_reply_hours * HOUR)
     spans = [] if young else troubles.usual_spans(start, end, t)
     days = sum(b - a for a, b in spans) / DAY
     asks = sum(history.counts[kind].count(spans) for kind in (*KINDS, "deep"))

@@ -54,14 +54,17 @@ def seen_asks(history: LineHistory, usual: Usual, since: float, t: int) -> list[
     not delivered, or went to opted-out chats, expect none (else failures look like disengagement).
     """
     settled = t - CONSTANTS.settle_seconds * 1000
+    judged_from = t - CONSTANTS.receipt_minutes * MINUTE
     found = []
     for ask in history.recent(since, t):
-        state = ask.delivery_by(t, usual.receipts_usual(ask.sends[0].service))
-        measured = state in ("delivered", "open") and not ask.opted_out
-        replied = measured and ask.replied_by(t)
-        expected = usual.reply[ask.kind] * usual.curve.share(settled - ask.last_by(t)) if measured else 0.0
-        old = ask.first + CONSTANTS.receipt_minutes * MINUTE <= t
+        usual_receipts = usual.receipts_usual(ask.sends[0].service)
+        if ask.final_at < t:
+            state, replied, share, sends = ask.final[usual_receipts], ask.reply_at is not None, 1.0, len(ask.times)
+        else:
+            state, replied = ask.delivery_by(t, usual_receipts), ask.replied_by(t)
+            share, sends = usual.curve.share(settled - ask.last_by(t)), ask.sends_by(t)
         undelivered = state in ("failed", "silent")
+        measured = not undelivered and not ask.opted_out
         found.append(
             Seen(
                 ask.first,
@@ -69,11 +72,11 @@ def seen_asks(history: LineHistory, usual: Usual, since: float, t: int) -> list[
                 ask.kind,
                 ask.deep,
                 ask.streak,
-                ask.sends_by(t),
+                sends,
                 measured,
-                expected,
-                replied,
-                (old or undelivered) and not ask.opted_out,
+                usual.reply[ask.kind] * share if measured else 0.0,
+                measured and replied,
+                (ask.first <= judged_from or undelivered) and not ask.opted_out,
                 undelivered and not ask.opted_out,
                 ask.opted_out,
             )
@@ -226,6 +229,7 @@ def _engagement(found: Effects, usual: Usual, lengths: Sequence[float]) -> None:
         return
     blast = max(found.x["recipient_spread"], found.x["send_pace"])
     keep_burst = _kept_in_bursts(found, usual)
+    bursts = any(d in found.windows for d in ("new_conversations", "recipient_spread", "send_pace"))
     times = [s.first for s in found.seen]
     best = 0.0
     for days in lengths:
@@ -236,7 +240,7 @@ def _engagement(found: Effects, usual: Usual, lengths: Sequence[float]) -> None:
             allowed = k.exposure_allowed * (usual.per_day[kind] * days + 2) / max(len(asks), 1)
             keep = 1.0 if kind == "answer" else min(1.0, allowed)
             for s in asks:
-                weight = min(keep, keep_burst(s))
+                weight = min(keep, keep_burst(s)) if bursts else keep
                 bad += weight * (s.expected - s.replied)
                 var += weight * s.expected * (1 - s.expected)
                 kept += weight

@@ -72,7 +72,7 @@ class LineHistory:
         self.sends = sorted((r for chat in rows.values() for r in chat if r.outbound), key=lambda r: (r.at, r.chat))
         self.send_times = [r.at for r in self.sends]
         self.inbound = sorted(r.at for chat in rows.values() for r in chat if not r.outbound)
-        self.opt_outs = sorted(at for chat in rows for at in states.get(chat, none).opt_outs())
+        self.opt_outs = sorted(at for chat in rows for at in states.get(chat, none).opt_outs)
         self.after_opt_out = [r for r in self.sends if r.chat in states and states[r.chat].at(r.at) == "OPTED_OUT"]
         self.after_opt_out_times = [r.at for r in self.after_opt_out]
         self.fingerprinted = any(r.fingerprint for r in self.sends)
