@@ -25,7 +25,7 @@ def write_demo(
 ) -> dict[str, Any]:
     """Write a made-up fleet into a directory and return its truth, which is also written as truth.json.
 
-    Files: webhooks-*.jsonl (the first one gzipped), messages.parquet, chats.csv, transitions.csv, truth.json; described in
+    Files: webhooks-*.jsonl.gz (the newest piece plain), messages.parquet, chats.csv, transitions.csv, truth.json; described in
     data/README.md. Equal arguments give equal bytes. Files of an earlier fleet in the directory are replaced.
 
     Args:

@@ -16,8 +16,9 @@ import polars as pl
 
 from analysis.schema import INSTANT
 from analysis.simulate.causes import Plan, plans
-from analysis.simulate.fleet import Life, live
-from analysis.simulate.rhythm import DAY, identifier, iso
+from analysis.simulate.fleet import live
+from analysis.simulate.records import Life
+from analysis.simulate.rhythm import DAY, HOUR, identifier, iso
 from analysis.simulate.webhooks import PHRASES, Log, broken, deliveries
 
 _BATCH_LINES = 24
@@ -40,7 +41,7 @@ class Export:
         self.directory, self.seed, self.end = directory, seed, end
         self.start = end - days * DAY
         self.plans = plans(lines, start=self.start, end=end, seed=seed)
-        pieces = 4 if days >= 28 else 2
+        pieces = 4 if days >= 12 else 2
         self.cuts = [self.start + (end - self.start) * n // pieces for n in range(pieces)]
         self.truth: dict[str, Any] = {
             "seed": seed, "start": iso(self.start), "end": iso(end), "lines": [], "transitions": [], "bursts": [],
@@ -96,9 +97,10 @@ class Export:
                     "onset": None if onset is None else iso(onset), "story": plan.story,
                 }
             )  # fmt: skip
-        for burst in life.bursts:
-            times = {k: iso(burst[k]) for k in ("start", "end")}
-            truth["bursts"].append({"line": plan.line, **burst, **times})
+        truth["bursts"] += [
+            {"line": plan.line, "kind": b.kind, "start": iso(b.start), "end": iso(b.end), "count": b.count}
+            for b in life.bursts
+        ]
         outbound = sum(m.outbound for m in life.messages)
         truth["counts"][plan.line] = {
             "messages": len(life.messages), "outbound": outbound, "inbound": len(life.messages) - outbound
@@ -126,7 +128,8 @@ class Export:
             last = first
             while last < len(log.rows) and log.rows[last][0] < bound:
                 last += 1
-            name = f"webhooks-{prefix}{iso(cut)[:10]}.jsonl" + (".gz" if piece == 0 else "")
+            packed = piece + 1 < len(self.cuts)  # as rotated logs are
+            name = f"webhooks-{prefix}{iso(cut)[:10]}.jsonl" + (".gz" if packed else "")
             part = log.rows[first:last]
             for row, (_, order, _) in enumerate(part, start=1):
                 if order in marks:
@@ -167,6 +170,9 @@ class Export:
                 person = "" if c.is_group else c.people[0]
                 group = "true" if c.is_group else "false"
                 self.chats.append((c.chat_id, plan.line, person, group, iso(c.created), word, iso(since)))
+        if plan.healthy_busy:  # the vendor may repeat a state: the only word there is on a line that never changes
+            known = iso(plan.start + 2 * DAY + 9 * HOUR)
+            self.changes.append((plan.line, known, "HEALTHY", "HEALTHY", "ACTIVE", "ACTIVE"))
         for at in dict.fromkeys(c.at for c in life.changes if c.at < until):
             change = next(c for c in life.changes if c.at == at)
             self.changes.append((plan.line, iso(at), *change.health, *change.status))

@@ -61,8 +61,8 @@ def reply_delay(rng: random.Random) -> int:
 
     Set to the real data of the method sheet, section 2.3: 59 % within 1 h, 74 % within 6 h, 89 % within 24 h.
     """
-    quick = rng.random() < 0.6
-    median, spread = (6 * MINUTE, 1.3) if quick else (9 * HOUR, 1.3)
+    quick = rng.random() < 0.64
+    median, spread = (6 * MINUTE, 1.3) if quick else (8 * HOUR, 1.3)
     return max(4 * SECOND, int(median * math.exp(rng.gauss(0.0, spread))))
 
 
