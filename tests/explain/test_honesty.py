@@ -75,10 +75,10 @@ def test_row_order_does_not_matter():
     assert plain(explain(*shuffled, as_of=LATER, settings=Settings())) == plain(first)
 
 
-def test_moving_all_times_by_a_week_changes_only_the_dates():
+def test_moving_all_times_by_eight_days_changes_only_the_dates():
     frames = busy().frames()
     later = [
-        frame.with_columns(pl.selectors.datetime() + timedelta(days=7)) if frame.width else frame for frame in frames
+        frame.with_columns(pl.selectors.datetime() + timedelta(days=8)) if frame.width else frame for frame in frames
     ]
     a = explain(*frames, as_of=LATER, settings=Settings())
     b = explain(*later, as_of=LATER, settings=Settings())
