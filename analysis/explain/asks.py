@@ -49,7 +49,7 @@ class Ask:
 
     @property
     def deep(self) -> bool:
-        """A follow-up after three or more unanswered asks in a row."""
+        """A follow-up after two or more unanswered asks in a row: the third turn or later (contract: unanswered_turns)."""
         return self.kind == "followup" and self.streak >= CONSTANTS.deep_streak
 
     def last_by(self, t: int) -> int:

@@ -159,5 +159,5 @@ def confidence_of(shares: list[tuple[str, float]], asks: int) -> float:
     weight = asks / (asks + CONSTANTS.confidence_prior)
     if shares[0][0] == "flagged":
         weight = 1.0
-    most = CONSTANTS.confidence_unexplained if shares[0][0] == "unexplained" else 0.95
+    most = CONSTANTS.confidence_unexplained if shares[0][0] == "unexplained" else CONSTANTS.confidence_most
     return round(min(most, weight * shares[0][1] + (1 - weight) * CONSTANTS.confidence_no_data), 3)

@@ -14,6 +14,7 @@ KINDS = ("new", "answer", "followup", "touch")
 
 _SHEET = "shared method sheet, 2.5 (a starting point, tuned on one simulator)"
 _SHEET_4B = "shared method sheet, 4b (what held on a second simulator)"
+_CONTRACT = "definition of unanswered_turns (third turn or later); the sheet has 3"
 _OWN = "own choice, checked on planted causes (tests/explain)"
 
 
@@ -26,7 +27,9 @@ def _c(default: Any, unit: str, help: str, source: str) -> Any:
 class Constants:
     """What the explanation method fixes; user-facing choices are ``explain_*`` fields of Settings instead."""
 
-    deep_streak: int = _c(3, "asks", "A follow-up after this many unanswered asks in a row is deep.", _SHEET)
+    deep_streak: int = _c(
+        2, "asks", "A follow-up after this many unanswered asks in a row is deep: the third turn or later.", _CONTRACT
+    )
     answer_hours: float = _c(24.0, "h", "An ask this soon after an inbound message answers it.", _SHEET)
     followup_hours: float = _c(72.0, "h", "An ask this soon after an unanswered one is a follow-up.", _SHEET)
     settle_seconds: float = _c(
@@ -53,6 +56,12 @@ class Constants:
     scan_back_hours: float = _c(57.0, "h", "The last scanned window ends this long before the change.", _SHEET)
     count_margin: float = _c(1.3, "sd", "Counts are lowered by this many square roots.", _SHEET)
     message_spread: float = _c(3.0, "variance/mean", "Over-dispersion of message counts beside ask counts.", _OWN)
+    loop_replies: int = _c(
+        5,
+        "sends",
+        "One reply answers at most this many sends of an ask where messages are counted: a loop is not answered.",
+        _OWN,
+    )
     volume_floor: float = _c(0.6, "doublings", "Volume effect that scores nothing.", _SHEET)
     new_floor: float = _c(0.7, "doublings", "New-conversation effect that scores nothing.", _SHEET)
     engagement_days: tuple[float, ...] = _c((2.0, 4.0, 7.0), "days", "Windows of the reply deficit.", _SHEET)
@@ -100,6 +109,7 @@ class Constants:
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
     confidence_unexplained: float = _c(0.6, "probability", "Highest stated where nothing explains a change.", _OWN)
     confidence_no_data: float = _c(0.3, "probability", "Stated where there is not enough data to say.", _OWN)
+    confidence_most: float = _c(0.92, "probability", "Highest stated for any cause.", _OWN)
     confidence_prior: float = _c(15.0, "asks", "Data worth this many asks pulls confidence to .3.", _OWN)
 
 

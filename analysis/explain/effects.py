@@ -132,19 +132,28 @@ def _ends(t: int) -> Sequence[float]:
 
 
 class _Sums:
-    """Counts, expected and observed replies of some asks over any window."""
+    """Counts, expected and observed replies of some asks over any window.
+
+    A reply counts for at most ``loop_replies`` of an ask's weight: one answer does not make a loop an answered one.
+    """
 
     def __init__(self, asks: list[Seen], weights: list[float]) -> None:
+        most = CONSTANTS.loop_replies
         self.times = [a.first for a in asks]
         self._n = [0.0, *accumulate(weights)]
         self._e = [0.0, *accumulate(w * a.expected for a, w in zip(asks, weights, strict=True))]
-        self._o = [0.0, *accumulate(w * a.replied for a, w in zip(asks, weights, strict=True))]
+        self._o = [0.0, *accumulate(min(w, most) * a.replied for a, w in zip(asks, weights, strict=True))]
 
     def over(self, a: float, b: float) -> tuple[float, float]:
         """Return the weight of the asks in (a, b] and their answered share of what was expected (prior 3 of 3)."""
         i, j = bisect_right(self.times, a), bisect_right(self.times, b)
         n, e, o = (s[j] - s[i] for s in (self._n, self._e, self._o))
         return n, (o + 3) / (e + 3)
+
+
+def in_volume(s: Seen) -> bool:
+    """Say whether an ask's messages count as volume: not an opener (unless a loop), not a late follow-up, not opted out."""
+    return (s.kind != "new" or s.sends > 3) and (not s.deep or s.sends > 3) and not s.opted_out
 
 
 def _clip(value: float, low: float, high: float) -> float:
@@ -159,9 +168,9 @@ def _volume(found: Effects, history: LineHistory, usual: Usual, settings: Settin
     """
     k, window = CONSTANTS, CONSTANTS.window_hours * HOUR
     found.x["recipient_spread"] = found.x["send_pace"] = 0.0
-    kept = [s for s in found.seen if s.kind != "new" and not s.deep]
+    kept = [s for s in found.seen if s.kind != "new" and not s.deep and not s.opted_out]
     asks = _Sums(kept, [1.0] * len(kept))
-    loops = [s for s in found.seen if s.kind != "new" or s.sends > 3]
+    loops = [s for s in found.seen if in_volume(s)]
     messages = _Sums(loops, [float(s.sends) for s in loops])
     per_day = sum(usual.per_day[kind] for kind in ("answer", "touch", "followup"))
     best, where = 0.0, (0.0, 0.0)
@@ -221,7 +230,8 @@ def _engagement(found: Effects, usual: Usual, lengths: Sequence[float]) -> None:
     """Set engagement: replies missing at usual exposure, and follow-ups into silence beyond usual.
 
     Asks of a class beyond 1.8 × usual, over the window or over the day of a burst, belong to the burst and not to a
-    fall in replies (the rate step of a rate-and-mix split); deep follow-ups count as silence unless from a blast.
+    fall in replies (the rate step of a rate-and-mix split); deep follow-ups count as silence unless from a blast, and
+    as many more are usual as the line has grown.
     """
     k = CONSTANTS
     found.x["engagement"] = 0.0
@@ -246,8 +256,10 @@ def _engagement(found: Effects, usual: Usual, lengths: Sequence[float]) -> None:
                 kept += weight
                 expected += weight * s.expected
                 answered += weight * s.replied
-        deep = sum(s.deep for s in inside)
-        silence = max(0.0, deep - 1.4 * usual.per_day["deep"] * days - 2) * (1 - min(1.0, blast / 1.2))
+        deep = sum(s.deep and not s.opted_out for s in inside)
+        grown = sum(not s.deep for s in inside) / (days * sum(usual.per_day[kind] for kind in KINDS))
+        usual_deep = usual.per_day["deep"] * days * _clip(grown, 1.0, 3.0)
+        silence = max(0.0, deep - 1.4 * usual_deep - 2) * (1 - min(1.0, blast / 1.2))
         x = (bad + 0.8 * silence - k.rate_margin * sqrt(1.6 * var + 1)) / (kept + silence + 8)
         if x > best:
             best = x

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from analysis.explain.asks import ChatStates
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, MINUTE
-from analysis.explain.effects import Effects, seen_asks, top_fingerprint, usual_repetition
+from analysis.explain.effects import Effects, in_volume, seen_asks, top_fingerprint, usual_repetition
 from analysis.explain.history import LineHistory
 from analysis.explain.onset import rhythm
 from analysis.settings import Settings
@@ -96,7 +96,7 @@ def replies(case: Case, since: float) -> Figures:
 
 def _follow_ups(case: Case, began: int | None) -> Figures:
     since = _start(case, "engagement", began)
-    deep = [s for s in seen_asks(case.history, case.usual, since, case.t) if s.deep]
+    deep = [s for s in seen_asks(case.history, case.usual, since, case.t) if s.deep and not s.opted_out]
     days = max((case.t - since) / DAY, 1.0)
     return {
         "observed": round(len(deep) / days, 1),
@@ -107,7 +107,7 @@ def _follow_ups(case: Case, began: int | None) -> Figures:
         "answered": sum(s.replied for s in deep),
         "window_hours": round((case.t - since) / HOUR, 1),
         "limit": CONSTANTS.deep_streak,
-        "limit_source": "Linq help centre: drop after 2-3 unanswered",
+        "limit_source": "Linq help centre: drop after 2-3 unanswered (medium confidence)",
     }
 
 
@@ -153,6 +153,7 @@ def _openers(case: Case) -> Figures:
         "usual": round(case.usual.per_day["new"], 1) if own else None,
         "observed_count": len(inside),
         "usual_count": case.history.counts["new"].count(case.usual.spans) if own else None,
+        "line_days": round((case.t - case.history.first_at) / DAY, 1),
         "usual_days": round(case.usual.days, 1) if own else None,
         "answered": sum(s.replied for s in inside),
         "answered_of": sum(s.measured for s in inside),
@@ -180,7 +181,7 @@ def _volume(case: Case, driver: str) -> Figures:
     a, b = case.effects.windows[driver]
     if began is not None and last is not None:
         a, b = began - 1, max(last, began + HOUR, *_last_sends(case, began, last))
-    inside = [s for s in seen_asks(history, usual, a, t) if s.first <= b and (s.kind != "new" or s.sends > 3)]
+    inside = [s for s in seen_asks(history, usual, a, t) if s.first <= b and in_volume(s)]
     sends = sum(s.sends for s in inside)
     profile = rhythm(history, usual)
     half = HOUR // 2

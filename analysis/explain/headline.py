@@ -30,8 +30,10 @@ def replies_fell(f: Figures, began: int | None, t: int, zone: ZoneInfo) -> str:
 
 
 def follow_ups(f: Figures) -> str:
-    """Sends into chats that have been silent for three or more."""
-    return f"{count(num(f, 'observed'))} sends a day into chats silent for three or more, usually {count(num(f, 'usual'))}."
+    """Sends into chats that left the last two or more unanswered."""
+    return (
+        f"{count(num(f, 'observed'))} sends a day into chats silent for two or more, usually {count(num(f, 'usual'))}."
+    )
 
 
 def burst(f: Figures) -> str:
@@ -40,7 +42,7 @@ def burst(f: Figures) -> str:
     back = f"{percent(answered / whole)} of them answered." if whole >= 30 else f"{of(answered, whole, 'answered')}."
     back = back[0].upper() + back[1:]
     if f.get("usual") is None:
-        return f"{plural(num(f, 'observed'), 'new conversation')} opened in a day on a line too young to have a usual. {back}"
+        return f"{plural(num(f, 'observed'), 'new conversation')} in a day on a line {lasting(num(f, 'line_days') * 24 * HOUR)} old, too young to have a usual. {back}"
     usual = num(f, "usual")
     if usual < 3:
         return f"{plural(num(f, 'observed'), 'new conversation')} in a day on a line that usually opens {count(usual)}. {back}"
@@ -55,13 +57,14 @@ def volume(f: Figures) -> str:
         return (
             f"{count(num(f, 'observed'))} messages in a day{usual}; at most {count(num(f, 'limit'))} are recommended."
         )
-    text = f"{plural(num(f, 'observed'), 'send')} in {window}, usually {count(num(f, 'usual'))}"
+    to = "" if num(f, "recipients") < 2 else f" to {plural(num(f, 'recipients'), 'chat')}"
+    text = f"{plural(num(f, 'observed'), 'send')}{to} in {window}, usually {count(num(f, 'usual'))}"
     if num(f, "top_chat_sends") > 0.5 * num(f, "observed"):
         return f"{text}; {count(num(f, 'top_chat_sends'))} of them went to one chat."
     if num(f, "to_silent_chats") > 0.3 * num(f, "observed"):
         return f"{text}; {count(num(f, 'to_silent_chats'))} of them went to chats that had not answered the last one."
     whole = int(num(f, "answered_of"))
-    return f"{text}, to {plural(num(f, 'recipients'), 'recipient')}; {of(int(num(f, 'answered')), whole, 'were answered')}."
+    return f"{text}; {of(int(num(f, 'answered')), whole, 'were answered')}."
 
 
 def opted_out(f: Figures) -> str:
@@ -124,7 +127,8 @@ def clause(driver: str, f: Figures) -> str:
         return f"{plural(num(f, 'observed'), 'new conversation')} in a day"
     if driver in ("recipient_spread", "send_pace"):
         word = "message" if f.get("limit") is not None else "send"
-        return f"{plural(num(f, 'observed'), word)} in {lasting(num(f, 'window_hours') * HOUR)}"
+        usual = f" where {count(num(f, 'usual'))} are usual" if f.get("usual") is not None else ""
+        return f"{plural(num(f, 'observed'), word)} in {lasting(num(f, 'window_hours') * HOUR)}{usual}"
     if driver == "opt_outs":
         return opted_out(f).split(", in ")[0].rstrip(".")
     if driver == "flagged":

@@ -7,10 +7,12 @@ from math import log
 
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
-from analysis.explain.effects import Effects, Seen, seen_asks, top_fingerprint
+from analysis.explain.effects import Effects, Seen, in_volume, seen_asks, top_fingerprint
 from analysis.explain.history import LineHistory
 
 _BIN = HOUR // 2
+_LEAST_EXPECTED = 0.005
+"""Asks too young to expect this much of a reply say nothing about when a fall began."""
 
 
 def onset_of(driver: str, effects: Effects, history: LineHistory, usual: Usual) -> tuple[int | None, int | None]:
@@ -36,7 +38,7 @@ def onset_of(driver: str, effects: Effects, history: LineHistory, usual: Usual) 
     if driver == "deliverability":
         return _failures(seen_asks(history, usual, t - k.onset_days_rates * DAY, t), usual)
     if driver == "engagement" and not effects.nagging:
-        return _fall(seen_asks(history, usual, t - k.onset_days_rates * DAY, t), 1.0)
+        return _fall(seen_asks(history, usual, t - k.onset_days_rates * DAY, t))
     chosen = _events(driver, effects)
     if chosen is None:
         return None, None
@@ -55,15 +57,15 @@ def _events(
         return lambda s: s.kind == "new", lambda u: u.per_day["new"], k.onset_days_counts, lambda _: 1.0
     if driver == "recipient_spread":
         return (
-            lambda s: s.kind != "new" and not s.deep,
+            lambda s: s.kind != "new" and not s.deep and not s.opted_out,
             lambda u: sum(u.per_day[kind] for kind in ("answer", "touch", "followup")),
             k.onset_days_counts,
             lambda _: 1.0,
         )
     if driver == "send_pace":
-        return lambda s: s.kind != "new" or s.sends > 3, lambda u: u.sends_per_day, k.onset_days_counts, _sends
+        return in_volume, lambda u: u.sends_per_day, k.onset_days_counts, _sends
     if driver == "engagement":
-        return lambda s: s.deep, lambda u: u.per_day["deep"], k.onset_days_rates, lambda _: 1.0
+        return lambda s: s.deep and not s.opted_out, lambda u: u.per_day["deep"], k.onset_days_rates, lambda _: 1.0
     return None
 
 
@@ -112,21 +114,34 @@ def _burst(
     return min(inside), max(inside)
 
 
-def _fall(seen: list[Seen], sign: float) -> tuple[int | None, int | None]:
-    """Return the start that makes "replies at 0.4 of usual from here on" likeliest (sign -1: back to usual)."""
-    ratio, total, best, where = CONSTANTS.onset_reply_ratio, 0.0, 0.0, None
-    for s in reversed([s for s in seen if s.measured and not s.deep and s.expected > 0.005]):
+def _fall(seen: list[Seen]) -> tuple[int | None, int | None]:
+    """Return the start that makes "fewer replies from here on" likeliest: at 0.4 of usual, then at the ratio so found."""
+    asks = [s for s in seen if s.measured and not s.deep and s.expected > _LEAST_EXPECTED]
+    start = _likeliest(asks, CONSTANTS.onset_reply_ratio, 1.0)
+    if start is None:
+        return None, None
+    after = [s for s in asks if s.first >= start]
+    ratio = sum(s.replied for s in after) / sum(s.expected for s in after)
+    start = _likeliest(asks, min(0.6, max(0.05, ratio)), 1.0) or start
+    return start, max(s.first for s in asks)
+
+
+def _likeliest(asks: list[Seen], ratio: float, sign: float) -> int | None:
+    """Return the start from which "ratio of the expected replies" beats "as expected" most (sign -1: the reverse)."""
+    total, best, where = 0.0, 0.0, None
+    for s in reversed(asks):
         e = min(s.expected, 0.95)
-        low = ratio * e
-        total += sign * (log(low / e) if s.replied else log((1 - low) / (1 - e)))
+        total += sign * (log(ratio) if s.replied else log((1 - ratio * e) / (1 - e)))
         if total > best:
             best, where = total, s.first
-    return where, (max(s.first for s in seen) if where is not None else None)
+    return where
 
 
-def replies_back(history: LineHistory, usual: Usual, t: int) -> int | None:
-    """Return since when replies have been back near usual, where that is likelier than 0.4 of it."""
-    return _fall(seen_asks(history, usual, t - CONSTANTS.onset_days_rates * DAY, t), -1.0)[0]
+def replies_back(history: LineHistory, usual: Usual, since: int, t: int) -> int | None:
+    """Return since when, after a fall that began at ``since``, replies are likelier as usual than at 0.4 of it."""
+    seen = seen_asks(history, usual, since - 1, t)
+    asks = [s for s in seen if s.measured and not s.deep and s.expected > _LEAST_EXPECTED]
+    return _likeliest(asks, CONSTANTS.onset_reply_ratio, -1.0)
 
 
 def _failures(seen: list[Seen], usual: Usual) -> tuple[int | None, int | None]:

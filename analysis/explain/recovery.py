@@ -11,13 +11,13 @@ from analysis.explain.history import Troubles
 from analysis.explain.onset import replies_back
 
 
-def eased_at(driver: str, case: Case, troubles: Troubles) -> int | None:
-    """Return when a driver's excess last showed before the recovery (ms), where it can be dated."""
+def eased_at(driver: str, case: Case, troubles: Troubles, began: int) -> int | None:
+    """Return when a driver's excess last showed after it began and before the recovery (ms), where it can be dated."""
     t = case.t
     if driver == "engagement":
-        return replies_back(case.history, case.usual, t)
+        return replies_back(case.history, case.usual, began, t)
     if driver == "flagged":
-        ends = [int(b) for _, b, _, state in troubles.spells if state == "FLAGGED" and b <= t]
+        ends = [int(b) for _, b, _, state in troubles.spells if state == "FLAGGED" and began <= b <= t]
         return max(ends, default=None)
     if driver == "opt_outs":
         i = bisect_right(case.history.after_opt_out_times, t)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from analysis.explain.constants import HOUR
 from analysis.explain.evidence import Figures
 from analysis.explain.headline import num, opted_out
-from analysis.explain.words import count, in_100, lasting, of, percent, plural, since
+from analysis.explain.words import count, in_100, lasting, moment, of, percent, plural, since
 
 
 def rate(part: float, whole: float) -> str:
@@ -85,7 +85,8 @@ def eased_text(driver: str, then: Figures, now: Figures, eased_at: int | None, t
             return f"no send has failed{start}"
         return f"{of(seen, n, 'sends')} failed{start}, {percent(num(then, 'observed'))} did before" if n >= 30 else None
     if driver == "new_conversations":
-        return f"{plural(num(now, 'observed'), 'new conversation')} in the last day, down from {count(num(then, 'observed'))}"
+        opened = plural(num(now, "observed"), "new conversation") if num(now, "observed") else "no new conversation"
+        return f"{opened} in the last day, down from {count(num(then, 'observed'))}"
     if driver in ("recipient_spread", "send_pace"):
         return f"{plural(num(now, 'observed'), 'send')} in the last day, {count(num(then, 'observed'))} in {lasting(num(then, 'window_hours') * HOUR)} before"
     if driver == "opt_outs":
@@ -95,5 +96,5 @@ def eased_text(driver: str, then: Figures, now: Figures, eased_at: int | None, t
             else f"{plural(seen, 'send')} to people who had opted out in the last day, {count(num(then, 'observed'))} before"
         )
     if driver == "flagged":
-        return f"the carrier's flag is off{start}"
+        return "the carrier lifted its flag" + (f" on {moment(eased_at, zone)}" if eased_at is not None else "")
     return f"the repeated text is down to {percent(num(now, 'observed'))} of sends"

@@ -11,7 +11,7 @@ import polars as pl
 from analysis.explain.actions import KEEP, actions_of
 from analysis.explain.attribution import QuietTimes, Scale, confidence_of, eased_shares, rounded, shares_of
 from analysis.explain.baseline import Fleet, Usual, usual_of
-from analysis.explain.constants import DAY, HOUR
+from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.effects import Effects, effects_at
 from analysis.explain.evidence import Case, Figures, chats_to_fix, figures_of
 from analysis.explain.headline import no_usual, not_enough, recovered, worsening
@@ -197,14 +197,20 @@ def _recovery(
     """Explain a recovery by the drivers of its worsening that eased, measured before and after."""
     zone = settings.zone
     notes = [*_change_notes(change), *_data_notes(case, change)]
-    after = change.at - episode[0].at if episode else None
+    back = change.new in ("HEALTHY", "ACTIVE")
+    after = change.at - episode[0 if back else -1].at if episode else None
     if not worst:
         notes.append("The worsening before this recovery is not loaded, so there is nothing to compare with.")
         return _unexplained(change, recovered(_better(change), after, [], change.at, zone), notes)
     then = _peak(worst)
     now = effects_at(case.history, of_line, case.usual, change.at, settings, flags=False, fresh=True)
     scale = quiet.scale(change.line, change.at)
-    lifted = then.effects.x.get("flagged", 0.0) > 0 and eased_at("flagged", case, of_line) is not None
+    started = {
+        d: min((c.spans[d][0] or c.t for c in worst if d in c.spans), default=worst[0].t) for d in then.effects.x
+    }
+    lifted = (
+        then.effects.x.get("flagged", 0.0) > 0 and eased_at("flagged", case, of_line, started["flagged"]) is not None
+    )
     shares = rounded(eased_shares(then.effects, now, scale, flag_lifted=lifted))
     evidence: dict[str, Figures] = {}
     texts: dict[str, str] = {}
@@ -212,7 +218,7 @@ def _recovery(
     for driver, _ in shares:
         if driver == "unexplained":
             continue
-        since[driver] = eased_at(driver, case, of_line)
+        since[driver] = eased_at(driver, case, of_line, started[driver])
         if since[driver] is None:
             since[driver] = next((c.spans[driver][1] for c in reversed(worst) if driver in c.spans), None)
         before = next(figures_of(driver, c) for c in reversed(worst) if c.effects.x.get(driver, 0.0) > 0)
@@ -220,7 +226,11 @@ def _recovery(
         text = eased_text(driver, before, measured, since[driver], change.at, zone)
         evidence[driver] = {**measured, "usual": before.get("usual"), "before": before.get("observed")}
         texts[driver] = text or ""
-    reasons = [texts[d] for d, share in shares if share >= 0.15 and texts.get(d)][:2]
+    named = [(d, share) for d, share in shares if d != "unexplained"]
+    least = max(CONSTANTS.two_causes_share, named[0][1] / 2) if named else 1.0
+    reasons = [texts[d] for i, (d, share) in enumerate(named) if texts[d] and (share >= least or not i)][:2]
+    if shares[0][0] == "unexplained" and named and named[0][1] < CONSTANTS.two_causes_share:
+        reasons = []
     p = confidence_of(shares, case.effects.asks_week)
     onset = since.get(shares[0][0])
     return Explanation(

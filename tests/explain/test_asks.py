@@ -66,8 +66,8 @@ def test_chats_seen_in_the_first_week_are_not_new_unless_told_when_created():
     assert read("o0", created_at=-25 * HOUR)[0].kind == "touch"
 
 
-def test_a_third_unanswered_follow_up_is_deep():
-    assert [a.deep for a in read("o0 o24 o48 o72")] == [False, False, False, True]
+def test_a_follow_up_after_two_unanswered_asks_is_deep():
+    assert [a.deep for a in read("o0 o24 o48 o72")] == [False, False, True, True]
 
 
 def _ask(**more) -> Ask:

@@ -85,7 +85,7 @@ def test_follow_ups_into_silence_are_engagement(seed):
         for i in range(30):
             world.message("+1", f"+1-silent{i}", day + 0.3 + i / 100)
     e = named(world.turn("+1", 41.7), "engagement")
-    assert "into chats silent for three or more" in e.headline
+    assert "into chats silent for two or more" in e.headline
     worst = e.chats_to_fix[0]
     assert worst["chat_id"].startswith("+1-silent")
     assert worst["unanswered_turns"] == 6

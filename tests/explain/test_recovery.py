@@ -41,7 +41,7 @@ def test_a_lifted_flag_is_the_reason():
     world.turn("+1", 42, "ACTIVE", "FLAGGED", kind="status").turn("+1", 42.5, "HEALTHY", "AT_RISK")
     *_, active, healthy = world.explain()
     assert active.drivers[0].driver == healthy.drivers[0].driver == "flagged"
-    assert active.headline.startswith("Active again after 2 days: the carrier's flag is off")
+    assert active.headline.startswith("Active again after 2 days: the carrier lifted its flag on 12 Apr 00:00")
 
 
 def test_from_critical_to_at_risk_is_not_called_healthy():
