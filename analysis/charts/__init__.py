@@ -1,7 +1,8 @@
 """Frames in, chart specs out: the only room that knows Altair. Nothing is computed here but where ink goes."""
 
+from analysis.charts.events import STATES, Moment
 from analysis.charts.fleet import causes, ribbons
-from analysis.charts.lanes import LANE, LANE_MARKS, STATES, Lane, Moment, lanes
+from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
 from analysis.charts.panels import (
     FAILURE_HOURS,
     OPENER_HOURS,

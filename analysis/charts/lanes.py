@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, document, time_axis, time_x
+from analysis.charts.events import Moment, moments, rules, state_lane, state_rows, wash
+from analysis.charts.spec import Spec, data, document, haloed, time_axis, time_x
 from analysis.charts.spec import field as column
-from analysis.charts.theme import HEIGHTS, Palette, Theme, health_fill, palette, state_text, state_word
+from analysis.charts.theme import Palette, Theme, palette
 
 LANE = pl.Schema(
     {
@@ -27,9 +28,9 @@ LANE = pl.Schema(
 """Rows of one lane, key (t, part)."""
 LANE_MARKS = pl.Schema({"t": pl.Float64, "value": pl.Float64, "text": pl.String})
 """Points of a lane that are named, key t."""
-STATES = pl.Schema({"t0": pl.Float64, "t1": pl.Float64, "state": pl.String})
-"""Health over the window without gaps, key t0; state null where unknown."""
-HEIGHT, TALL, TOP = 66, 100, 52
+HEIGHT, TALL = 66, 100
+ROOM = 0.045
+"""Part of the width kept free at the left for the labels of the values."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,6 @@ class Lane:
     second_word: str = ""
     marks: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LANE_MARKS))
     mix: bool = False  # rows have value = all unhealthy, edge = critical and at risk, second = critical
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A moment of wall-clock time (ms) with the words that stand beside it."""
-
-    t: float
-    text: str
 
 
 def lanes(
@@ -78,9 +71,10 @@ def lanes(
         theme: "light" or "dark".
     """
     p = palette(theme)
-    shared = _moments(window, began, changed, p, new_state)
-    datasets = {"moments": shared["frame"], "states": _state_rows(states, window)}
-    views = [_state_lane(window, began, changed, p, new_state, shared)]
+    window = (window[0] - ROOM * (window[1] - window[0]), window[1])
+    shared = moments(window, began, changed)
+    datasets = {"moments": shared.frame, "states": state_rows(states, window)}
+    views = [state_lane(window, p, new_state, shared)]
     for number, lane in enumerate(rows):
         name = f"lane{number}"
         datasets[name] = lane.rows
@@ -88,7 +82,7 @@ def lanes(
         if lane.marks.height:
             datasets[f"{name}_marks"] = lane.marks
         view = _mix_view(lane, name, window, p) if lane.mix else _view(lane, name, window, p)
-        view["layer"] = [*_wash(shared, window, p), *view["layer"], *_rules(shared, window, p, new_state)]
+        view["layer"] = [*wash(shared, window, p), *view["layer"], *rules(shared, window, p, new_state)]
         view["height"] = TALL if number == 0 else HEIGHT
         axis = time_axis(*window) if last else None
         for layer in view["layer"]:  # one layer without the axis would take it from all
@@ -99,155 +93,11 @@ def lanes(
     return document(body, datasets, theme, padding=(0, 1, 4, 4))
 
 
-def _moments(
-    window: tuple[float, float], began: Moment | None, changed: Moment | None, p: Palette, state: str | None
-) -> dict:
-    """Return the frame of the two moments and which of them are inside the window."""
-    start, end = window
-    rows = [
-        (kind, m.t, (changed.t if changed else end), m.text, _beside(m.t, window, right=kind == "changed"))
-        for kind, m in (("began", began), ("changed", changed))
-        if m is not None and start <= m.t <= end
-    ]
-    schema = {"kind": pl.String, "t": pl.Float64, "to": pl.Float64, "text": pl.String, "side": pl.String}
-    frame = pl.DataFrame(rows, schema=schema, orient="row")
-    return {"frame": frame, "kinds": set(frame["kind"])}
-
-
-def _beside(t: float, window: tuple[float, float], *, right: bool) -> str:
-    """Return the side of a rule on which its words have room: the right one where a quarter of the width is free."""
-    share = (t - window[0]) / (window[1] - window[0])
-    if right and share <= 0.75:
-        return "left"
-    return "right" if share >= 0.3 else "left"
-
-
-def _where(kind: str, value: str, key: str = "kind") -> list[Spec]:
-    return [{"filter": f"datum.{key} === '{kind}'" + (f" && datum.side === '{value}'" if value else "")}]
-
-
-def _wash(shared: dict, window: tuple[float, float], p: Palette) -> list[Spec]:
-    if "began" not in shared["kinds"]:
-        return []
-    return [
-        {
-            "data": data("moments"),
-            "transform": _where("began", ""),
-            "mark": {"type": "rect", "color": p.accent, "opacity": 0.06, "clip": True},
-            "encoding": {"x": time_x("t", *window), "x2": {"field": "to"}},
-        }
-    ]
-
-
-def _rules(shared: dict, window: tuple[float, float], p: Palette, state: str | None) -> list[Spec]:
-    styles: dict[str, Spec] = {
-        "began": {"color": p.accent, "strokeDash": [3, 3], "strokeWidth": 1.5},
-        "changed": {"color": state_text(p, state), "strokeWidth": 2},
-    }
-    return [
-        {
-            "data": data("moments"),
-            "transform": _where(kind, ""),
-            "mark": {"type": "rule", **style, "clip": True},
-            "encoding": {"x": time_x("t", *window)},
-        }
-        for kind, style in styles.items()
-        if kind in shared["kinds"]
-    ]
-
-
-def _state_rows(states: pl.DataFrame, window: tuple[float, float]) -> pl.DataFrame:
-    """Add height, word and room for the word: layout only."""
-    span = window[1] - window[0]
-    known = {k: v * 18 for k, v in HEIGHTS.items()}
-    return states.with_columns(
-        top=pl.col("state").replace_strict(known, default=4.0, return_dtype=pl.Float64),
-        bottom=pl.lit(0.0),
-        word=pl.when((pl.col("t1") - pl.col("t0")) / span >= 0.14)
-        .then(pl.col("state").map_elements(state_word, return_dtype=pl.String, skip_nulls=False))
-        .otherwise(pl.lit("")),
-    )
-
-
-def _state_lane(
-    window: tuple[float, float],
-    began: Moment | None,
-    changed: Moment | None,
-    p: Palette,
-    new_state: str | None,
-    shared: dict,
-) -> Spec:
-    y = column("top", scale={"domain": [0, TOP]}, axis=None)
-    layers = []
-    for state in (*HEIGHTS, None):
-        test = f"datum.state === '{state}'" if state else "!isValid(datum.state)"
-        mark: Spec = {"type": "rect", "color": health_fill(p, state) if state else p.sunk, "clip": True}
-        if state is None:
-            mark["stroke"] = p.hair
-        layers.append(
-            {
-                "data": data("states"),
-                "transform": [{"filter": test}],
-                "mark": mark,
-                "encoding": {"x": time_x("t0", *window), "x2": {"field": "t1"}, "y": y, "y2": {"field": "bottom"}},
-            }
-        )
-        layers.append(
-            {
-                "data": data("states"),
-                "transform": [{"filter": f"{test} && datum.word !== ''"}],
-                "mark": {
-                    "type": "text",
-                    "align": "left",
-                    "baseline": "bottom",
-                    "dx": 5,
-                    "dy": -2 if state in ("AT_RISK", "CRITICAL") else -8,
-                    "fontWeight": 600,
-                    "color": {"AT_RISK": p.at_risk_on, "CRITICAL": p.critical_on}.get(
-                        state or "", p.healthy_text if state else p.mut
-                    ),
-                },
-                "encoding": {
-                    "x": time_x("t0", *window),
-                    "y": column("bottom", scale={"domain": [0, TOP]}, axis=None),
-                    "text": column("word", "nominal"),
-                },
-            }
-        )
-    for kind, height, colour in (("began", 46, p.accent), ("changed", 30, state_text(p, new_state))):
-        for side, gap in (("right", -4), ("left", 4)):
-            if kind not in shared["kinds"]:
-                continue
-            layers.append(
-                {
-                    "data": data("moments"),
-                    "transform": _where(kind, side),
-                    "mark": {
-                        "type": "text",
-                        "align": side,
-                        "dx": gap,
-                        "color": colour,
-                        "fontWeight": 600,
-                        "baseline": "middle",
-                    },
-                    "encoding": {
-                        "x": time_x("t", *window),
-                        "y": {"value": TOP - height},
-                        "text": column("text", "nominal"),
-                    },
-                }
-            )
-    return {
-        "layer": [*_wash(shared, window, p), *layers, *_rules(shared, window, p, new_state)],
-        "height": TOP,
-    }
-
-
 def _y(lane: Lane, name: str = "value") -> Spec:
-    form = "%" if lane.percent else ",~g"
+    top = _top(lane)
     return column(
         name,
-        scale={"zero": True, "nice": True},
+        scale={"domain": [0, top], "nice": False},
         axis={
             "labelAlign": "left",
             "labelPadding": -2,
@@ -255,11 +105,20 @@ def _y(lane: Lane, name: str = "value") -> Spec:
             "labelOffset": -7,
             "zindex": 1,
             "tickCount": 2,
-            "format": form,
+            "format": "~%" if lane.percent else ",d",
+            "labelExpr": f"datum.value > {0.84 * top} ? '' : datum.label",  # no label under the lane's title
+            **({} if lane.percent else {"tickMinStep": 1}),
             "labelFontSize": 11,
             "title": None,
         },
     )
+
+
+def _top(lane: Lane) -> float:
+    """Return where a lane's scale ends: a little above all that is drawn, so that its highest label stays inside."""
+    heights = [lane.rows["value"].max(), lane.high, lane.reference[0] if lane.reference else None]
+    known = [float(h) for h in heights if isinstance(h, int | float)]
+    return max([*known, 0.02 if lane.percent else 2.0]) * 1.15
 
 
 def _titles(lane: Lane, p: Palette) -> list[Spec]:
@@ -278,6 +137,10 @@ def _titles(lane: Lane, p: Palette) -> list[Spec]:
             "encoding": {"x": {"value": "width"}, "y": {"value": -5}, "text": {"value": lane.unit}},
         },
     ]
+
+
+APART: Spec = {"scale": {"opacity": "independent"}}
+"""Each layer fades by its own range."""
 
 
 def _fade(before: float, after: float) -> Spec:
@@ -323,7 +186,7 @@ def _view(lane: Lane, name: str, window: tuple[float, float], p: Palette) -> Spe
     if lane.marks.height:
         layers += _named_points(f"{name}_marks", y, window, p)
     layers.append(_hover(here, window, y, p))
-    return {"layer": [*layers, *_titles(lane, p)]}
+    return {"layer": [*layers, *_titles(lane, p)], "resolve": APART}
 
 
 def _reference(lane: Lane, y: Spec, p: Palette) -> list[Spec]:
@@ -331,18 +194,10 @@ def _reference(lane: Lane, y: Spec, p: Palette) -> list[Spec]:
     level, text = lane.reference
     one = {"values": [{"level": level}]}
     at = {**y, "field": "level"}
-    return [
-        {
-            "data": one,
-            "mark": {"type": "rule", "color": p.thr, "strokeDash": [6, 3], "strokeWidth": 1.2},
-            "encoding": {"y": at},
-        },
-        {
-            "data": one,
-            "mark": {"type": "text", "align": "left", "baseline": "bottom", "dy": -2, "fontSize": 11, "color": p.thr},
-            "encoding": {"x": {"value": 42}, "y": at, "text": {"value": text}},
-        },
-    ]
+    rule = {"type": "rule", "color": p.thr, "strokeDash": [6, 3], "strokeWidth": 1.2}
+    words = {"type": "text", "align": "left", "baseline": "bottom", "dy": -3, "fontSize": 11, "color": p.thr}
+    named = {"data": one, "mark": words, "encoding": {"x": {"value": 42}, "y": at, "text": {"value": text}}}
+    return [{"data": one, "mark": rule, "encoding": {"y": at}}, *haloed(named, p.surface)]
 
 
 def _named_points(name: str, y: Spec, window: tuple[float, float], p: Palette) -> list[Spec]:
@@ -354,7 +209,7 @@ def _named_points(name: str, y: Spec, window: tuple[float, float], p: Palette) -
         },
         {
             "data": data(name),
-            "mark": {"type": "text", "dx": -7, "align": "right", "fontWeight": 600, "color": p.ink, "fontSize": 11},
+            "mark": {"type": "text", "dy": -9, "fontWeight": 600, "color": p.ink, "fontSize": 11},
             "encoding": {"x": time_x("t", *window), "y": y, "text": column("text", "nominal")},
         },
     ]
@@ -388,4 +243,4 @@ def _mix_view(lane: Lane, name: str, window: tuple[float, float], p: Palette) ->
         }
         for top, bottom, colour in parts
     ]
-    return {"layer": [*layers, _hover(here, window, y, p), *_titles(lane, p)]}
+    return {"layer": [*layers, _hover(here, window, y, p), *_titles(lane, p)], "resolve": APART}

@@ -27,9 +27,9 @@ OPENER_HOURS = pl.Schema(
 OPENINGS = pl.Schema({"t": pl.Float64, "spread": pl.Float64, "answer": pl.String, "tip": pl.String})
 """Opening sends one by one, key (t, spread); answer is "answered", "not answered" or "too early to say"."""
 FAILURE_HOURS = pl.Schema(
-    {"t": pl.Float64, "to": pl.Float64, "code": pl.String, "failed": pl.Float64, "tip": pl.String}
+    {"t": pl.Float64, "to": pl.Float64, "code": pl.String, "base": pl.Float64, "top": pl.Float64, "tip": pl.String}
 )
-"""Failed sends by hour and code, key (t, code)."""
+"""Failed sends by hour and code, stacked from base to top, key (t, code)."""
 
 
 def rate_against_volume(
@@ -97,12 +97,13 @@ def rate_against_volume(
                 "tooltip": field("tip", "nominal"),
             },
         },
-        {
-            "transform": [{"filter": "datum.label !== ''"}],
-            "mark": {"type": "text", "align": "left", "dx": 10, "dy": -8, "fontWeight": 600, "color": p.ink},
-            "encoding": {"x": x, "y": y, "text": field("label", "nominal")},
-        },
     ]
+    named = {
+        "transform": [{"filter": "datum.label !== ''"}],
+        "mark": {"type": "text", "align": "left", "dx": 10, "dy": -8, "fontWeight": 600, "color": p.ink},
+        "encoding": {"x": x, "y": y, "text": field("label", "nominal")},
+    }
+    layers += haloed(named, p.surface)
     body = {
         "data": data("points"),
         "transform": [{"calculate": "isValid(datum.health) ? datum.health : 'unknown'", "as": "state"}],
@@ -155,7 +156,8 @@ def openers_by_hour(
         theme: "light" or "dark".
     """
     p = palette(theme)
-    axis = time_axis(*window)
+    low = time_axis(*window)
+    axis = None if openings.height else low
     bars = [
         {
             "data": data("hours"),
@@ -163,7 +165,7 @@ def openers_by_hour(
             "encoding": {
                 "x": time_x("t", *window, axis=axis),
                 "x2": {"field": "to"},
-                "y": field("opened", axis={"title": None, "tickMinStep": 1, "tickCount": 4, "format": ",d"}),
+                "y": field("opened", axis=_inside()),
                 "y2": {"datum": 0},
                 "tooltip": field("tip", "nominal"),
             },
@@ -182,7 +184,7 @@ def openers_by_hour(
             "data": data("openings"),
             "mark": {"type": "point", "size": 34, "strokeWidth": 1.3, "stroke": p.accent, "clip": True},
             "encoding": {
-                "x": time_x("t", *window, axis=axis),
+                "x": time_x("t", *window, axis=low),
                 "y": field("spread", axis=None, scale={"domain": [0, 1]}),
                 "fill": {"condition": {"test": "datum.answer === 'answered'", "value": p.accent}, "value": p.surface},
                 "strokeOpacity": {
@@ -192,10 +194,10 @@ def openers_by_hour(
                 "tooltip": field("tip", "nominal"),
             },
         }
-        rules = _marked(moments, window, axis, new_state, p, words=False)
-        views.append({"layer": [dots, *rules, *_title("Each opening send", p)], "height": 64})
-    body = {"vconcat": views, "spacing": 34, "bounds": "flush"}
-    return document(body, {"hours": hours, "openings": openings}, theme, padding=(28, 4, 18, 4))
+        rules = _marked(moments, window, low, new_state, p, words=False)
+        views.append({"layer": [dots, *rules, *_title("Each opening send", p, -6)], "height": 64})
+    body = {"vconcat": views, "spacing": 30, "bounds": "flush"}
+    return document(body, {"hours": hours, "openings": openings}, theme, padding=(0, 4, 4, 4))
 
 
 def failures_by_hour(
@@ -212,11 +214,14 @@ def failures_by_hour(
     axis = time_axis(*window)
     bars = {
         "data": data("hours"),
-        "mark": {"type": "bar", "stroke": p.surface, "strokeWidth": 1, "clip": True},
+        "mark": {"type": "rect", "stroke": p.surface, "strokeWidth": 1, "clip": True},
         "encoding": {
             "x": time_x("t", *window, axis=axis),
             "x2": {"field": "to"},
-            "y": field("failed", stack="zero", axis={"title": None, "tickMinStep": 1, "tickCount": 4, "format": ",d"}),
+            "y": field(
+                "top", scale={"zero": True}, axis={"title": None, "tickMinStep": 1, "tickCount": 4, "format": ",d"}
+            ),
+            "y2": {"field": "base"},
             "color": field(
                 "code",
                 "nominal",
@@ -227,18 +232,19 @@ def failures_by_hour(
         },
     }
     layers = [bars, *_marked(moments, window, axis, new_state, p, words=True), *_title("Failed sends an hour", p)]
-    return document({"layer": layers, "height": 210}, {"hours": hours}, theme, padding=(2, 4, 18, 2))
+    return document({"layer": layers, "height": 210}, {"hours": hours}, theme, padding=(2, 4, 4, 2))
 
 
 def _marked(
     moments: list[tuple[float, str, bool]],
     window: tuple[float, float],
-    axis: Spec,
+    axis: Spec | None,
     new_state: str | None,
     p: Palette,
     *,
     words: bool,
 ) -> list[Spec]:
+    """Return a rule a moment; its words stand above the plot, left of the rule for the beginning and right of it for the change."""
     layers: list[Spec] = []
     for t, text, is_change in moments:
         colour = state_text(p, new_state) if is_change else p.accent
@@ -247,21 +253,29 @@ def _marked(
         style = {"strokeWidth": 2} if is_change else {"strokeDash": [3, 3], "strokeWidth": 1.5}
         layers.append({"data": one, "mark": {"type": "rule", "color": colour, **style}, "encoding": {"x": at}})
         if words:
-            late = (t - window[0]) / (window[1] - window[0]) > 0.75
-            mark = {
-                "type": "text",
-                "align": "right" if late else "left",
-                "dx": -5 if late else 5,
-                "baseline": "top",
-                "color": colour,
-                "fontWeight": 600,
-            }
-            height = {"value": 15 if is_change else 1}
-            layers.append({"data": one, "mark": mark, "encoding": {"x": at, "y": height, "text": {"value": text}}})
+            place = {"align": "left", "dx": -2} if is_change else {"align": "right", "dx": 2}
+            mark = {"type": "text", "baseline": "bottom", "color": colour, "fontWeight": 600, **place}
+            named = {"data": one, "mark": mark, "encoding": {"x": at, "y": {"value": -4}, "text": {"value": text}}}
+            layers.append(named)
     return layers
 
 
-def _title(text: str, p: Palette) -> list[Spec]:
+def _inside() -> Spec:
+    """Return an axis whose labels stand inside the plot, so that views above one another line up."""
+    return {
+        "title": None,
+        "tickMinStep": 1,
+        "tickCount": 4,
+        "format": ",d",
+        "labelAlign": "left",
+        "labelPadding": -2,
+        "labelOffset": -7,
+        "ticks": False,
+        "zindex": 1,
+    }
+
+
+def _title(text: str, p: Palette, y: int = -20) -> list[Spec]:
     mark = {"type": "text", "align": "left", "baseline": "bottom", "fontSize": 13, "fontWeight": 600, "color": p.ink}
-    encoding = {"x": {"value": 0}, "y": {"value": -6}, "text": {"value": text}}
+    encoding = {"x": {"value": 0}, "y": {"value": y}, "text": {"value": text}}
     return [{"data": {"values": [{}]}, "mark": mark, "encoding": encoding}]

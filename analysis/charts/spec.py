@@ -55,6 +55,15 @@ def field(name: str, kind: str = "quantitative", **more: Any) -> Spec:
     return {"field": name, "type": kind, **more}
 
 
+def haloed(layer: Spec, ground: str) -> list[Spec]:
+    """Return a text layer over its own outline in the ground's colour, so that it stays readable across data."""
+    under = {
+        **layer,
+        "mark": {**layer["mark"], "color": ground, "stroke": ground, "strokeWidth": 4, "strokeJoin": "round"},
+    }
+    return [under, layer]
+
+
 def iso(ms: float) -> str:
     """Return an instant as the text that a time scale's domain needs (numbers there put every point at zero)."""
     return datetime.fromtimestamp(ms / 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -68,7 +77,7 @@ def time_x(name: str, start: float, end: float, *, axis: Any = None) -> Spec:
 def time_axis(start: float, end: float, *, orient: str = "bottom") -> Spec:
     """Return axis settings whose labels name the weekday where there is room for it."""
     days = (end - start) / 86_400_000
-    form = "%H:%M" if days <= 1.5 else "%a %-d %b" if days <= 21 else "%-d %b"
+    form = "%H:%M" if days <= 1.5 else "%a %-d, %H:%M" if days <= 5 else "%a %-d %b" if days <= 21 else "%-d %b"
     return {
         "orient": orient,
         "format": form,

@@ -18,6 +18,8 @@ from analysis.schema import SEVERITY, Explanation
 
 DAYS = 30
 MANY = 50
+ROOM = 0.04
+"""Part of the window that a cause's letters take: the second of two falls nearer than this goes without."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def fleet(here: Here) -> Fleet:
                 last,
                 words.change_key(last, own) if last else "",
                 numbers.get(r["line"], {}),
-                drawn.get(r["line"], []),
+                drawn.get(r["line"]) or [(ms(max(start, r["first_at"] or start), zone), ms(as_of, zone), None)],
             )
         )
     rows.sort(key=lambda r: (-_rank(r), r.hours_so if r.hours_so is not None else 1e9, r.line))
@@ -183,17 +185,17 @@ def ribbon_frames(f: Fleet, here: Here, rows: list[Row]) -> tuple[pl.DataFrame, 
     own: dict[str, list[Explanation]] = {}
     for e in here.explanations():
         own.setdefault(e.line, []).append(e)
-    codes = [
-        (
-            names[e.line],
-            ms(words.instant(e.at), here.zone),
-            words.DRIVER_CODES[e.drivers[0].driver],
-            f"{words.line_key(e.line)} {words.change_key(e, own[e.line])}",
-            f"{words.moment(words.instant(e.at), here.zone)}: {e.headline}",
-        )
-        for e in f.falls
-        if e.line in names
-    ]
+    placed: dict[str, float] = {}
+    codes = []
+    for e in f.falls:
+        if e.line not in names:
+            continue
+        at = ms(words.instant(e.at), here.zone)
+        near = at - placed.get(e.line, -1e15) < ROOM * (f.window[1] - f.window[0])
+        placed[e.line] = at if not near else placed[e.line]
+        link = f"{words.line_key(e.line)} {words.change_key(e, own[e.line])}"
+        told = f"{words.moment(words.instant(e.at), here.zone)}: {e.headline}"
+        codes.append((names[e.line], at, "" if near else words.DRIVER_CODES[e.drivers[0].driver], link, told))
     return pl.DataFrame(ribbons, schema=RIBBONS, orient="row"), pl.DataFrame(codes, schema=CODES, orient="row")
 
 
@@ -231,7 +233,7 @@ def table(rows: list[Row], f: Fleet, theme: Theme) -> pl.DataFrame:
                 r.since,
                 ribbon,
                 spark,
-                replied / mature if mature >= 30 else None,
+                100 * replied / mature if mature >= 30 else None,
                 f"{replied:,} of {mature:,}",
                 r.numbers.get("sends_a_day"),
                 r.numbers.get("new_a_day"),

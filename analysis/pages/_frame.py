@@ -7,6 +7,7 @@ import streamlit as st
 from analysis import charts
 from analysis.errors import LineHealthError
 from analysis.pages import _html as html
+from analysis.pages._counted import HOW
 from analysis.pages._loading import demo_button, drop_files, load_path
 from analysis.pages._store import Here, here, on_demo
 from analysis.pages._words import moment, plural
@@ -89,15 +90,21 @@ def empty() -> None:
         )
 
 
+def draw(spec: charts.Spec, *, key: str, alt: str) -> None:
+    """Draw a chart as wide as its card; ``alt`` repeats its finding for those who cannot see it."""
+    st.vega_lite_chart(spec, theme=None, key=key, alt=alt, width="stretch")
+
+
 def freshness(state: Here) -> str:
     """Return how new the data is, as the small print beside a page's heading."""
     demo = "Made-up fleet · " if on_demo() else ""
     return f"{demo}{plural(state.status['lines'], 'line')} · data to {moment(state.as_of, state.zone)}"
 
 
-def counted(title: str, words: str, call: str, *, key: str) -> None:
+def counted(card: str, *, line: str = "LINE") -> None:
     """Offer how a card's figures are counted: the definition, and the call that gives them."""
-    with st.popover("How is this counted?", type="tertiary", key=f"counted_{key}"):
-        st.markdown(f"**{title}**")
-        st.markdown(words)
-        st.code(call, language=None, wrap_lines=True)
+    how = HOW[card]
+    with st.popover("How is this counted?", type="tertiary", key=f"counted_{card}"):
+        st.markdown(f"**{how.title}**")
+        st.markdown(how.words)
+        st.code(how.call.format(line=line), language=None, wrap_lines=True)

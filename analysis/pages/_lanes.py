@@ -15,8 +15,9 @@ from analysis.schema import Explanation
 from analysis.settings import Settings
 
 BEFORE, AFTER = timedelta(days=9), timedelta(days=3)
-DRAWN = 5
 LATER_SHARE = 0.05
+LEAST_COUNTED, LEAST_FAILED = 10, 3
+"""Sends that a rate needs, and failures that a lane needs, before it counts as moved."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Kind:
     drivers: tuple[str, ...]
     percent: bool = False
     worse_low: bool = False
+
+    @property
+    def column(self) -> str:
+        """The column that tells whether the signal left its usual."""
+        return "chats_bad" if self.key == "chats" else self.key
 
 
 KINDS = (
@@ -43,6 +49,8 @@ KINDS = (
 )
 """Every lane, in the order in which lanes of equal weight are drawn."""
 ALWAYS = ("replies", "sends")
+SECOND = ("unanswered", "chats")
+"""Lanes that stand beside their cause's first one, drawn only where they moved."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +91,13 @@ def picture(hours: pl.DataFrame, e: Explanation | None, settings: Settings, as_o
     quiet: list[tuple[Kind, Lane]] = []
     words: list[str] = []
     for kind in sorted(KINDS, key=lambda k: -_weight(k, shares)):
-        usual = None if kind.key == "chats" else usual_range(calm, kind.key)
-        lane = _lane(kind, seen, usual, change, settings)
+        usual = usual_range(calm, kind.column)
+        lane = _lane(kind, seen, None if kind.key == "chats" else usual, change, settings)
         if not lane.rows.height:
             continue
         moved = _moved(kind, seen, usual, began, change)
-        if len(drawn) < DRAWN and (_weight(kind, shares) >= LATER_SHARE or kind.key in ALWAYS or moved):
+        cause = _weight(kind, shares) >= LATER_SHARE and kind.key not in SECOND
+        if cause or kind.key in ALWAYS or moved:
             drawn.append((kind, lane))
         else:
             quiet.append((kind, lane))
@@ -99,7 +108,7 @@ def picture(hours: pl.DataFrame, e: Explanation | None, settings: Settings, as_o
 def _weight(kind: Kind, shares: dict[str, float]) -> float:
     """Return the share of a lane's causes; second lanes of one cause weigh a little less than its first."""
     share = sum(shares.get(d, 0.0) for d in kind.drivers)
-    return share * (0.5 if kind.key in ("unanswered", "chats") else 1.0)
+    return share * (0.5 if kind.key in SECOND else 1.0)
 
 
 def _between(seen: pl.DataFrame, began: datetime, change: datetime) -> pl.DataFrame:
@@ -112,13 +121,14 @@ def _moved(
     kind: Kind, seen: pl.DataFrame, usual: tuple[float, float] | None, began: datetime, change: datetime
 ) -> bool:
     """Return whether the signal left its usual for the worse between its beginning and the change."""
-    if kind.key == "chats":
-        return bool(_between(seen, began, change)["chats_bad"].fill_null(0).max() or 0)
     if usual is None:
         return False
-    values = _between(seen, began, change)[kind.key].drop_nulls()
-    if not len(values):
-        return False
+    rows = _between(seen, began, change)
+    if kind.key == "replies":
+        rows = rows.filter(pl.col("mature") >= LEAST_COUNTED)
+    if kind.key == "failures":
+        rows = rows.filter(pl.col("failed") >= LEAST_FAILED)
+    values = rows[kind.column].drop_nulls()
     return bool((values < usual[0]).any()) if kind.worse_low else bool((values > usual[1] * 1.2).any())
 
 
@@ -126,8 +136,7 @@ def _in_words(
     kind: Kind, seen: pl.DataFrame, usual: tuple[float, float] | None, began: datetime, change: datetime
 ) -> str:
     """Return a quiet signal's largest (for replies smallest) figure before the change, beside its usual."""
-    name = "chats_bad" if kind.key == "chats" else kind.key
-    values = _between(seen, began, change)[name].drop_nulls()
+    values = _between(seen, began, change)[kind.column].drop_nulls()
     if not len(values):
         return f"{kind.title.lower()}: none counted"
     figure = values.min() if kind.worse_low else values.max()
@@ -185,7 +194,7 @@ def _peaks(rows: pl.DataFrame, high: float) -> pl.DataFrame:
         rows.filter(pl.col("value").is_not_null())
         .unique("t", keep="first", maintain_order=True)
         .with_columns(run=(pl.col("value") > high).rle_id())
-        .filter(pl.col("value") > max(high, 2.0))
+        .filter(pl.col("value") >= max(1.2 * high, 3.0))
         .sort("value", "t", descending=[True, False])
         .unique("run", keep="first", maintain_order=True)
         .head(3)
@@ -241,7 +250,7 @@ def lanes_spec(
     if e is not None:
         at = instant(e.at)
         changed = Moment(ms(at, zone), f"{plain_state(e.new)} {moment(at, zone, weekday=False)}")
-        if e.onset:
+        if e.onset and instant(e.onset) < at:
             began = Moment(ms(instant(e.onset), zone), f"Began {moment(instant(e.onset), zone, weekday=False)}")
     return lanes(
         rows,

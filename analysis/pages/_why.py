@@ -27,6 +27,8 @@ SEEN_WORDS = {
     "flagged": "Carrier's flag",
     "repeated_content": "Same text",
 }
+THIN_DAYS = 30
+"""Fewer counted sends than this say nothing about a rate."""
 RATES = ("deliverability", "repeated_content")
 DETAILS = (
     ("chats", "chats silent for three or more"),
@@ -165,13 +167,13 @@ def _volume_title(seen: pl.DataFrame, usual: tuple[float, float, float, float] |
         return "Replies against volume"
     during = seen.filter(pl.col("day") >= began, pl.col("day") <= change)
     mature, replied = int(during["mature"].sum()), int(during["replied"].sum())
-    if not mature:
+    if mature < THIN_DAYS:
         return "Replies against volume"
     low = replied / mature < usual[2]
     high = bool((during["outbound"] > usual[1] * 1.2).any())
     if low:
         return "Volume rose and replies fell" if high else "Replies fell at the usual volume"
-    return "Volume rose; replies held" if high else "Replies and volume were as usual"
+    return "Volume rose; replies stayed within usual" if high else "Replies and volume were as usual"
 
 
 # ------------------------------------------------------------------ hour by hour
@@ -189,7 +191,7 @@ def moments(e: Explanation, here: Here) -> list[tuple[float, str, bool]]:
     """Return when it began and when it changed, as charts mark them, where they are among the hours drawn."""
     start, _ = span(e, here)
     told = []
-    if e.onset and words.instant(e.onset) >= start:
+    if e.onset and start <= words.instant(e.onset) < words.instant(e.at):
         told.append((ms(words.instant(e.onset), here.zone), "Began", False))
     return [*told, (ms(words.instant(e.at), here.zone), words.plain_state(e.new), True)]
 
@@ -282,11 +284,13 @@ def failed(e: Explanation, here: Here) -> tuple[pl.DataFrame, list[str], str]:
         .group_by("hour", "code")
         .agg(pl.col("failed").sum())
         .sort("hour", "code")
+        .with_columns(top=pl.col("failed").cum_sum().over("hour").cast(pl.Float64))
         .select(
             t=wall_ms(pl.col("hour"), here.zone),
             to=wall_ms(pl.col("hour"), here.zone) + 3.6e6,
             code="code",
-            failed=pl.col("failed").cast(pl.Float64),
+            base=pl.col("top") - pl.col("failed"),
+            top="top",
             tip=pl.format("{}: {} failed, {}", _clock(pl.col("hour"), here), "failed", "code"),
         )
     )
@@ -349,8 +353,8 @@ def as_text(e: Explanation, here: Here) -> str:
 def began_words(e: Explanation, here: Here) -> str:
     """Return when it began, how long before the change, and how sure the first cause is, in words."""
     parts = []
-    if e.onset:
-        lead = f", {words.lasting(e.lead_hours)} before the change" if e.lead_hours else ""
+    if e.onset and (e.lead_hours or 0) >= 1 / 60:
+        lead = f", {words.lasting(e.lead_hours)} before the change" if e.lead_hours is not None else ""
         parts.append(f"Began {words.moment(words.instant(e.onset), here.zone)}{lead}.")
     if words.worsened(e) and e.drivers[0].driver != "unexplained":
         parts.append(

@@ -16,6 +16,16 @@ from analysis.pages._frame import begin, freshness, unreadable
 from analysis.pages._loading import demo_button, drop_files, leave_demo, load_path, result
 from analysis.pages._store import Here, here
 
+COUNTED = {
+    "read": "Read",
+    "inserted": "New",
+    "merged": "Merged",
+    "duplicates": "Duplicates",
+    "ignored": "Ignored",
+    "quarantined": "Refused",
+}
+"""Read is the sum of the others."""
+
 
 def loading() -> None:
     """Offer the ways to load."""
@@ -118,22 +128,13 @@ def loaded(state: Here) -> None:
         frame = rows.select(
             pl.col("path").map_elements(lambda p: Path(p).name, return_dtype=pl.String).alias("File"),
             pl.col("kind").alias("What it is"),
-            *[
-                pl.col(c).alias(w)
-                for c, w in (
-                    ("read", "Read"),
-                    ("inserted", "New"),
-                    ("merged", "Merged"),
-                    ("duplicates", "Duplicates"),
-                    ("ignored", "Ignored"),
-                    ("quarantined", "Refused"),
-                )
-            ],
+            *[pl.col(c).alias(w) for c, w in COUNTED.items()],
             pl.col("loaded_at").dt.strftime("%-d %b %Y, %H:%M UTC").alias("Loaded"),
             pl.col("notes").cast(pl.String).alias("Notes"),
         )
         st.dataframe(
             frame,
+            column_config={w: st.column_config.NumberColumn(format="localized") for w in COUNTED.values()},
             row_height=36,
             placeholder="–",
             height=min(36 * (frame.height + 1) + 2, 400),

@@ -8,7 +8,7 @@ from analysis import charts
 from analysis.pages import _fleet as parts
 from analysis.pages import _html as html
 from analysis.pages import _words as words
-from analysis.pages._frame import WHY, counted, freshness, ready
+from analysis.pages._frame import WHY, counted, draw, freshness, ready
 from analysis.pages._loading import leave_demo, result
 from analysis.pages._store import Here, address
 
@@ -19,7 +19,12 @@ HEALTHS = {"Critical": "CRITICAL", "At risk": "AT_RISK", "Flagged": "FLAGGED", "
 def needs(fleet: parts.Fleet, here: Here) -> None:
     """Show the lines that need somebody, a row each, with its way to Why."""
     with st.container(key="card_needs", gap="small"):
-        st.html(html.h2("Needs you, worst first"))
+        st.html(
+            html.h2(
+                "Needs you, worst first",
+                "Sends and replies: last 7 days. Pictures: 30 days, replies over their usual, and health.",
+            )
+        )
         shown = fleet.needy if st.session_state.get("all_needs") else fleet.needy[:FIRST]
         for r in shown:
             spark, ribbon = parts.images(r, fleet.window, here.theme, width=180, height=16)
@@ -33,7 +38,7 @@ def needs(fleet: parts.Fleet, here: Here) -> None:
                 step=r.reason.actions[0]["action"] if r.reason and r.reason.actions else "",
                 spark=spark,
                 rate=rate,
-                counts=f"{counts} answered in 7 days" if rate[-1] == "%" else counts,
+                counts=counts,
                 ribbon=ribbon,
             )
             with st.container(
@@ -66,7 +71,9 @@ def every_line(fleet: parts.Fleet, here: Here) -> None:
             spells, codes, order=[words.line_name(r.line) for r in rows[:100]], window=fleet.window, theme=here.theme
         )
         alt = f"Health of {len(rows[:100])} lines over 30 days; {len(fleet.falls)} falls. {parts.sentence(fleet)}"
-        event = st.vega_lite_chart(spec, theme=None, key="ribbons", on_select="rerun", selection_mode=["pick"], alt=alt)
+        event = st.vega_lite_chart(
+            spec, theme=None, key="ribbons", on_select="rerun", selection_mode=["pick"], alt=alt, width="stretch"
+        )
         picked = (event.get("selection") or {}).get("pick") or []
         link = picked[0].get("link") if isinstance(picked, list) and picked else None
         if link:
@@ -77,17 +84,10 @@ def every_line(fleet: parts.Fleet, here: Here) -> None:
         counts = parts.cause_counts(fleet)
         if counts.height:
             told = ", ".join(f"{r['label']} {r['falls']}" for r in counts.iter_rows(named=True))
-            st.vega_lite_chart(
-                charts.causes(counts, theme=here.theme), theme=None, key="causes", alt=f"Falls by main cause: {told}"
-            )
+            draw(charts.causes(counts, theme=here.theme), key="causes", alt=f"Falls by main cause: {told}")
         else:
             st.html('<p class="lh-p">No line changed for the worse in these 30 days.</p>')
-        counted(
-            "Main cause of a fall",
-            "Each worsening of a line's health or status counts once, under the cause with the largest share. Falls that the data does not explain are counted as unexplained.",
-            "linehealth explain --json",
-            key="causes",
-        )
+        counted("causes")
 
 
 def all_lines(fleet: parts.Fleet, here: Here) -> None:
@@ -122,9 +122,9 @@ def all_lines(fleet: parts.Fleet, here: Here) -> None:
         config = {
             "Health, 30 days": st.column_config.ImageColumn(width=190),
             "Replies, 30 days": st.column_config.ImageColumn(width=120),
-            "Replies, 7 d": st.column_config.NumberColumn(format="percent", help="Blank under 30 counted sends."),
+            "Replies, 7 d": st.column_config.NumberColumn(format="%.0f %%", help="Blank under 30 counted sends."),
             "Answered": st.column_config.TextColumn(alignment="right"),
-            "Sends a day": st.column_config.NumberColumn(format="%,.0f", help="Mean of the last 7 days."),
+            "Sends a day": st.column_config.NumberColumn(format="%.0f", help="Mean of the last 7 days."),
             "New a day": st.column_config.NumberColumn(
                 format="%.1f", help="Conversations opened, mean of the last 7 days."
             ),
@@ -145,12 +145,7 @@ def all_lines(fleet: parts.Fleet, here: Here) -> None:
         if event.selection.rows:
             r = rows[event.selection.rows[0]]
             st.switch_page(WHY, query_params=address(line=words.line_key(r.line), **({"at": r.key} if r.key else {})))
-        counted(
-            "Figures of a line",
-            "Replies, 7 d: sends of the last 7 days that had an answer in the same chat within the reply window, of those old enough to have had one. Sends and new conversations a day: means of the last 7 days.",
-            "linehealth signals --grain day --json",
-            key="lines",
-        )
+        counted("lines")
 
 
 def main() -> None:

@@ -1,0 +1,72 @@
+"""Nothing comes in; for each card, what its figures are and the command that gives them go out (METHOD.md has the formulas)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class How:
+    """What a card counts, in words, and the call that gives the same figures."""
+
+    title: str
+    words: str
+    call: str
+
+
+DAYS = "linehealth signals --grain day --line {line} --json"
+HOURS = "linehealth signals --grain hour --line {line} --json"
+EXPLAIN = "linehealth explain --line {line} --json"
+
+HOW = {
+    "causes": How(
+        "Main cause of a fall",
+        "Each change of a line's health or status for the worse counts once, under the cause with the largest share. "
+        "Falls that the data does not explain are counted as unexplained.",
+        "linehealth explain --json",
+    ),
+    "lines": How(
+        "Figures of a line",
+        "Replies, 7 d: sends of the last 7 days with an answer in the same chat within the reply window, of those old enough "
+        "to have had one. Sends and new conversations a day: means of the last 7 days.",
+        "linehealth signals --grain day --json",
+    ),
+    "lanes": How(
+        "Lanes",
+        "Each point is the 24 h up to the end of its hour (chat health: 7 days). Replies: sends answered in the same chat "
+        "within the reply window, of those old enough to have been; answers that came after the moment shown count too. "
+        "Usual: the 10th to 90th percentile of this line's own healthy hours in the 28 days before it began. "
+        "Distinct recipients: the most in any 24 h that ended with a send of that hour.",
+        HOURS,
+    ),
+    "evidence": How(
+        "Causes and shares",
+        "Each cause is compared with this line's own past, after taking out what other causes explain; the shares, with "
+        "unexplained among them, add up to 100 %. Nothing later than a change for the worse is used to explain it. "
+        "Replies here count sends close together as one, so they can differ a little from the lanes.",
+        EXPLAIN,
+    ),
+    "volume": How(
+        "Reply rate against volume",
+        "Sends of the day and, of those old enough, the share with an answer in the same chat within the reply window. "
+        "The box holds the 10th to 90th percentile of healthy days before it began.",
+        DAYS,
+    ),
+    "burst": How(
+        "New conversations",
+        "A chat whose first message ever seen is a send of this line, at that message; a chat known to be older is not new. "
+        "Answered: an inbound message in that chat within the reply window.",
+        HOURS,
+    ),
+    "failures": How(
+        "Failed sends",
+        "Outbound messages with a failure and neither a delivery nor a read time: a delivery after a failure wins.",
+        HOURS,
+    ),
+    "chats": How(
+        "Chats to fix first",
+        "Chats that weigh most in the causes over the 7 days before the change: missing answers, failed sends, unanswered "
+        "openers, sends after an opt-out. Unanswered in a row: turns since the person last wrote.",
+        EXPLAIN,
+    ),
+}
