@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, document, field, time_axis, time_x
+from analysis.charts.spec import Spec, data, document, field, haloed, time_axis, time_x
 from analysis.charts.theme import Palette, Theme, palette, state_text
 
 POINTS = pl.Schema(
