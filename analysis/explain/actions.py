@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.explain.attribution import Scale
 from analysis.explain.evidence import Case, Figures
 from analysis.explain.headline import num
-from analysis.explain.words import count, percent, plural
+from analysis.explain.words import count, plural
 
 KEEP = {
     "action": "Keep these chats on this line: moving them to another one spreads the problem.",
@@ -36,23 +36,38 @@ def actions_of(
     return [*steps, KEEP]
 
 
+def after_recovery(case: Case) -> list[dict[str, str]]:
+    """Return the steps after a recovery: keep to the usual, whose figures are named where there are any."""
+    usual = case.usual
+    pace = "the pace of the last days"
+    if usual.own:
+        people, new = max(1, round(usual.recipients_per_day)), max(1, round(usual.per_day["new"]))
+        pace = f"its usual, about {plural(people, 'recipient')} and {plural(new, 'new conversation')} a day"
+    return [
+        {
+            "action": f"Keep to {pace}; raise it slowly, those who answer first.",
+            "expected_effect": "In this model the line stays within its quiet times while what eased stays down.",
+        },
+        KEEP,
+    ]
+
+
 def _effect(driver: str, case: Case, scale: Scale) -> str:
     z = scale.z(case.effects.x)
     pressure = sum(z.values())
     if driver == "flagged" or pressure <= 0:
         return "The vendor lifts a flag after at least 24 h; this model has no figure for it."
     left = pressure - z.get(driver, 0.0)
-    return (
-        f"In this model the pressure on the line falls from {pressure:.1f} to {left:.1f}; "
-        f"quiet times reach that in {percent(scale.tail(left))} of days, against {percent(scale.tail(pressure))} now."
-    )
+    usual = scale.ordinary()
+    back = "back within" if left <= usual else "still above"
+    return f"In this model the pressure on the line falls from {pressure:.1f} to {left:.1f}, {back} its quiet times (up to {usual:.1f} on 19 days in 20)."
 
 
 def _step(driver: str, case: Case, f: Figures) -> str:
     usual = max(1, round(num(f, "usual")))
     if driver == "engagement" and "follow_ups" in f:
         return (
-            f"Stop follow-ups to the {plural(num(f, 'chats'), 'chat')} with three or more unanswered: "
+            f"Stop follow-ups to the {plural(num(f, 'chats'), 'chat')} that left two or more unanswered: "
             f"{count(num(f, 'follow_ups'))} sends, {count(num(f, 'answered'))} answered."
         )
     if driver == "engagement":

@@ -42,6 +42,15 @@ class Scale:
         above = sum(p >= pressure for p in self.quiet)
         return (above + CONSTANTS.quiet_prior * prior) / (len(self.quiet) + CONSTANTS.quiet_prior)
 
+    def ordinary(self) -> float:
+        """Return the pressure that quiet times stay below on 19 days in 20, drawn to the fixed tail."""
+        prior = log10(20) / CONSTANTS.tail_decades
+        if not self.quiet:
+            return prior
+        ordered = sorted(self.quiet)
+        n, seen = len(ordered), ordered[int(0.95 * (len(ordered) - 1))]
+        return (n * seen + CONSTANTS.quiet_prior * prior) / (n + CONSTANTS.quiet_prior)
+
     def explained(self, pressure: float) -> float:
         """Return how much of a change this pressure explains, 0 to 1."""
         decades = -log10(max(self.tail(pressure), 1e-9)) - 0.5

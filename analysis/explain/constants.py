@@ -15,6 +15,7 @@ KINDS = ("new", "answer", "followup", "touch")
 _SHEET = "shared method sheet, 2.5 (a starting point, tuned on one simulator)"
 _SHEET_4B = "shared method sheet, 4b (what held on a second simulator)"
 _CONTRACT = "definition of unanswered_turns (third turn or later); the sheet has 3"
+_VENDOR = "vendor's volume_spike: far above the line's normal while few recipients reply"
 _OWN = "own choice, checked on planted causes (tests/explain)"
 
 
@@ -62,6 +63,12 @@ class Constants:
         "One reply answers at most this many sends of an ask where messages are counted: a loop is not answered.",
         _OWN,
     )
+    volume_replies: tuple[float, float] = _c(
+        (0.75, 0.95),
+        "ratio",
+        "Volume counts in full below, and not at all above, this part of the usual replies.",
+        _VENDOR,
+    )
     volume_floor: float = _c(0.6, "doublings", "Volume effect that scores nothing.", _SHEET)
     new_floor: float = _c(0.7, "doublings", "New-conversation effect that scores nothing.", _SHEET)
     engagement_days: tuple[float, ...] = _c((2.0, 4.0, 7.0), "days", "Windows of the reply deficit.", _SHEET)
@@ -107,6 +114,7 @@ class Constants:
     onset_fail_rate: float = _c(0.12, "share", "Failures are looked for at this rate at least.", _SHEET)
     opt_out_gap_hours: float = _c(36.0, "h", "Sends after opt-outs further apart are separate runs.", _SHEET)
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
+    least_asks_shown: int = _c(10, "asks", "Fewer asks since a fall began: its whole window is shown instead.", _OWN)
     confidence_unexplained: float = _c(0.6, "probability", "Highest stated where nothing explains a change.", _OWN)
     confidence_no_data: float = _c(0.3, "probability", "Stated where there is not enough data to say.", _OWN)
     confidence_most: float = _c(0.92, "probability", "Highest stated for any cause.", _OWN)

@@ -117,7 +117,7 @@ def effects_at(
     _new(found, usual, settings, ends)
     _engagement(found, usual, CONSTANTS.engagement_days[:1] if fresh else CONSTANTS.engagement_days)
     _deliverability(found, usual, ends)
-    _opt_outs(found, history, usual, t - (DAY if fresh else 14 * DAY))
+    _opt_outs(found, history, usual, t - (DAY if fresh else 7 * DAY))
     _repeated(found, history, usual)
     since = troubles.flagged_since(t) if flags else None
     found.x["flagged"] = 1.0 if since is not None else 0.0
@@ -151,6 +151,12 @@ class _Sums:
         return n, (o + 3) / (e + 3)
 
 
+def _unanswered(eng: float) -> float:
+    """Return how much volume weighs when this part of the usual replies comes: nothing from 0.95 on, all of it up to 0.45."""
+    low, high = CONSTANTS.volume_replies
+    return _clip(1.5 - 1.1 * eng, 0.2, 1.0) * _clip((high - eng) / (high - low), 0.0, 1.0)
+
+
 def in_volume(s: Seen) -> bool:
     """Say whether an ask's messages count as volume: not an opener (unless a loop), not a late follow-up, not opted out."""
     return (s.kind != "new" or s.sends > 3) and (not s.deep or s.sends > 3) and not s.opted_out
@@ -179,10 +185,10 @@ def _volume(found: Effects, history: LineHistory, usual: Usual, settings: Settin
             a, b = end - window, end
             n, eng = asks.over(a, b)
             low = n - k.count_margin * sqrt(n)
-            v = log2(max(low + 5, 1.0) / (per_day + 5)) * _clip(1.5 - 1.1 * eng, 0.2, 1.0)
+            v = log2(max(low + 5, 1.0) / (per_day + 5)) * _unanswered(eng)
             m, eng_m = messages.over(a, b)
             low_m = m - k.count_margin * sqrt(k.message_spread * m)
-            v_m = log2(max(low_m + 5, 1.0) / (usual.sends_per_day + 5)) * _clip(1.5 - 1.1 * eng_m, 0.2, 1.0)
+            v_m = log2(max(low_m + 5, 1.0) / (usual.sends_per_day + 5)) * _unanswered(eng_m)
             if max(v, v_m) - k.volume_floor > best:
                 best, where = max(v, v_m) - k.volume_floor, (a, b)
     if best > 0:

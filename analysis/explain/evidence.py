@@ -46,7 +46,11 @@ def figures_of(driver: str, case: Case) -> Figures:
     """
     began = case.spans.get(driver, (None, None))[0]
     if driver == "engagement":
-        return _follow_ups(case, began) if case.effects.nagging else replies(case, _start(case, driver, began))
+        if case.effects.nagging:
+            return _follow_ups(case, began)
+        figures = replies(case, _start(case, driver, began))
+        few = int(figures["observed_of"] or 0) < CONSTANTS.least_asks_shown
+        return replies(case, _start(case, driver, None)) if few else figures
     if driver == "deliverability":
         return failures(case, _start(case, driver, began))
     if driver == "new_conversations":

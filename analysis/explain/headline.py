@@ -17,16 +17,17 @@ def num(f: Figures, key: str) -> float:
 
 def replies_fell(f: Figures, began: int | None, t: int, zone: ZoneInfo) -> str:
     """Replies stopped (fall > 80 %), halved (40-80 %) or fell; counts instead of rates while young or under 30 sends."""
-    start = (
-        since(began, t, zone) if began is not None else f"{lasting(num(f, 'window_hours') * HOUR)} before the change"
-    )
+    start = f"in the {lasting(num(f, 'window_hours') * HOUR)} before the change"
+    if began is not None and began >= t - (num(f, "window_hours") + 0.1) * HOUR:
+        start = f"since {since(began, t, zone)}"
     n, answered, usual = int(num(f, "observed_of")), int(num(f, "observed_count")), num(f, "usual")
     rate = num(f, "observed") if f.get("observed") is not None else answered / max(n, 1)
     fall = 1 - rate / usual if usual else 0.0
     word = "Replies stopped" if fall > 0.8 else "Replies halved" if fall > 0.4 else "Replies fell"
     if num(f, "ripe") < 0.9 or n < 30:
-        return f"{word}: {of(answered, n, 'sends')} answered since {start}, where {count(num(f, 'usual_by_now'))} would be usual by now."
-    return f"{word}: {in_100(rate)} sends answered since {start}, where {round(100 * usual)} used to be."
+        return f"{word}: {of(answered, n, 'sends')} answered {start}, where {count(num(f, 'usual_by_now'))} would be usual by now."
+    seen = f"{in_100(rate)} sends" if answered else of(0, n, "sends")
+    return f"{word}: {seen} answered {start}, where {round(100 * usual)} used to be."
 
 
 def follow_ups(f: Figures) -> str:

@@ -83,7 +83,9 @@ def eased_text(driver: str, then: Figures, now: Figures, eased_at: int | None, t
             return None
         if not seen:
             return f"no send has failed{start}"
-        return f"{of(seen, n, 'sends')} failed{start}, {percent(num(then, 'observed'))} did before" if n >= 30 else None
+        return (
+            f"{of(seen, n, 'sends')} not delivered{start}, {percent(num(then, 'observed'))} before" if n >= 30 else None
+        )
     if driver == "new_conversations":
         opened = plural(num(now, "observed"), "new conversation") if num(now, "observed") else "no new conversation"
         return f"{opened} in the last day, down from {count(num(then, 'observed'))}"

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from analysis.explain.actions import KEEP, actions_of
+from analysis.explain.actions import KEEP, actions_of, after_recovery
 from analysis.explain.attribution import QuietTimes, Scale, confidence_of, eased_shares, rounded, shares_of
 from analysis.explain.baseline import Fleet, Usual, usual_of
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
@@ -218,7 +218,7 @@ def _recovery(
     for driver, _ in shares:
         if driver == "unexplained":
             continue
-        since[driver] = eased_at(driver, case, of_line, started[driver])
+        since[driver] = eased_at(driver, case, of_line, worst[-1].t if driver == "engagement" else started[driver])
         if since[driver] is None:
             since[driver] = next((c.spans[driver][1] for c in reversed(worst) if driver in c.spans), None)
         before = next(figures_of(driver, c) for c in reversed(worst) if c.effects.x.get(driver, 0.0) > 0)
@@ -255,13 +255,7 @@ def _recovery(
         ],
         headline=recovered(_better(change), after, reasons, change.at, zone),
         chats_to_fix=[],
-        actions=[
-            {
-                "action": "Keep to the pace of the last days; raise it slowly, the ones who answer first.",
-                "expected_effect": "In this model the line stays within its usual while what eased stays down.",
-            },
-            KEEP,
-        ],
+        actions=after_recovery(case),
         confidence=_level(p),
         confidence_p=p,
         notes=notes,
