@@ -94,6 +94,15 @@ def test_a_sparse_line_has_not_enough_data():
     assert e.confidence == "low"
 
 
+def test_a_line_gone_quiet_is_not_judged_on_a_few_sends():
+    world = World(1).steady(days=34)
+    for i in range(29):
+        world.message("+1", f"+1-c{i}", 38 + i / 15)
+    (e,) = world.turn("+1", 41).explain()
+    assert e.headline == "Not enough data to say: 29 sends in the week before the change."
+    assert share(e, "unexplained") == 1
+
+
 def test_a_young_line_claims_no_usual():
     (e,) = World(1).steady(days=5).burst("+1", 4.2, 300).turn("+1", 4.9).explain()
     assert e.headline.startswith("Not enough data to say: ")

@@ -79,6 +79,13 @@ def test_a_loop_inside_one_ask_is_send_pace(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_one_answer_does_not_make_a_loop_an_answered_one(seed):
+    world = World(seed).steady().burst("+1", 41.4, 400, new=False, hours=4, reply=0, chats=1)
+    world.message("+1", "+1-c0", 41.4 + 4.1 / 24, "inbound")
+    named(world.turn("+1", 41.9), "send_pace")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_follow_ups_into_silence_are_engagement(seed):
     world = World(seed).steady()
     for day in range(36, 42):

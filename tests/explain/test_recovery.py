@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.explain.builders import World, share
+from tests.explain.builders import World, began, share
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -13,6 +13,7 @@ def test_replies_that_came_back_are_the_reason(seed):
     assert share(e, "unexplained") < 0.5
     assert e.headline.startswith("Healthy again after 4 days: ")
     assert "in 100 sends are answered" in e.headline
+    assert 33.8 < began(e) < 35.3
     assert e.drivers[0].evidence["observed"] > 0.45 > 0.3 > e.drivers[0].evidence["before"]
 
 
@@ -48,3 +49,12 @@ def test_from_critical_to_at_risk_is_not_called_healthy():
     world = World(1).steady(change=lambda d: {"reply": 0.1} if 30 <= d < 34 else {})
     *_, e = world.turn("+1", 33.1, "CRITICAL").turn("+1", 37.1, "AT_RISK", "CRITICAL").explain()
     assert e.headline.startswith("No longer critical after 4 days")
+
+
+def test_what_hardly_mattered_is_not_named_beside_the_reason():
+    world = World(1).steady(change=lambda d: {"reply": 0.1} if 30 <= d < 34 else {})
+    for i in range(5):
+        world.message("+1", f"+1-c{i}", 32.6 + i / 100, failed=True)
+    _, e = world.turn("+1", 33.1).turn("+1", 37.1, "HEALTHY", "AT_RISK").explain()
+    assert 0 < share(e, "deliverability") < 0.25
+    assert "failed" not in e.headline
