@@ -37,15 +37,26 @@ class Ask:
     reply_at: int | None = None
     first: int = field(default=0)
     final_at: float = float("inf")
-    final: dict[bool, str] = field(default_factory=dict)
+    final: tuple[str, str] = ("open", "open")
+    """Its delivery in the end, where receipts are not usual and where they are."""
+    receipt: bool = False
+    dead: bool = False
+    """Whether a receipt came, and whether every send failed, within the reply window."""
 
     def settle(self, window: float) -> None:
         """Work out once what no later time changes: when its outcome is final, and that outcome."""
-        dated = [r.receipt_at for r in self.sends] + [r.failed_at for r in self.sends]
-        late = max([self.times[-1] + CONSTANTS.receipt_minutes * MINUTE, *(d for d in dated if d is not None)])
-        replied = self.reply_at + CONSTANTS.settle_seconds * 1000 if self.reply_at is not None else 0
-        self.final_at = max(late, replied, self.times[-1] + window + CONSTANTS.settle_seconds * 1000)
-        self.final = {usual: self.delivery_by(int(self.final_at) + 1, usual) for usual in (True, False)}
+        final = self.times[-1] + window + CONSTANTS.settle_seconds * 1000
+        failed = 0
+        for row in self.sends:
+            if row.receipt_at is not None:
+                self.receipt = self.receipt or row.receipt_at - row.at <= window
+                final = max(final, row.receipt_at)
+            if row.failed_at is not None:
+                failed += row.failed_at - row.at <= window
+                final = max(final, row.failed_at)
+        self.final_at = final
+        self.final = (self.delivery_by(int(final) + 1, False), self.delivery_by(int(final) + 1, True))
+        self.dead = failed == len(self.sends) and not self.receipt and self.reply_at is None
 
     @property
     def deep(self) -> bool:

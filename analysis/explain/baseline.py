@@ -77,16 +77,13 @@ class Fleet:
                 if ask.opted_out or not any(a <= ask.first < b for a, b in spans):
                     continue
                 day, service = self._days[ask.first // DAY], ask.sends[0].service
-                receipt = any(r.receipt_at is not None and r.receipt_at - r.at <= self._window for r in ask.sends)
-                failures = sum(r.failed_at is not None and r.failed_at - r.at <= self._window for r in ask.sends)
                 replied = ask.reply_at is not None
-                dead = failures == len(ask.sends) and not receipt and not replied
                 day["asks", ""] += 1
-                day["failed", ""] += dead
+                day["failed", ""] += ask.dead
                 day["sent", service] += 1
-                day["receipt", service] += receipt
-                day["silent", service] += not (receipt or dead or replied)
-                if not dead and not ask.deep:
+                day["receipt", service] += ask.receipt
+                day["silent", service] += not (ask.receipt or ask.dead or replied)
+                if not ask.dead and not ask.deep:
                     day["measured", ask.kind] += 1
                     day["replied", ask.kind] += replied
                 if ask.reply_at is not None:

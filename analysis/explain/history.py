@@ -76,11 +76,10 @@ class LineHistory:
         self.after_opt_out = [r for r in self.sends if r.chat in states and states[r.chat].at(r.at) == "OPTED_OUT"]
         self.after_opt_out_times = [r.at for r in self.after_opt_out]
         self.fingerprinted = any(r.fingerprint for r in self.sends)
-        self._sum_up(settings)
+        self._sum_up()
 
-    def _sum_up(self, settings: Settings) -> None:
+    def _sum_up(self) -> None:
         """Prepare the running sums behind every usual; outcomes later than the reply window are not counted in them."""
-        window = settings.explain_reply_hours * HOUR
         measured: dict[str, list[tuple[int, float]]] = {kind: [] for kind in KINDS}
         counts: dict[str, list[tuple[int, float]]] = {kind: [] for kind in (*KINDS, "deep", "recipients")}
         outcomes: dict[str, dict[str, list[tuple[int, float]]]] = defaultdict(lambda: {"failed": [], "silent": []})
@@ -95,15 +94,12 @@ class LineHistory:
                     chat_days.add((ask.chat, ask.first // DAY))
                     counts["recipients"].append((ask.first, 1.0))
             service = ask.sends[0].service
-            receipts = [r for r in ask.sends if r.receipt_at is not None and r.receipt_at - r.at <= window]
-            failures = [r for r in ask.sends if r.failed_at is not None and r.failed_at - r.at <= window]
             replied = ask.reply_at is not None
-            dead = bool(failures) and len(failures) == len(ask.sends) and not receipts and not replied
-            services[service].append((ask.first, 1.0 if receipts else 0.0))
+            services[service].append((ask.first, float(ask.receipt)))
             if not ask.opted_out:
-                outcomes[service]["failed"].append((ask.first, float(dead)))
-                outcomes[service]["silent"].append((ask.first, float(not receipts and not dead and not replied)))
-                if not dead and not ask.deep:
+                outcomes[service]["failed"].append((ask.first, float(ask.dead)))
+                outcomes[service]["silent"].append((ask.first, float(not (ask.receipt or ask.dead or replied))))
+                if not ask.dead and not ask.deep:
                     measured[ask.kind].append((ask.first, float(replied)))
         self.measured = {kind: Running(items) for kind, items in measured.items()}
         self.counts = {kind: Running(items) for kind, items in counts.items()}
