@@ -38,10 +38,11 @@ def as_chart(spec: Spec, *, width: int = 860) -> alt.TopLevelMixin:
         spec: what a function of this room returned; it is left as it is.
         width: of each view in pixels; the app stretches instead.
     """
-    inline = {name: frame.to_dicts() for name, frame in spec["datasets"].items()}
-    whole = {**spec, "datasets": inline}
-    for part in whole.get("vconcat", [whole]):
-        part.setdefault("width", width)
+    whole = {**spec, "datasets": {name: frame.to_dicts() for name, frame in spec["datasets"].items()}}
+    if "vconcat" in whole:
+        whole["vconcat"] = [{"width": width, **view} for view in whole["vconcat"]]
+    else:
+        whole = {"width": width, **whole}
     return alt.Chart.from_dict(whole)
 
 

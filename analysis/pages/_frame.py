@@ -9,7 +9,7 @@ from analysis.errors import LineHealthError
 from analysis.pages import _html as html
 from analysis.pages._counted import HOW
 from analysis.pages._loading import demo_button, drop_files, load_path
-from analysis.pages._store import Here, here, on_demo
+from analysis.pages._store import Here, here, missing, on_demo
 from analysis.pages._words import moment, plural
 
 FLEET, WHY, DATA = "analysis/pages/fleet.py", "analysis/pages/why.py", "analysis/pages/data.py"
@@ -23,13 +23,13 @@ def begin() -> None:
 def ready() -> Here:
     """Return the state to show; where there is none, say what to do and end the page."""
     begin()
+    if missing():
+        empty()
+        st.stop()
     try:
         state = here()
     except LineHealthError as error:
-        if "no store at" in error.problem:
-            empty()
-        else:
-            unreadable(error)
+        unreadable(error)
         st.stop()
     if not state.status["as_of"]:
         empty()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from analysis.charts.theme import CHAT_WORDS
-from analysis.pages._words import DRIVER_WORDS, plain_state
+from analysis.charts.theme import CHAT_WORDS, STATUS_WORDS
+from analysis.pages._words import DRIVER_WORDS, THIN, plain_state
 from analysis.schema import Driver
 
 
@@ -28,7 +28,8 @@ def h2(text: str, sub: str = "") -> str:
 
 def badge(state: str | None) -> str:
     """Return a health, status or chat-health badge: shape and word; colour repeats them."""
-    kind = (state or "unknown").lower().replace("_", "-")
+    known = state in CHAT_WORDS or state in STATUS_WORDS
+    kind = str(state).lower().replace("_", "-") if known else "unknown"
     if state == "OPTED_OUT":
         return f'<span class="lh-badge lh-opted-out">⊘ {CHAT_WORDS[state]}</span>'
     mark = "unknown" if kind == "active" else kind
@@ -101,8 +102,8 @@ def share_bar(drivers: list[Driver]) -> str:
     parts, keys = [], []
     for d, n in zip(rows, whole, strict=True):
         word, kind = DRIVER_WORDS[d.driver], rank_class(drivers, d.driver)
-        label = f"{word} {n}\u2009%"
-        inside = label if n * 1.1 > len(label) else f"{n}\u2009%" if n >= 5 else ""
+        label = f"{word} {n}{THIN}%"
+        inside = label if n * 1.1 > len(label) else f"{n}{THIN}%" if n >= 5 else ""
         if d.driver == "unexplained" and inside:
             inside = f"<span>{inside}</span>"
         slim = "" if inside else " lh-slim"

@@ -83,6 +83,11 @@ def store() -> Path:
     return demo_store() if on_demo() else pipeline.default_store()
 
 
+def missing() -> bool:
+    """Return whether there is no store yet where the viewer looks."""
+    return not pipeline.snapshot(store())
+
+
 def address(**parts: str) -> dict[str, str]:
     """Return the query of a link to another page, with the choice of the made-up fleet kept."""
     return {**parts, DEMO_KEY: DEMO} if on_demo() else parts

@@ -61,7 +61,9 @@ def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> 
                 f'<p class="lh-sub">Chat health: {html.mark("CRITICAL")}critical {html.mark("AT_RISK")}at risk, grey opted out; the rest is healthy or not scored.</p>'
             )
         if pic.quiet_words:
-            st.html(f'<p class="lh-sub">Within usual, not drawn: {html.text(" · ".join(pic.quiet_words))}.</p>')
+            st.html(
+                f'<p class="lh-sub">Within or near its usual, not drawn: {html.text(" · ".join(pic.quiet_words))}.</p>'
+            )
             st.toggle(f"Show {words.plural(len(pic.quiet), 'quiet lane')}", key="quiet")
         counted("lanes", line=line)
 

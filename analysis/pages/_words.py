@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from analysis.charts.theme import HEALTH_WORDS, STATUS_WORDS, UNKNOWN_WORD, state_word
 from analysis.schema import SEVERITY, Explanation
 
-THIN, MINUS, DASH = "\u2009", "\u2212", "–"
+THIN, MINUS, DASH = "\u202f", "\u2212", "–"
 DRIVER_WORDS = {
     "engagement": "Replies",
     "deliverability": "Delivery",
@@ -52,7 +52,7 @@ def count(n: float | int | None) -> str:
 
 
 def percent(rate: float | None) -> str:
-    """Return a share as percent with a thin space; a decimal below ten."""
+    """Return a share as percent with a thin space that does not break; a decimal below ten."""
     if rate is None:
         return DASH
     value = 100 * rate
@@ -124,12 +124,12 @@ def find_change(found: list[Explanation], asked: str) -> str | None:
     keys, wanted = change_keys(found), asked if "-" in asked[13:] else _digits(asked)
     if wanted in keys:
         return wanted
-    return next((k for k in keys if len(wanted) >= 8 and k.startswith(wanted)), None)
+    return next((k for k, e in keys.items() if len(wanted) >= 8 and _digits(e.at).startswith(wanted)), None)
 
 
 def change_key(e: Explanation, found: list[Explanation]) -> str:
     """Return the key of one change among its line's."""
-    return next(key for key, other in change_keys(found).items() if other is e)
+    return next(key for key, other in change_keys(found).items() if other == e)
 
 
 def _digits(text: str) -> str:

@@ -14,7 +14,7 @@ from analysis.pages import _html as html
 from analysis.pages import _words as words
 from analysis.pages._frame import begin, freshness, unreadable
 from analysis.pages._loading import demo_button, drop_files, leave_demo, load_path, result
-from analysis.pages._store import Here, here
+from analysis.pages._store import Here, here, missing
 
 COUNTED = {
     "read": "Read",
@@ -175,7 +175,7 @@ def main() -> None:
     begin()
     state = error = None
     try:
-        state = here()
+        state = None if missing() else here()
     except LineHealthError as e:
         error = e
     if state and state.status["as_of"]:
@@ -185,13 +185,13 @@ def main() -> None:
                 freshness(state),
             )
         )
-    elif error is not None and "no store at" not in error.problem:
+    elif error is not None:
         unreadable(error)
     else:
         st.html(html.h1("Nothing is loaded yet."))
     leave_demo()
     result()
-    if error is None or "no store at" in error.problem:
+    if error is None:
         loading()
     if state:
         refused(state)

@@ -1,0 +1,128 @@
+"""The app as a person sees it: deep links, clicks, narrow and wide, light and dark, nothing asked for outside."""
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from analysis import pipeline
+from analysis.pages import _words as words
+from tests.browser.driving import app, browser, chromium, own_errors, settle, window
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install one to see the app tested in it"),
+]
+
+
+@pytest.fixture(scope="module")
+def address(demo_store):
+    with app(demo_store) as base:
+        yield base
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    with browser() as b:
+        yield b
+
+
+@pytest.fixture(scope="module")
+def change(demo_store):
+    """One change for the worse and its address."""
+    e = next(
+        e for e in pipeline.explanations(demo_store) if words.worsened(e) and e.drivers[0].driver == "new_conversations"
+    )
+    own = pipeline.explanations(demo_store, line=e.line)
+    return e, f"why?line={words.line_key(e.line)}&at={words.change_key(e, own)}"
+
+
+def test_a_shared_link_opens_that_change_in_a_fresh_window(address, chrome, change):
+    e, link = change
+    with window(chrome) as (page, seen):
+        page.goto(f"{address}/{link}")
+        settle(page, charts=3)
+        assert page.locator(".lh-h1").inner_text() == e.headline
+        assert page.url.endswith(link)
+        assert page.get_by_test_id("stException").count() == 0
+        assert own_errors(seen) == []
+        assert seen.outside == []
+
+
+def test_times_are_utc_whatever_the_browsers_zone(address, chrome, change):
+    e, link = change
+    began = words.moment(words.instant(e.onset), ZoneInfo("UTC"), weekday=False)
+    axes = []
+    for zone in ("America/New_York", "Asia/Tokyo"):
+        with window(chrome, zone=zone) as (page, _):
+            page.goto(f"{address}/{link}")
+            settle(page, charts=3)
+            lanes = page.locator(".st-key-card_lanes svg.marks").first
+            assert f"Began {began}" in lanes.text_content()
+            axes.append(lanes.locator(".role-axis-label text").all_text_contents())
+    assert axes[0] == axes[1]
+
+
+def test_from_the_fleet_one_click_leads_to_why_and_back(address, chrome):
+    with window(chrome) as (page, seen):
+        page.goto(address)
+        settle(page, charts=2)
+        reason = page.locator(".lh-reason b").first.inner_text()
+        page.get_by_test_id("stPageLink").get_by_role("link").first.click()
+        page.wait_for_url("**/why?**")
+        settle(page, charts=2)
+        assert page.locator(".lh-h1").inner_text() == reason
+        page.get_by_role("link", name="Fleet", exact=True).click()
+        settle(page, charts=2)
+        assert "of 12 lines" in page.locator(".lh-h1").inner_text()
+        assert own_errors(seen) == []
+        assert seen.outside == []
+
+
+def test_a_fall_on_the_ribbons_opens_its_change(address, chrome):
+    with window(chrome, height=1600) as (page, _):
+        page.goto(address)
+        settle(page, charts=2)
+        page.locator('.st-key-card_ribbons path[aria-roledescription="square"]').first.click(force=True)
+        page.wait_for_url("**/why?**at=**")
+        settle(page, charts=2)
+        assert page.get_by_test_id("stException").count() == 0
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440, 2560])
+@pytest.mark.parametrize("where", ["", "why", "data"])
+def test_nothing_runs_out_of_the_window_sideways(address, chrome, where, width):
+    with window(chrome, width=width) as (page, seen):
+        page.goto(f"{address}/{where}")
+        settle(page, charts={"": 2, "why": 2, "data": 0}[where])
+        over = page.evaluate(
+            "[...document.querySelectorAll('[data-testid=stMain], body')].map(e => e.scrollWidth - e.clientWidth)"
+        )
+        assert max(over) <= 0
+        for chart in page.get_by_test_id("stVegaLiteChart").all():
+            inside = "e => e.closest('[class*=st-key-card]').getBoundingClientRect().right - e.querySelector('svg').getBoundingClientRect().right"
+            assert chart.evaluate(inside) > 8
+        assert own_errors(seen) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_and_charts_follow_the_viewers_theme(address, chrome, scheme):
+    from analysis.charts.theme import palette
+
+    p = palette(scheme)
+    with window(chrome, scheme=scheme) as (page, _):
+        page.goto(f"{address}/why")
+        settle(page, charts=2)
+        rgb = "rgb({}, {}, {})".format(*(int(p.surface[i : i + 2], 16) for i in (1, 3, 5)))
+        assert page.locator(".st-key-card_first").evaluate("e => getComputedStyle(e).backgroundColor") == rgb
+        assert p.accent.lower() in page.locator(".st-key-card_lanes svg.marks").first.inner_html().lower()
+
+
+def test_every_chart_and_picture_has_words_for_those_who_cannot_see_it(address, chrome):
+    with window(chrome) as (page, _):
+        page.goto(address)
+        settle(page, charts=2)
+        assert page.locator("img:not([alt])").count() == 0
+        for chart in page.get_by_test_id("stVegaLiteChart").all():
+            assert chart.evaluate(
+                "e => [e, ...e.querySelectorAll('*')].some(x => (x.getAttribute('aria-label') || '').length > 20)"
+            )
