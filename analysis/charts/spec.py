@@ -60,7 +60,7 @@ def haloed(layer: Spec, ground: str) -> list[Spec]:
     """Return a text layer over its own outline in the ground's colour, so that it stays readable across data."""
     under = {
         **layer,
-        "mark": {**layer["mark"], "color": ground, "stroke": ground, "strokeWidth": 4, "strokeJoin": "round"},
+        "mark": {**layer["mark"], "color": ground, "stroke": ground, "strokeWidth": 3, "strokeJoin": "round"},
     }
     return [under, layer]
 

@@ -38,9 +38,9 @@ def chart_why(
         key = find_change(found, at)
         if key is None:
             raise UsageError("no change at this time", where=f"{line} {at}", fix="`linehealth explain` lists them")
-        e = keys[key]
     else:
-        e = next((e for e in reversed(found) if worsened(e)), found[-1] if found else None)
+        key = next((k for k in reversed(keys) if worsened(keys[k])), next(reversed(keys), None))
+    e = keys[key] if key else None
     told, chosen = pipeline.status(store), pipeline.settings(store)
     as_of = instant(told["as_of"])
     start, _ = _lanes.window(e, as_of)

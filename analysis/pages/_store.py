@@ -45,6 +45,10 @@ class Here:
         """Return what a verb of the pipeline gives for this state; asked again, the same object without reading."""
         return _kept(verb.__name__, str(self.store), self.version, verb, tuple(sorted(arguments.items())))
 
+    def made(self, name: str, make: Callable[[Here], Any]) -> Any:
+        """Return what a function makes of this state, made once; it must not depend on the theme."""
+        return _kept(f"made {name}", str(self.store), self.version, lambda _: make(self), ())
+
     def explanations(self, line: str | None = None) -> list[Explanation]:
         """Return why each transition happened, oldest first."""
         return self.read(pipeline.explanations, line=line)

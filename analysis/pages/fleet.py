@@ -151,7 +151,7 @@ def all_lines(fleet: parts.Fleet, here: Here) -> None:
 def main() -> None:
     """Draw the page."""
     here = ready()
-    fleet = parts.fleet(here)
+    fleet: parts.Fleet = here.made("fleet", parts.fleet)
     st.html(html.h1(parts.sentence(fleet), freshness(here)))
     leave_demo()
     result()
