@@ -8,7 +8,7 @@ from analysis import charts
 from analysis.errors import LineHealthError
 from analysis.pages import _html as html
 from analysis.pages._counted import HOW
-from analysis.pages._loading import demo_button, drop_files, load_path
+from analysis.pages._loading import demo_button, drop_files, load_path, result
 from analysis.pages._store import Here, here, missing, on_demo
 from analysis.pages._words import moment, plural
 
@@ -57,6 +57,7 @@ def empty() -> None:
         + '<p class="lh-p" style="color:var(--lh-mut);margin-top:4px">Line Health reads your exports on this machine. '
         "Message text is never read, people are kept only as pseudonyms, nothing leaves.</p>"
     )
+    result()
     ways = st.columns(3, gap="medium")
     with ways[0], st.container(key="card_demo", height="stretch", gap="small"):
         st.html(

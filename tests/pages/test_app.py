@@ -287,8 +287,9 @@ def test_a_path_is_loaded_beside_the_app_and_its_counts_are_shown(open_app, stor
     assert pipeline.status(store)["messages"] == 5
 
 
-def test_a_path_that_is_not_there_says_so_and_nothing_changes(open_app, store, tmp_path):
-    at = open_app(store, "data")
+@pytest.mark.parametrize("page", ["fleet", "data"])
+def test_a_path_that_is_not_there_says_so_and_nothing_changes(open_app, store, tmp_path, page):
+    at = open_app(store, page)
     at.text_input(key="path").set_value(str(tmp_path / "nowhere"))
     next(b for b in at.button if b.label == "Load this path").click()
     at.run()
