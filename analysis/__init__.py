@@ -34,6 +34,7 @@ _VERBS = {
     "failures": ("analysis.pipeline", "failures"),
     "settings": ("analysis.pipeline", "settings"),
     "set_setting": ("analysis.pipeline", "set_setting"),
+    "chart_why": ("analysis.pages._notebook", "chart_why"),
     "demo": ("analysis.simulate", "write_demo"),
     "LineHealthError": ("analysis.errors", "LineHealthError"),
 }
