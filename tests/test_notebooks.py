@@ -32,7 +32,7 @@ def test_a_notebook_runs_on_the_demo_fleet(path, demo_store, tmp_path):
     assert run.returncode == 0, run.stderr[-2000:]
     code = [c for c in json.loads((tmp_path / "done.ipynb").read_text())["cells"] if c["cell_type"] == "code"]
     kinds = {kind for c in code for o in c["outputs"] for kind in o.get("data", {})}
-    assert any("vegalite" in kind for kind in kinds), kinds  # a chart was drawn
+    assert "image/svg+xml" in kinds  # a chart was drawn
     assert code[-1]["outputs"][0]["text"].strip()
 
 
