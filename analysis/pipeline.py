@@ -230,7 +230,7 @@ def _repeat(report: merging.SourceReport, path: str) -> merging.SourceReport:
 
 
 def refresh(*, store: Where = None, full: bool = False, progress: Progress | None = None) -> dict[str, Any]:
-    """Bring signals, health and explanations up to date with the facts; `full` from scratch, every line and day.
+    """Bring signals, health and explanations up to date with the facts, from scratch: so far ``full`` is the only way there is.
 
     Returns the number of lines, days and transitions. Raises StoreError where there is no store.
     """
@@ -244,7 +244,7 @@ def refresh(*, store: Where = None, full: bool = False, progress: Progress | Non
         derived = _derive(con, _settings(con))
         if progress:
             progress("done", 1, 1)
-    return {**derived, "full": True, "asked_full": full}
+    return {**derived, "full": True}
 
 
 def _derive(con: Any, chosen: Settings) -> dict[str, int]:
