@@ -1,8 +1,9 @@
-"""Instants in, buckets out: the days or hours of the store's zone as consecutive integers, so that gaps can be counted."""
+"""Instants in, buckets out: the days or hours of the store's zone, numbered one after the other so that gaps can be counted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
 
 import polars as pl
@@ -10,70 +11,67 @@ import polars as pl
 from analysis.schema import INSTANT
 
 Grain = Literal["day", "hour"]
-_HOUR_MS = 3_600_000
+_GRID = timedelta(minutes=15)
+"""Offsets of zones, and the changes of them since the year 2000, are whole quarters of an hour."""
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """Days or hours of one zone. A bucket is an integer: days since 1970-01-01 of that zone, or hours since 1970 of its clock.
+    """Days or hours of one zone. A bucket is a number: 0 for the first one, and no number is left out.
 
-    Hours begin where the zone's clock strikes; zones whose offset is no whole number of hours begin theirs at that minute.
+    A day begins where the date of the zone changes, an hour where the zone's clock strikes or is put into another hour. So a day may have
+    23 or 25 hours, an hour put back comes twice, and hours of a zone at a half offset begin at half past in UTC.
+
+    Args:
+        grain: day or hour.
+        begins: the instant each bucket begins, ascending.
+        dates: the date of the zone at that instant.
     """
 
     grain: Grain
-    zone: str
+    begins: pl.Series
+    dates: pl.Series
 
-    def bucket(self, at: pl.Expr) -> pl.Expr:
-        """Return the bucket of an instant."""
-        if self.grain == "day":
-            local = at if self.zone == "UTC" else at.dt.replace_time_zone("UTC").dt.convert_time_zone(self.zone)
-            return local.dt.date().to_physical().cast(pl.Int64)
-        return ((at.to_physical() + self._offset_ms(at)) // _HOUR_MS).cast(pl.Int64)
+    def bucket(self, at: pl.Series) -> pl.Series:
+        """Return the bucket of each instant; -1 before the first."""
+        return self.begins.search_sorted(at, side="right").cast(pl.Int64) - 1
 
-    def _offset_ms(self, at: pl.Expr) -> pl.Expr:
-        if self.zone == "UTC":
-            return pl.lit(0, dtype=pl.Int64)
-        local = at.dt.replace_time_zone("UTC").dt.convert_time_zone(self.zone)
-        minutes = (local.dt.base_utc_offset() + local.dt.dst_offset()).dt.total_minutes()
-        return (minutes % 60) * 60_000
-
-    def key(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return a frame with a column ``bucket`` with the day (local date) or hour (UTC instant of its begin) in its place."""
-        if self.grain == "day":
-            return frame.with_columns(pl.col("bucket").cast(pl.Int32).cast(pl.Date).alias("day"))
-        return frame.with_columns(self._hour_begin().alias("hour"))
-
-    def _hour_begin(self) -> pl.Expr:
-        begin = (pl.col("bucket") * _HOUR_MS).cast(INSTANT)
-        return begin if self.zone == "UTC" else (begin.to_physical() - self._offset_ms(begin)).cast(INSTANT)
-
-    def end(self) -> pl.Expr:
-        """Return the last instant of ``bucket``: one millisecond before the next begins."""
-        if self.grain == "hour":
-            following = pl.col("bucket") + 1
-            begin = (following * _HOUR_MS).cast(INSTANT)
-            start = begin if self.zone == "UTC" else (begin.to_physical() - self._offset_ms(begin)).cast(INSTANT)
-            return start - pl.duration(milliseconds=1)
-        midnight = (pl.col("bucket") + 1).cast(pl.Int32).cast(pl.Date).cast(INSTANT)
-        if self.zone != "UTC":
-            local = midnight.dt.replace_time_zone(self.zone, ambiguous="earliest", non_existent="null")
-            # a zone may skip midnight itself: its day then begins an hour later
-            later = (midnight + pl.duration(hours=1)).dt.replace_time_zone(
-                self.zone, ambiguous="earliest", non_existent="null"
-            )
-            midnight = pl.coalesce(local, later).dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        return midnight - pl.duration(milliseconds=1)
+    def table(self) -> pl.DataFrame:
+        """Return ``bucket``, its key (``day``: date, or ``hour``: instant it begins), ``date``, and ``last``: its last instant."""
+        key = self.dates if self.grain == "day" else self.begins
+        return pl.DataFrame({self.grain: key, "date": self.dates, "last": self.begins.shift(-1)}).select(
+            pl.int_range(pl.len(), dtype=pl.Int64).alias("bucket"), self.grain, "date", pl.col("last") - timedelta(milliseconds=1)
+        )  # fmt: skip
 
     def length_of_days(self, days: int) -> int:
-        """Return how many buckets so many days are."""
+        """Return how many buckets so many days are: calendar days, or 24 hours for each."""
         return days if self.grain == "day" else 24 * days
 
 
+def calendar(first: datetime, last: datetime, *, zone: str, grain: Grain) -> Calendar:
+    """Return the calendar that holds every instant from ``first`` to ``last``, with one bucket or more to spare at both ends.
+
+    Source: contract.md, section 2 (days and hours are cut in the store's zone). ``zone`` is an IANA name, checked by Settings.
+    """
+    step = _GRID if zone != "UTC" else timedelta(hours=1)
+    midnight = datetime(first.year, first.month, first.day)
+    grid = pl.datetime_range(midnight - timedelta(days=3), last + timedelta(days=3), step, eager=True, time_unit="ms")
+    clock = grid.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    # a date, once begun, is not left again: a clock put back over midnight doesn't bring the day before back
+    told = pl.DataFrame({"at": grid, "clock": clock}).with_columns(date=pl.col("clock").dt.date().cum_max())
+    hour = pl.col("clock").dt.truncate("1h")
+    begins = pl.col("date") if grain == "day" else hour
+    strikes = pl.lit(False) if grain == "day" else pl.col("clock") == hour
+    # the first point of the grid is no beginning: what went before it is not known
+    told = told.filter((begins != begins.shift()) | (strikes & (pl.int_range(pl.len()) > 0)))
+    return Calendar(grain, told["at"].cast(INSTANT), told["date"])
+
+
 def spine(messages: pl.DataFrame) -> pl.DataFrame:
-    """Return every bucket between each line's first and last message (``line``, ``bucket``), key (line, bucket)."""
-    ends = messages.group_by("line").agg(first=pl.col("bucket").min(), last=pl.col("bucket").max())
+    """Return every bucket between each line's first and last message (``line_no``, ``bucket``), key (line_no, bucket)."""
+    ends = messages.group_by("line_no").agg(first=pl.col("bucket").min(), last=pl.col("bucket").max())
     return (
-        ends.select("line", bucket=pl.int_ranges("first", pl.col("last") + 1, dtype=pl.Int64))
+        ends.select("line_no", bucket=pl.int_ranges("first", pl.col("last") + 1, dtype=pl.Int64))
         .explode("bucket", empty_as_null=False, keep_nulls=False)
-        .sort("line", "bucket")
+        .sort("line_no", "bucket")
     )

@@ -6,45 +6,43 @@ from datetime import timedelta
 
 import polars as pl
 
+_ROOM = timedelta(days=2)
+"""Left between two lines on the common axis, longer than any window, so that no window reaches into another line."""
 
-def sliding(sends: pl.DataFrame, *, window: timedelta, by: str | None) -> pl.DataFrame:
-    """Return ``line``, ``at`` and ``count``: distinct values of ``by`` (None: sends) with a send in (at - window, at].
 
-    A value is present from a send until ``window`` after it; sends closer than that join into one presence. The count at an instant is
-    the presences begun by then less those ended by then.
+def on_one_axis(sends: pl.DataFrame) -> pl.DataFrame:
+    """Return sends with ``place``: milliseconds on one axis on which the lines follow one another."""
+    ms = pl.col("at").to_physical()
+    length = ms.max() - ms.min() + int(_ROOM.total_seconds() * 1000)
+    return sends.with_columns(place=pl.col("line_no") * length + ms - ms.min())
 
-    sends: ``line``, ``at`` and the column ``by``, any order. One row an instant of a line, key (line, at).
+
+def highest(sends: pl.DataFrame, *, window: timedelta, distinct: bool, name: str) -> pl.DataFrame:
+    """Return the largest count over the windows (t - window, t] that end at a send t of each bucket.
+
+    Sends at t itself all count. With ``distinct``, chats count, else sends. A chat is there from a send until ``window`` after it, and
+    sends closer than that make one presence. The count at t is then the presences begun by t less those ended by t, both looked up in
+    sorted lists: no window is walked.
+
+    Args:
+        sends: ``line_no``, ``bucket``, ``talk``, ``place`` in order of talk and time.
+        window: its length, under two days.
+        distinct: whether chats or sends count.
+        name: of the column returned.
+
+    Returns:
+        ``line_no``, ``bucket``, ``name``; buckets without a send are absent.
     """
-    if by is None:
-        starts, ends = sends.select("line", "at"), sends.select("line", "at")
-    else:
-        ordered = sends.select("line", by, "at").sort("line", by, "at")
-        same_before = (pl.col("line") == pl.col("line").shift()) & (pl.col(by) == pl.col(by).shift())
-        same_after = (pl.col("line") == pl.col("line").shift(-1)) & (pl.col(by) == pl.col(by).shift(-1))
-        joins_before = (same_before & (pl.col("at") - pl.col("at").shift() < window)).fill_null(False)
-        joins_after = (same_after & (pl.col("at").shift(-1) - pl.col("at") < window)).fill_null(False)
-        starts, ends = (
-            ordered.filter(~joins_before).select("line", "at"),
-            ordered.filter(~joins_after).select("line", "at"),
-        )
-    events = pl.concat(
-        [
-            starts.with_columns(step=pl.lit(1, dtype=pl.Int64), send=pl.lit(True)),
-            ends.with_columns(pl.col("at") + window, step=pl.lit(-1, dtype=pl.Int64), send=pl.lit(False)),
-            sends.select("line", "at").with_columns(step=pl.lit(0, dtype=pl.Int64), send=pl.lit(True)),
-        ]
+    length = int(window.total_seconds() * 1000)
+    starts = ends = sends["place"]
+    if distinct:
+        same = pl.col("talk") == pl.col("talk").shift()
+        joined = (same & (pl.col("place") - pl.col("place").shift() < length)).fill_null(False)
+        marked = sends.select("place", joined=joined, goes_on=joined.shift(-1, fill_value=False))
+        starts, ends = marked.filter(~pl.col("joined"))["place"], marked.filter(~pl.col("goes_on"))["place"]
+    place = pl.col("place")
+    begun, ended = (
+        pl.lit(places.sort()).search_sorted(place, side="right").cast(pl.Int64) for places in (starts, ends + length)
     )
-    return (
-        events.group_by("line", "at")
-        .agg(pl.col("step").sum(), pl.col("send").any())
-        .sort("line", "at")
-        .with_columns(count=pl.col("step").cum_sum())  # every line's steps sum to zero, so the sum runs on over lines
-        .filter("send")
-        .select("line", "at", "count")
-    )
-
-
-def highest(sends: pl.DataFrame, counts: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Return the largest sliding count at a send of each bucket: ``line``, ``bucket``, ``name``."""
-    keyed = sends.select("line", "at", "bucket").unique().join(counts, on=["line", "at"], how="left")
-    return keyed.group_by("line", "bucket").agg(pl.col("count").max().alias(name))
+    counted = sends.select("line_no", "bucket", (begun - ended).alias(name))
+    return counted.group_by("line_no", "bucket").agg(pl.col(name).max()).sort("line_no", "bucket")

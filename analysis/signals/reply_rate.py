@@ -8,24 +8,25 @@ import polars as pl
 
 
 def fates(messages: pl.DataFrame, *, window: timedelta, as_of: datetime) -> pl.DataFrame:
-    """Return messages with ``mature`` and ``replied``.
+    """Return messages, in their order, with ``mature`` and ``replied``.
 
-    mature: outbound, not failed, at <= as_of - window. replied: mature, and its chat has an inbound at u, at < u <= at + window.
-    An inbound at the very instant of a send answers earlier sends, not that one.
+    mature: outbound, not failed, at <= as_of - window. replied: mature, and its chat has an inbound at u, at < u <= at + window: strictly
+    later, so an inbound at the very instant of a send answers earlier sends and not that one, nor does it hide a later inbound.
 
-    messages: MESSAGES in its order. Source: METHOD.md, ``replied``.
+    messages: as `volume.in_order` gives. Source: METHOD.md, ``replied``.
     """
-    inbound = pl.col("direction") == "inbound"
-    # inbound first within an instant, so that the next inbound of a send is strictly later
-    swapped = messages.with_row_index("_row").sort("chat_id", "at", "direction", "message_id")
-    marked = swapped.with_columns(_next=pl.when(inbound).then("at"), _chat=pl.when(inbound).then("chat_id"))
-    marked = marked.with_columns(pl.col("_next").backward_fill(), pl.col("_chat").backward_fill())
-    mature = (pl.col("direction") == "outbound") & ~pl.col("failed") & (pl.col("at") <= as_of - window)
-    answered = (pl.col("_chat") == pl.col("chat_id")) & (pl.col("_next") <= pl.col("at") + window)
+    # inbound first within an instant: the next inbound after a send is then strictly later
+    swapped = messages.with_row_index("_row").sort("talk", "at", "outbound")
+    inbound = ~pl.col("outbound")
+    following = swapped.with_columns(
+        _next=pl.when(inbound).then("at").backward_fill(), _talk=pl.when(inbound).then("talk").backward_fill()
+    )
+    mature = pl.col("outbound") & ~pl.col("failed") & (pl.col("at") <= as_of - window)
+    answered = (pl.col("_talk") == pl.col("talk")) & (pl.col("_next") <= pl.col("at") + window)
     return (
-        marked.with_columns(mature=mature, replied=mature & answered.fill_null(False))
+        following.with_columns(mature=mature, replied=mature & answered.fill_null(False))
         .sort("_row")
-        .drop("_row", "_next", "_chat")
+        .drop("_row", "_next", "_talk")
     )
 
 

@@ -1,0 +1,43 @@
+"""Messages in, plain counts out: the one order of messages that every rule here rests on, and what was sent and received."""
+
+from __future__ import annotations
+
+import polars as pl
+
+
+def talks(messages: pl.DataFrame) -> pl.DataFrame:
+    """Return each line's chats with numbers in their order: ``line``, ``chat_id``, ``line_no``, ``talk``; key talk.
+
+    A talk is a chat on one line. Numbers stand in for the two texts, which are slow to sort and compare.
+    """
+    chats = messages.select("line", "chat_id").unique().sort("line", "chat_id")
+    return chats.with_columns(
+        line_no=(pl.col("line") != pl.col("line").shift()).fill_null(True).cum_sum().cast(pl.Int64) - 1,
+        talk=pl.int_range(pl.len(), dtype=pl.Int64),
+    )
+
+
+def in_order(messages: pl.DataFrame, talks: pl.DataFrame) -> pl.DataFrame:
+    """Return ``talk``, ``line_no``, ``chat_id``, ``at``, ``outbound``, ``failed`` in order of talk, at, outbound first, message_id.
+
+    messages: MESSAGES, any order. talks: as `talks` gives. The order of contract.md, section 3, which makes results independent of the order of loading.
+    """
+    return (
+        messages.select(
+            "message_id", "line", "chat_id", "at", outbound=pl.col("direction") == "outbound", failed="failed"
+        )
+        .join(talks, on=["line", "chat_id"], how="left")
+        .sort("talk", "at", "outbound", "message_id", descending=[False, False, True, False])
+        .select("talk", "line_no", "chat_id", "at", "outbound", "failed")
+    )
+
+
+def volume() -> dict[str, pl.Expr]:
+    """Return the aggregates ``outbound``, ``inbound``, ``failed`` and ``recipients`` (distinct chats sent to, failed sends too)."""
+    outbound = pl.col("outbound")
+    return {
+        "outbound": outbound.sum(),
+        "inbound": (~outbound).sum(),
+        "failed": (outbound & pl.col("failed")).sum(),
+        "recipients": pl.col("talk").filter(outbound).n_unique(),
+    }
