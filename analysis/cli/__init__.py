@@ -1,0 +1,63 @@
+"""Words on the command line in, verbs of the pipeline called: parses, prints, and turns errors into exit codes; no logic of its own."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from analysis.cli.shared import fail
+from analysis.errors import LineHealthError
+
+# where each command lives: a module is imported when its command is asked for
+COMMANDS = {
+    "load": "data",
+    "refresh": "data",
+    "quarantine": "data",
+    "status": "data",
+    "settings": "data",
+    "signals": "reasons",
+    "explain": "reasons",
+    "demo": "app",
+    "app": "app",
+}
+
+
+class _Commands(click.Group):
+    """A group that imports a command's module only when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(f"analysis.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_"))
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="linehealth", prog_name="linehealth")
+def cli() -> None:
+    """Why a messaging line went AT_RISK, since when, how sure, and what to fix first."""
+
+
+def main() -> None:
+    """Run the command line: errors are one sentence on stderr, and an exit code of contract.md, section 6."""
+    try:
+        cli(standalone_mode=False)
+    except LineHealthError as e:
+        fail(str(e), e.exit_code)
+    except click.exceptions.Abort:
+        fail("stopped; the store is as it was before this command", 1)
+    except click.ClickException as e:
+        hint = f"; see `{e.ctx.command_path} --help`" if isinstance(e, click.UsageError) and e.ctx else ""
+        fail(e.format_message().rstrip(".") + hint, e.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        fail("stopped; the store is as it was before this command", 1)
+    except MemoryError:
+        fail("this machine's memory is full; the store is as it was. Load the files one by one", 1)

@@ -1,0 +1,55 @@
+"""START HERE: the whole flow. Exports -> facts -> store -> signals, health, explanations -> frames for app, notebook and report.
+
+``writing`` loads and brings up to date, ``derive`` computes, ``reading`` gives frames, ``text`` gives words. Every verb opens the
+store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
+"""
+
+from analysis.pipeline.moments import When, iso
+from analysis.pipeline.opened import Where, default_store
+from analysis.pipeline.reading import (
+    explanations,
+    failures,
+    lines,
+    messages,
+    openers,
+    quarantine,
+    settings,
+    settings_or_default,
+    signals,
+    snapshot,
+    sources,
+    spells,
+    status,
+    transitions,
+)
+from analysis.pipeline.text import as_csv, as_text, records
+from analysis.pipeline.writing import LoadReport, Progress, load, refresh, set_setting
+
+__all__ = [
+    "LoadReport",
+    "Progress",
+    "When",
+    "Where",
+    "as_csv",
+    "as_text",
+    "default_store",
+    "explanations",
+    "failures",
+    "iso",
+    "lines",
+    "load",
+    "messages",
+    "openers",
+    "quarantine",
+    "records",
+    "refresh",
+    "set_setting",
+    "settings",
+    "settings_or_default",
+    "signals",
+    "snapshot",
+    "sources",
+    "spells",
+    "status",
+    "transitions",
+]

@@ -1,0 +1,57 @@
+"""Facts of an open store in, its marts out (signals, timeline, explanations): the heart of the flow, each stage named once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from analysis.explain import explain
+from analysis.pipeline.moments import instant, now
+from analysis.schema import Explanation
+from analysis.settings import Settings
+from analysis.signals import health as timeline
+from analysis.signals import panel
+from analysis.store import marts, read
+
+
+def derive(con: Any, chosen: Settings) -> dict[str, int]:
+    """Compute every mart from the facts; returns the number of lines, line-days and transitions."""
+    as_of = read.as_of(con)
+    changes = read.changes(con)
+    spells_, transitions_ = timeline.spells(changes), timeline.transitions(changes)
+    messages_, chats_, chat_health_ = read.messages(con), read.chats(con), read.chat_health(con)
+    counted = {}
+    for grain in ("day", "hour"):
+        frame = panel.signals(
+            messages_, chats_, chat_health_, spells_, as_of=as_of or now(), settings=chosen, grain=grain
+        )
+        marts.replace(con, f"signal_{grain}", frame)
+        counted[grain] = frame
+    marts.replace(con, "spell", spells_)
+    marts.replace(con, "transition", transitions_)
+    found = explain(messages_, chats_, chat_health_, spells_, transitions_, as_of=as_of or now(), settings=chosen)
+    marts.replace(con, "explanation", _explanation_rows(found))
+    return {
+        "lines": counted["day"]["line"].n_unique(),
+        "days": counted["day"].height,
+        "transitions": transitions_.height,
+    }
+
+
+def _explanation_rows(found: list[Explanation]) -> pl.DataFrame:
+    rows = [
+        (
+            e.line,
+            instant(e.at),
+            e.kind,
+            e.drivers[0].driver,
+            e.headline,
+            instant(e.onset) if e.onset else None,
+            e.confidence,
+            msgspec.json.encode(e).decode(),
+        )
+        for e in found
+    ]
+    return pl.DataFrame(rows, schema=marts.EXPLANATIONS, orient="row")

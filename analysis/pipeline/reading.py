@@ -1,0 +1,150 @@
+"""A store in, frames and explanations out: what the app, notebooks, reports and the command line show."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+import polars as pl
+
+from analysis.errors import UsageError
+from analysis.pipeline.moments import When, iso, moment, now
+from analysis.pipeline.opened import Where, reading, settings_in, store_at
+from analysis.schema import Explanation
+from analysis.settings import Settings
+from analysis.store import read
+
+
+def settings(store: Where = None) -> Settings:
+    """Return the settings in force for a store."""
+    with reading(store) as con:
+        return settings_in(con)
+
+
+def settings_or_default(store: Where = None) -> Settings:
+    """Return the settings in force, or the defaults where there is no store yet."""
+    return settings(store) if store_at(store).exists() else Settings()
+
+
+def snapshot(store: Where = None) -> str:
+    """Return a word that changes whenever the store's content does; empty where there is no store."""
+    return store_at(store).snapshot()
+
+
+def signals(
+    store: Where = None,
+    *,
+    grain: Literal["day", "hour"] = "day",
+    line: str | None = None,
+    since: When = None,
+    until: When = None,
+) -> pl.DataFrame:
+    """Return the signals of contract.md, section 3: SIGNALS_DAY (key line, day) or SIGNALS_HOUR (key line, hour).
+
+    ``since`` and ``until`` bound the day or hour, the first included, the second not; text is ISO 8601, UTC where it names no zone.
+    """
+    if grain not in ("day", "hour"):
+        raise UsageError("grain must be day or hour", where="signals")
+    with reading(store) as con:
+        return read.signals(con, grain, line=line, since=moment(since), until=moment(until))
+
+
+def spells(store: Where = None, *, line: str | None = None) -> pl.DataFrame:
+    """Return time in each state of health and status: SPELLS."""
+    with reading(store) as con:
+        return read.spells(con, line=line)
+
+
+def transitions(
+    store: Where = None, *, line: str | None = None, since: When = None, until: When = None
+) -> pl.DataFrame:
+    """Return changes of health and status: TRANSITIONS, key (line, at, kind)."""
+    with reading(store) as con:
+        return read.transitions(con, line=line, since=moment(since), until=moment(until))
+
+
+def explanations(
+    store: Where = None, *, line: str | None = None, since: When = None, until: When = None
+) -> list[Explanation]:
+    """Return why each transition happened, oldest first (contract.md, section 7)."""
+    with reading(store) as con:
+        documents = read.explanation_documents(con, line=line, since=moment(since), until=moment(until))
+    decode = msgspec.json.Decoder(Explanation).decode
+    return [decode(d) for d in documents]
+
+
+def lines(store: Where = None) -> pl.DataFrame:
+    """Return one row a line: line, health, status, since, first_at, last_at, messages, transitions."""
+    with reading(store) as con:
+        return read.lines(con)
+
+
+def messages(store: Where = None, *, line: str | None = None, since: When = None, until: When = None) -> pl.DataFrame:
+    """Return placed messages (metadata only): MESSAGES."""
+    with reading(store) as con:
+        return read.messages(con, line=line, since=moment(since), until=moment(until))
+
+
+def openers(store: Where = None, *, line: str, since: When, until: When) -> pl.DataFrame:
+    """Return the opening sends of new conversations in [since, until): at, chat_id, answered (null while too young to say)."""
+    start, end = moment(since), moment(until)
+    if start is None or end is None:
+        raise UsageError("openers needs since and until", where="openers")
+    with reading(store) as con:
+        chosen, as_of = settings_in(con), read.as_of(con) or now()
+        return read.openers(
+            con,
+            line=line,
+            since=start,
+            until=end,
+            window_hours=chosen.reply_window_hours,
+            grace_hours=chosen.new_chat_grace_hours,
+            as_of=as_of,
+        )
+
+
+def failures(store: Where = None, *, line: str, since: When, until: When) -> pl.DataFrame:
+    """Return failed sends in [since, until) by UTC hour and code: hour, failure_code, failed."""
+    start, end = moment(since), moment(until)
+    if start is None or end is None:
+        raise UsageError("failures needs since and until", where="failures")
+    with reading(store) as con:
+        return read.failures(con, line=line, since=start, until=end)
+
+
+def sources(store: Where = None) -> pl.DataFrame:
+    """Return the files loaded, with their counts, what was ignored, and notes."""
+    with reading(store) as con:
+        return read.sources(con).with_columns(
+            pl.col("notes").map_elements(lambda t: "; ".join(json.loads(t)), return_dtype=pl.String)
+        )
+
+
+def quarantine(store: Where = None) -> pl.DataFrame:
+    """Return refused rows: source, position, kind, reason, fix, loaded_at."""
+    with reading(store) as con:
+        return read.quarantine(con)
+
+
+def status(store: Where = None) -> dict[str, Any]:
+    """Return what the store holds and how fresh it is."""
+    target = store_at(store)
+    with target.reader() as con:
+        totals, as_of, chosen, kept = read.totals(con), read.as_of(con), settings_in(con), read.settings(con)
+        by_line = read.lines(con)
+    return {
+        "store": str(target.path),
+        "size_bytes": target.path.stat().st_size,
+        "snapshot": target.snapshot(),
+        "as_of": iso(as_of),
+        "timezone": chosen.timezone,
+        **{k: iso(v) if isinstance(v, datetime) else v for k, v in totals.items()},
+        "counts_by_health": {
+            h: by_line.filter(pl.col("health").is_null() if h == "unknown" else pl.col("health") == h).height
+            for h in ("HEALTHY", "AT_RISK", "CRITICAL", "unknown")
+        },
+        "flagged": by_line.filter(pl.col("status") == "FLAGGED").height,
+        "settings": kept,
+    }

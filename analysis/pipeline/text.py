@@ -1,0 +1,48 @@
+"""Frames and explanations in, text out: JSON records, CSV that is safe in a spreadsheet, and plain sentences."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from analysis.pipeline.moments import iso
+from analysis.schema import Explanation
+
+
+def records(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as JSON has them: times ISO 8601 in UTC with milliseconds and Z, days as dates."""
+    return [
+        {k: iso(v) if isinstance(v, datetime) else v.isoformat() if isinstance(v, date) else v for k, v in row.items()}
+        for row in frame.iter_rows(named=True)
+    ]
+
+
+def as_csv(frame: pl.DataFrame) -> str:
+    """Return a frame as CSV with times as ISO 8601 in UTC, ms, Z; safe to open in a spreadsheet (no cell starts a formula)."""
+    times = [c for c, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)]
+    texts = [c for c, dtype in frame.schema.items() if dtype == pl.String and c != "line"]
+    safe = frame.with_columns(
+        *(pl.col(c).dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ") for c in times),
+        *(
+            pl.when(pl.col(c).str.contains(r"^[=+\-@\t]")).then("'" + pl.col(c)).otherwise(pl.col(c)).alias(c)
+            for c in texts
+        ),
+    )
+    return safe.write_csv()
+
+
+def as_text(e: Explanation) -> str:
+    """Return an explanation as plain text, as the command line and "copy as text" show it."""
+    began = f"began {e.onset} ({e.lead_hours:g} h before)" if e.onset and e.lead_hours is not None else "no onset found"
+    parts = [
+        f"{e.line}  {e.at}  {e.previous or 'unknown'} -> {e.new}",
+        e.headline,
+        f"  {began}; confidence {e.confidence} ({e.confidence_p:.0%})",
+    ]
+    parts += [f"  {d.share:4.0%}  {d.driver}: {d.summary}" for d in e.drivers]
+    parts += [f"  to do: {a['action']} ({a['expected_effect']})" for a in e.actions]
+    parts += [f"  chat {c['chat_id']}: {c['reason']}" for c in e.chats_to_fix[:5]]
+    parts += [f"  note: {n}" for n in e.notes]
+    return "\n".join(parts)

@@ -1,0 +1,222 @@
+"""Paths of exports in, a store brought up to date out: sources meet the store, and marts are derived, only here."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import LineHealthError, SettingsError, SourceError
+from analysis.pipeline.derive import derive
+from analysis.pipeline.moments import now
+from analysis.pipeline.opened import Where, settings_in, settings_of, store_at
+from analysis.settings import Settings
+from analysis.sources import Mapping, Pseudonyms, find, load_key, load_mapping, read_source
+from analysis.sources.reading import source_id
+from analysis.store import Store, marts, read
+from analysis.store import load as merging
+
+Progress = Callable[[str, float, float], None]
+
+
+@dataclass
+class LoadReport:
+    """What a load did: one report a file, files skipped because they are no exports, and files that failed."""
+
+    sources: list[merging.SourceReport] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[LineHealthError] = field(default_factory=list)
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Sums over the files of what contract.md, section 6 counts."""
+        names = ("read", "inserted", "merged", "duplicates", "ignored", "quarantined")
+        return {name: sum(getattr(s, name) for s in self.sources) for name in names}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as `linehealth load --json` prints it."""
+        return {
+            "sources": [s.as_json() for s in self.sources],
+            "totals": self.totals,
+            "skipped": [{"path": path, "reason": reason} for path, reason in self.skipped],
+            "failed": [{"path": e.where, "reason": e.problem, "fix": e.fix} for e in self.failed],
+        }
+
+
+def load(
+    paths: list[str | Path] | str | Path,
+    *,
+    store: Where = None,
+    mapping: str | Path | None = None,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Load exports into the store (made where there is none) and bring everything derived up to date.
+
+    Args:
+        paths: files, folders and globs; recognised by content, plain, gzip or zstd.
+        store: path of the store; default as ``default_store``.
+        mapping: TOML file that names foreign columns.
+        progress: called with (what, done, total) while it works.
+
+    Returns:
+        counts by file. A file that is no export is in ``skipped`` where a folder brought it in, in ``failed`` where it was named.
+
+    Raises:
+        UsageError: nothing is there under a path. SettingsError: the mapping is wrong. StoreError: the store cannot be used.
+    """
+    target = store_at(store)
+    found = find([paths] if isinstance(paths, str | Path) else list(paths))
+    columns = load_mapping(mapping) if mapping is not None else None
+    report = LoadReport()
+    known: dict[str, merging.SourceReport] = {}
+    if target.exists():
+        with target.reader() as con:
+            chosen = settings_in(con)
+            ids = {f.path: _identify(f.path, columns) for f in found}
+            known = {i: r for path, i in ids.items() if i and (r := merging.known_source(con, i, str(path)))}
+    else:
+        chosen, ids = Settings(), {f.path: _identify(f.path, columns) for f in found}
+    pseudonyms = Pseudonyms(load_key())
+    with tempfile.TemporaryDirectory(prefix="linehealth-") as scratch:
+        spooled: list[merging.Spooled] = []
+        order: list[tuple[str, str]] = []
+        for number, file in enumerate(found):
+            content = ids[file.path]
+            if content is not None and (content in known or any(s.source_id == content for s in spooled)):
+                order.append((content, str(file.path)))
+                continue
+            spool = Path(scratch) / f"{number:05d}"
+            spool.mkdir()
+            try:
+                facts = read_source(
+                    file.path, settings=chosen, pseudonyms=pseudonyms, mapping=columns, spool=spool, progress=progress
+                )
+            except SourceError as e:
+                if file.named:
+                    report.failed.append(e)
+                else:
+                    report.skipped.append((str(file.path), e.problem))
+                continue
+            spooled.append(
+                merging.Spooled(
+                    facts.source_id,
+                    facts.path,
+                    facts.kind,
+                    spool,
+                    facts.read,
+                    facts.ignored,
+                    facts.refused,
+                    facts.notes,
+                )
+            )
+            order.append((facts.source_id, facts.path))
+        if spooled:
+            _write(target, spooled, chosen, known, progress)
+    report.sources = _in_order(order, known, spooled)
+    return report
+
+
+def _identify(path: Path, mapping: Mapping | None) -> str | None:
+    try:
+        return source_id(path, mapping)
+    except SourceError:
+        return None  # reading it will say why
+
+
+def _write(
+    target: Store,
+    spooled: list[merging.Spooled],
+    chosen: Settings,
+    known: dict[str, merging.SourceReport],
+    progress: Progress | None,
+) -> None:
+    with target.writer() as con:
+        if progress:
+            progress("merging", 0, 2)
+        fresh = []
+        for source in spooled:  # another process may have loaded the same file meanwhile
+            seen = merging.known_source(con, source.source_id, source.path)
+            if seen is None:
+                fresh.append(source)
+            else:
+                known[source.source_id] = seen
+        for source, report in zip(fresh, merging.merge(con, fresh, now=now()), strict=True):
+            known[source.source_id] = report
+        if progress:
+            progress("computing signals and reasons", 1, 2)
+        derive(con, chosen)
+        if progress:
+            progress("done", 2, 2)
+
+
+def _in_order(
+    order: list[tuple[str, str]], known: dict[str, merging.SourceReport], spooled: list[merging.Spooled]
+) -> list[merging.SourceReport]:
+    fresh = {s.source_id: s.path for s in spooled}
+    reports = []
+    for content, path in order:
+        report = known[content]
+        if fresh.get(content) == path or report.known:
+            reports.append(report if report.path == path else _repeat(report, path))
+        else:
+            reports.append(_repeat(report, path))
+    return reports
+
+
+def _repeat(report: merging.SourceReport, path: str) -> merging.SourceReport:
+    """Return the report of a file whose content another file of this load, or an earlier one, gave already."""
+    duplicates = report.read - report.ignored - report.quarantined
+    return merging.SourceReport(
+        path,
+        report.kind,
+        report.read,
+        0,
+        0,
+        duplicates,
+        report.ignored,
+        report.quarantined,
+        report.ignored_kinds,
+        report.notes,
+        known=True,
+    )
+
+
+def refresh(*, store: Where = None, full: bool = False, progress: Progress | None = None) -> dict[str, Any]:
+    """Bring signals, health and explanations up to date with the facts, from scratch: so far ``full`` is the only way there is.
+
+    Returns the number of lines, days and transitions. Raises StoreError where there is no store.
+    """
+    target = store_at(store)
+    if not target.exists():
+        with target.reader():
+            pass
+    with target.writer() as con:
+        if progress:
+            progress("computing signals and reasons", 0, 1)
+        derived = derive(con, settings_in(con))
+        if progress:
+            progress("done", 1, 1)
+    return {**derived, "full": True}
+
+
+def set_setting(key: str, value: str | None, *, store: Where = None) -> Settings:
+    """Keep one setting in the store (None: back to its default), recompute, and return the settings then in force.
+
+    Raises:
+        SettingsError: no such setting, or a value out of range; nothing is changed then.
+    """
+    target = store_at(store)
+    with target.writer() as con:
+        kept = read.settings(con)
+        if value is None:
+            kept.pop(key, None)
+        else:
+            kept[key] = value
+        chosen = settings_of(kept | ({key: value} if value is not None else {}))
+        if key not in {f.name for f in fields(Settings)}:
+            raise SettingsError("there is no such setting", where=key, fix="`linehealth settings` lists them")
+        marts.set_setting(con, key, value)
+        derive(con, chosen)
+    return chosen
