@@ -1,14 +1,38 @@
-"""One line's message rows in, asks out: sends that ask for one reply, their class, streak and first reply (method: asks)."""
+"""Messages of all lines in, asks out: sends that ask for one reply, with class, streak, first reply and delivery (method: asks)."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from analysis.explain.constants import CONSTANTS, DAY, HOUR, MINUTE
+import polars as pl
+
+from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
 from analysis.settings import Settings
+
+_MS = pl.Int64
+ASKS = pl.Schema(
+    {
+        "line": pl.String,
+        "chat_id": pl.String,
+        "first": _MS,  # first and last send, ms since 1970
+        "last": _MS,
+        "sends": pl.Int32,
+        "kind": pl.Int8,  # place in KINDS
+        "streak": pl.Int32,  # unanswered asks in a row before it
+        "answered_before": pl.Boolean,  # whether the chat had ever written before it
+        "opted_out": pl.Boolean,  # the chat had opted out when it was sent
+        "reply_at": _MS,  # null where none came in the reply window
+        "receipt_at": _MS,  # first delivery or reading of any of its sends
+        "failed_at": _MS,  # when the last of its sends failed; null unless all did
+        "receipt": pl.Boolean,  # a receipt came within the reply window
+        "dead": pl.Boolean,  # all failed within it, and neither receipt nor reply came
+        "receipts_here": pl.Boolean,  # receipts are usual in this chat on this service; null where too few asks tell
+        "service": pl.String,
+    }
+)
+"""Key (line, first, chat_id); everything later than an ask's own sends is dated, so that it can be seen as of any time."""
 
 
 class Row(NamedTuple):
@@ -24,81 +48,6 @@ class Row(NamedTuple):
     fingerprint: str | None
 
 
-@dataclass(slots=True)
-class Ask:
-    """Sends of one chat that ask for one reply; everything about it is dated, so that it can be seen as of any time."""
-
-    chat: str
-    kind: str
-    streak: int
-    opted_out: bool
-    times: list[int]
-    sends: list[Row]
-    reply_at: int | None = None
-    first: int = field(default=0)
-    final_at: float = float("inf")
-    final: tuple[str, str] = ("open", "open")
-    """Its delivery in the end, where receipts are not usual and where they are."""
-    receipt: bool = False
-    dead: bool = False
-    """Whether a receipt came, and whether every send failed, within the reply window."""
-
-    def settle(self, window: float) -> None:
-        """Work out once what no later time changes: when its outcome is final, and that outcome."""
-        final = self.times[-1] + window + CONSTANTS.settle_seconds * 1000
-        failed = 0
-        for row in self.sends:
-            if row.receipt_at is not None:
-                self.receipt = self.receipt or row.receipt_at - row.at <= window
-                final = max(final, row.receipt_at)
-            if row.failed_at is not None:
-                failed += row.failed_at - row.at <= window
-                final = max(final, row.failed_at)
-        self.final_at = final
-        self.final = (self.delivery_by(int(final) + 1, False), self.delivery_by(int(final) + 1, True))
-        self.dead = failed == len(self.sends) and not self.receipt and self.reply_at is None
-
-    @property
-    def deep(self) -> bool:
-        """A follow-up after two or more unanswered asks in a row: the third turn or later (contract: unanswered_turns)."""
-        return self.kind == "followup" and self.streak >= CONSTANTS.deep_streak
-
-    def last_by(self, t: int) -> int:
-        """Return the time of its last send up to t."""
-        return self.times[-1] if self.times[-1] <= t else self.times[bisect_right(self.times, t) - 1]
-
-    def sends_by(self, t: int) -> int:
-        """Return its sends up to t."""
-        return len(self.times) if self.times[-1] <= t else bisect_right(self.times, t)
-
-    def replied_by(self, t: int) -> bool:
-        """Say whether its reply has come and settled by t."""
-        return self.reply_at is not None and self.reply_at + CONSTANTS.settle_seconds * 1000 <= t
-
-    def delivery_by(self, t: int, receipts_usual: bool) -> str:
-        """Return "delivered", "failed", "silent" (no receipt where one is usual) or "open" as of t.
-
-        An explicit failure counts on every service; silence only where receipts are usual (method: deliverability).
-        """
-        if self.replied_by(t):
-            return "delivered"
-        failed = silent = 0
-        for row in self.sends:
-            if row.at > t:
-                break
-            if row.receipt_at is not None and row.receipt_at <= t:
-                return "delivered"
-            if row.failed_at is not None and row.failed_at <= t:
-                failed += 1
-            elif row.at + CONSTANTS.receipt_minutes * MINUTE > t:
-                return "open"
-            elif receipts_usual:
-                silent += 1
-        if failed and failed + silent == self.sends_by(t):
-            return "failed"
-        return "silent" if silent == self.sends_by(t) else "open"
-
-
 class ChatStates:
     """Chat health of one chat as it became known."""
 
@@ -106,12 +55,6 @@ class ChatStates:
         ordered = sorted(rows)
         self.times = [at for at, _ in ordered]
         self.states = [state for _, state in ordered]
-        before = [None, *self.states]
-        self.opt_outs = [
-            at
-            for at, state, old in zip(self.times, self.states, before, strict=False)
-            if state == "OPTED_OUT" and old != "OPTED_OUT"
-        ]
 
     def at(self, t: int) -> str | None:
         """Return the latest health known at t."""
@@ -125,79 +68,177 @@ class ChatStates:
             i -= 1
         return self.times[i - 1] if i else None
 
-    def is_stop(self, inbound_at: int) -> bool:
-        """Say whether an inbound message is the opt-out itself: the chat became OPTED_OUT within a minute of it."""
-        slack = int(CONSTANTS.settle_seconds * 1000)
-        return any(abs(at - inbound_at) <= slack for at in self.opt_outs)
 
-
-def asks_of(
-    rows: list[Row], *, first_seen: int, created_at: int | None, states: ChatStates, settings: Settings
-) -> list[Ask]:
-    """Return the asks of one chat in order of time.
+def opt_outs_of(chat_health: pl.DataFrame) -> pl.DataFrame:
+    """Return when chats became OPTED_OUT: chat_id, at (ms), in order of both.
 
     Args:
-        rows: the chat's messages in order of time, outbound before inbound at one instant.
-        first_seen: the line's first message (ms): chats first seen within ``young_line_days`` of it are not new,
-            they may have begun before the data, unless the vendor told when they were created.
-        created_at: when the chat was created, where known (ms).
-        states: its chat health.
-        settings: ask gap, reply window, grace of a new chat.
+        chat_health: CHAT_HEALTH.
+    """
+    ordered = chat_health.select("chat_id", pl.col("at").cast(_MS), "health").sort("chat_id", "at")
+    was_out = pl.col("health").shift().over("chat_id") == "OPTED_OUT"
+    return ordered.filter(pl.col("health") == "OPTED_OUT", was_out.fill_null(False).not_()).select("chat_id", "at")
+
+
+def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
+    """Return messages as the asks need them, in order of chat and time, each with what was known of its chat.
+
+    Args:
+        messages: MESSAGES, any order.
+        chat_health: CHAT_HEALTH, any order.
 
     Returns:
-        Asks with class, streak and first reply: the first inbound after the ask and before the next one, within
-        ``explain_reply_hours``, that is not an opt-out. Source: method sheet, 2.2.
+        line, chat_id, at, outbound, receipt, failed (ms or null), code, service, fingerprint, stop (an inbound that is the
+        opt-out itself: the chat became OPTED_OUT within a minute of it), out (the chat had opted out when this was sent).
+        In order line, chat_id, at, outbound before inbound, message_id.
     """
-    gap, window = settings.explain_ask_gap_minutes * MINUTE, settings.explain_reply_hours * HOUR
-    asks: list[Ask] = []
-    last_in: int | None = None
-    closed = True
-    for row in rows:
-        current = asks[-1] if asks else None
-        if not row.outbound:
-            closed = True
-            if not states.is_stop(row.at):
-                if (
-                    current
-                    and current.reply_at is None
-                    and (last_in is None or last_in <= current.times[-1])
-                    and 0 < row.at - current.times[-1] <= window
-                ):
-                    current.reply_at = row.at
-                last_in = row.at
-            elif last_in is None and current is None:
-                last_in = row.at
-            continue
-        if current and not closed and row.at - current.times[-1] <= gap:
-            current.times.append(row.at)
-            current.sends.append(row)
-            continue
-        kind = _kind(row, current, last_in, first_seen=first_seen, created_at=created_at, settings=settings)
-        unanswered = current is not None and (last_in is None or last_in <= current.times[-1])
-        streak = current.streak + 1 if current and unanswered else 0
-        asks.append(Ask(row.chat, kind, streak, states.at(row.at) == "OPTED_OUT", [row.at], [row], first=row.at))
-        closed = False
-    for ask in asks:
-        ask.settle(window)
-    return asks
+    rows = (
+        messages.filter(pl.col("line").is_not_null(), pl.col("chat_id").is_not_null(), pl.col("at").is_not_null())
+        .select(
+            "line",
+            "chat_id",
+            pl.col("at").cast(_MS),
+            outbound=pl.col("direction") == "outbound",
+            receipt=pl.min_horizontal("delivered_at", "read_at").cast(_MS),
+            failed=pl.when("failed").then(pl.coalesce("failed_at", "at")).otherwise("failed_at").cast(_MS),
+            code="failure_code",
+            service=pl.col("service").fill_null(""),
+            fingerprint="fingerprint",
+            message_id="message_id",
+        )
+        .sort("line", "chat_id", "at", pl.col("outbound").not_(), "message_id")
+        .drop("message_id")
+    )
+    if not chat_health.height:
+        return rows.with_columns(stop=pl.lit(False), out=pl.lit(False))
+    known = chat_health.select("chat_id", pl.col("at").cast(_MS), out=pl.col("health") == "OPTED_OUT")
+    stops = opt_outs_of(chat_health).with_columns(stop_at=pl.col("at"))
+    slack = int(CONSTANTS.settle_seconds * 1000)
+    order = rows.with_row_index("row").sort("at", "row")
+    return (
+        order.join_asof(known.sort("at", "chat_id"), on="at", by="chat_id", check_sortedness=False)
+        .join_asof(stops.sort("at", "chat_id"), on="at", by="chat_id", strategy="nearest", check_sortedness=False)
+        .with_columns(
+            stop=pl.col("outbound").not_() & ((pl.col("stop_at") - pl.col("at")).abs() <= slack).fill_null(False),
+            out=pl.col("out").fill_null(False),
+        )
+        .sort("row")
+        .drop("row", "stop_at")
+    )
 
 
-def _kind(
-    row: Row,
-    before: Ask | None,
-    last_in: int | None,
-    *,
-    first_seen: int,
-    created_at: int | None,
-    settings: Settings,
-) -> str:
-    """Return the class of the ask that this send begins."""
-    if before is None and last_in is None:
-        if created_at is not None:
-            return "new" if row.at - created_at <= settings.new_chat_grace_hours * HOUR else "touch"
-        return "new" if row.at - first_seen > settings.young_line_days * DAY else "touch"
-    if last_in is not None and (before is None or last_in > before.times[-1]):
-        return "answer" if row.at - last_in <= CONSTANTS.answer_hours * HOUR else "touch"
-    if before is not None and row.at - before.times[-1] <= CONSTANTS.followup_hours * HOUR:
-        return "followup"
-    return "touch"
+def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Return the asks of all lines.
+
+    Args:
+        rows: of ``rows_of``, in its order.
+        chats: CHATS, for when chats were created.
+        settings: ask gap, reply window, grace of a new chat, days in which any chat may only look new.
+
+    Returns:
+        ASKS. Within a chat, sends at most ``explain_ask_gap_minutes`` apart without an inbound between are one ask. Its
+        reply is the first inbound after its last send and before the next ask, within ``explain_reply_hours``, that is not
+        an opt-out. Source: method sheet, 2.2.
+    """
+    k, gap, window = CONSTANTS, settings.explain_ask_gap_minutes * MINUTE, settings.explain_reply_hours * HOUR
+    chat = "chat_id"
+    told = pl.when(pl.col("outbound").not_() & pl.col("stop").not_()).then("at")
+    numbered = rows.with_columns(
+        same=pl.col(chat).eq_missing(pl.col(chat).shift()) & pl.col("line").eq_missing(pl.col("line").shift()),
+        place=pl.int_range(pl.len()),
+    ).with_columns(
+        begins=pl.col("outbound")
+        & ~(
+            pl.col("same")
+            & pl.col("outbound").shift().fill_null(False)
+            & (pl.col("at") - pl.col("at").shift() <= gap).fill_null(False)
+        ),
+        # a chat whose first row is a STOP was written by its person first, too
+        told=pl.coalesce(told, pl.when(pl.col("same").not_() & pl.col("outbound").not_()).then("at")),
+        inbound=told,
+    )
+    numbered = numbered.with_columns(
+        last_in=pl.col("told").forward_fill().over("line", chat),
+        next_in=pl.col("inbound").backward_fill().over("line", chat),
+        ask=pl.col("begins").cum_sum(),
+        line_first=pl.col("at").min().over("line"),
+    )
+    got, dead = pl.col("receipt"), pl.col("failed")
+    asks = (
+        numbered.filter("outbound")
+        .group_by("ask", maintain_order=True)
+        .agg(
+            pl.col("line", chat, "service").first(),
+            first=pl.col("at").first(),
+            last=pl.col("at").last(),
+            sends=pl.len().cast(pl.Int32),
+            line_first=pl.col("line_first").first(),
+            last_in=pl.col("last_in").first(),
+            next_in=pl.col("next_in").last(),
+            opted_out=pl.col("out").first(),
+            receipt_at=got.min(),
+            failed_at=pl.when(dead.is_not_null().all()).then(dead.max()),
+            receipt=(got - pl.col("at") <= window).any(),
+            dead=(dead - pl.col("at") <= window).fill_null(False).all(),
+        )
+    )
+    before = asks.with_columns(
+        before=pl.col("last").shift().over("line", chat), after=pl.col("first").shift(-1).over("line", chat)
+    ).with_columns(
+        reply_at=pl.when(
+            pl.col("next_in") > pl.col("last"),
+            pl.col("next_in") - pl.col("last") <= window,
+            pl.col("after").is_null() | (pl.col("next_in") < pl.col("after")),
+        ).then("next_in"),
+        silent=pl.col("before").is_not_null() & (pl.col("last_in").is_null() | (pl.col("last_in") <= pl.col("before"))),
+        receipt=pl.col("receipt").fill_null(False),
+    )
+    run = pl.col("silent").not_().cum_sum().over("line", chat)
+    return (
+        before.join(
+            chats.select(chat, created=pl.col("created_at").cast(_MS)), on=chat, how="left", maintain_order="left"
+        )
+        .with_columns(
+            kind=_kind(settings).cast(pl.Int8),
+            run=run,
+            answered_before=pl.col("last_in").is_not_null(),
+            dead=pl.col("dead") & pl.col("receipt").not_() & pl.col("reply_at").is_null(),
+        )
+        .with_columns(
+            streak=pl.col("silent").cum_sum().over("line", chat, "run").cast(pl.Int32),
+            receipts_here=_receipts_here(k.chat_receipt_asks, k.chat_receipt_share),
+        )
+        .select(ASKS.names())
+        .cast(dict(ASKS))  # type: ignore[arg-type]
+        .sort("line", "first", chat)
+    )
+
+
+def _kind(settings: Settings) -> pl.Expr:
+    """Return the class of an ask as its place in KINDS."""
+    place = {kind: pl.lit(i) for i, kind in enumerate(KINDS)}
+    young = pl.col("first") - pl.col("line_first") <= settings.young_line_days * DAY
+    fresh = pl.col("first") - pl.col("created") <= settings.new_chat_grace_hours * HOUR
+    unknown = pl.col("before").is_null() & pl.col("last_in").is_null()
+    answers = pl.col("last_in").is_not_null() & (pl.col("before").is_null() | (pl.col("last_in") > pl.col("before")))
+    soon = pl.col("first") - pl.col("last_in") <= CONSTANTS.answer_hours * HOUR
+    again = pl.col("first") - pl.col("before") <= CONSTANTS.followup_hours * HOUR
+    return (
+        pl.when(unknown & pl.when(pl.col("created").is_not_null()).then(fresh).otherwise(young.not_()))
+        .then(place["new"])
+        .when(unknown)
+        .then(place["touch"])
+        .when(answers & soon)
+        .then(place["answer"])
+        .when(answers.not_() & again)
+        .then(place["followup"])
+        .otherwise(place["touch"])
+    )
+
+
+def _receipts_here(least: int, share: float) -> pl.Expr:
+    """Say whether receipts are usual in a chat on a service, from the asks before this one; null where too few."""
+    by = ["line", "chat_id", "service"]
+    n = pl.int_range(pl.len()).over(by)
+    got = (pl.col("receipt").cast(pl.Int32).cum_sum() - pl.col("receipt").cast(pl.Int32)).over(by)
+    return pl.when(n >= least).then(got >= share * n)

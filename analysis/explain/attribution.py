@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import log, log10
 
+import numpy as np
+
 from analysis.explain.baseline import Fleet, usual_of
 from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.effects import Effects, effects_at
@@ -85,7 +87,8 @@ class QuietTimes:
         if day not in known:
             history, troubles, t = self._histories[line], self._troubles(line), day * DAY + DAY // 2
             known[day] = None
-            if troubles.quiet_at(t) and len(history.sends_in(t - 7 * DAY, t)) >= self._settings.explain_thin_sends:
+            low, high = np.searchsorted(history.send_at, (t - 7 * DAY, t), side="right")
+            if troubles.quiet_at(t) and high - low >= self._settings.explain_thin_sends:
                 usual = usual_of(history, troubles, self._fleet, t, self._settings)
                 if usual.own:
                     known[day] = effects_at(history, troubles, usual, t, self._settings, flags=False).x

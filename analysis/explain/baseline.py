@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
 from dataclasses import dataclass
-from itertools import accumulate
+
+import numpy as np
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
-from analysis.explain.history import LineHistory, Span, Troubles
+from analysis.explain.history import Array, LineHistory, Running, Span, Troubles
 from analysis.settings import Settings
 
 _EDGES = [m * MINUTE for m in (1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 960, 1200, 1440)]
@@ -33,23 +33,23 @@ def _interpolate(points: list[tuple[float, float]], x: float) -> float:
 class ReplyCurve:
     """Share of replies that have come within a delay, given that one comes within the reply window."""
 
-    def __init__(self, counts: list[float], window: float) -> None:
+    def __init__(self, counts: Array, window: float) -> None:
         prior = [(h * HOUR, share) for h, share in _PUBLISHED]
         whole = _interpolate(prior, window)
-        edges = [e for e in _EDGES if e < window] + [window]
-        weight = CONSTANTS.curve_prior
-        shares = [_interpolate(prior, e) / whole * weight for e in edges]
-        seen = [*accumulate(counts)]
-        total = seen[-1] if seen else 0.0
-        counted = [seen[min(i, len(seen) - 1)] if seen else 0.0 for i in range(len(edges) - 1)] + [total]
-        self._window = window
-        self._points = [(0.0, 0.0)] + [
-            (e, (a + b) / (weight + total)) for e, a, b in zip(edges, shares, counted, strict=True)
-        ]
+        edges = [e for e in _EDGES if e < window]
+        weight, total = CONSTANTS.curve_prior, float(counts.sum())
+        seen = np.cumsum(counts)[: len(edges)]
+        shares = np.array([_interpolate(prior, e) / whole for e in edges]) * weight
+        self._delays = np.array([0.0, *edges, window])
+        self._shares = np.concatenate(([0.0], (shares + seen) / (weight + total), [1.0]))
+
+    def shares(self, delays: Array) -> Array:
+        """Return the share of replies within each delay (ms)."""
+        return np.interp(delays, self._delays, self._shares)
 
     def share(self, delay: float) -> float:
         """Return the share of replies within a delay (ms)."""
-        return 0.0 if delay <= 0 else 1.0 if delay >= self._window else _interpolate(self._points, delay)
+        return float(np.interp(delay, self._delays, self._shares))
 
 
 @dataclass(frozen=True)
@@ -69,60 +69,81 @@ class Fleet:
     def __init__(self, histories: dict[str, LineHistory], troubles: dict[str, Troubles], settings: Settings) -> None:
         self._window = settings.explain_reply_hours * HOUR
         self._lag = int(self._window // DAY) + 2
-        self._days: dict[int, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
-        self._delays: dict[int, list[float]] = defaultdict(lambda: [0.0] * len(_EDGES))
+        self._services = sorted({s for h in histories.values() for s in h.services})
+        days = [int(h.first[i] // DAY) for h in histories.values() if len(h.first) for i in (0, -1)]
+        self._first = min(days, default=0)
+        n_days = max(days, default=0) - self._first + 1
+        n, wide = len(KINDS), len(self._services)
+        self._sums = np.zeros((n_days, 2 * n + 2 + 3 * wide))
+        self._delays = np.zeros((n_days, len(_EDGES)))
         for line, history in histories.items():
-            spans = troubles[line].usual_spans(history.first_at, float("inf"), float("inf"))
-            for ask in history.asks:
-                if ask.opted_out or not any(a <= ask.first < b for a, b in spans):
-                    continue
-                day, service = self._days[ask.first // DAY], ask.sends[0].service
-                replied = ask.reply_at is not None
-                day["asks", ""] += 1
-                day["failed", ""] += ask.dead
-                day["sent", service] += 1
-                day["receipt", service] += ask.receipt
-                day["silent", service] += not (ask.receipt or ask.dead or replied)
-                if not ask.dead and not ask.deep:
-                    day["measured", ask.kind] += 1
-                    day["replied", ask.kind] += replied
-                if ask.reply_at is not None:
-                    i = bisect_right(_EDGES, ask.reply_at - ask.times[-1] - 1)
-                    if i < len(_EDGES):
-                        self._delays[ask.first // DAY][i] += 1
+            self._add(history, troubles[line])
+        self._sums, self._delays = np.cumsum(self._sums, axis=0), np.cumsum(self._delays, axis=0)
         self._known: dict[int, FleetRates] = {}
-        self._steps = sorted(self._days)
 
-    def at(self, t: int) -> FleetRates:
+    def _add(self, history: LineHistory, troubles: Troubles) -> None:
+        spans = troubles.usual_spans(history.first_at, float("inf"), float("inf"))
+        usual = ~history.opted_out & _inside(history.first, spans)
+        day = history.first // DAY - self._first
+        n, place = len(KINDS), np.searchsorted(self._services, history.services)
+        service = place[history.service] if len(history.service) else history.service
+        tells = usual & ~history.dead & ~history.deep
+        base, wide = 2 * n + 2, len(self._services)
+        silent = ~(history.receipt | history.dead | history.replied) & (history.receipts_here != 0)
+        for mask, column in (
+            (tells, history.kind),
+            (tells & history.replied, n + history.kind),
+            (usual, np.full(len(day), 2 * n)),
+            (usual & history.dead, np.full(len(day), 2 * n + 1)),
+            (usual, base + service),
+            (usual & history.receipt, base + wide + service),
+            (usual & silent, base + 2 * wide + service),
+        ):
+            np.add.at(self._sums, (day[mask], column[mask]), 1.0)
+        came = usual & history.replied
+        edge = np.searchsorted(_EDGES, history.reply_at[came] - history.last[came])
+        kept = edge < len(_EDGES)
+        np.add.at(self._delays, (day[came][kept], edge[kept]), 1.0)
+
+    def at(self, t: float) -> FleetRates:
         """Return the pooled rates from asks older than the reply window at t."""
-        until = t // DAY - self._lag
-        steps = bisect_right(self._steps, until)
-        if steps not in self._known:
-            self._known[steps] = self._rates(self._steps[:steps])
-        return self._known[steps]
+        day = min(int(t // DAY) - self._lag - self._first + 1, len(self._sums))
+        if day not in self._known:
+            self._known[day] = self._rates(max(day, 0))
+        return self._known[day]
 
-    def _rates(self, days: list[int]) -> FleetRates:
-        sums: dict[tuple[str, str], float] = defaultdict(float)
-        delays = [0.0] * len(_EDGES)
-        for day in days:
-            for key, value in self._days[day].items():
-                sums[key] += value
-            if day in self._delays:
-                delays = [a + b for a, b in zip(delays, self._delays[day], strict=True)]
-        k = CONSTANTS
+    def _rates(self, days: int) -> FleetRates:
+        k, n, wide = CONSTANTS, len(KINDS), len(self._services)
+        sums = self._sums[days - 1] if days else np.zeros(self._sums.shape[1])
+        delays = self._delays[days - 1] if days else np.zeros(len(_EDGES))
+        measured, replied = sums[:n], sums[n : 2 * n]
         reply = {
-            kind: (sums["replied", kind] + k.reply_prior * _RATE_DEFAULT[kind])
-            / (sums["measured", kind] + k.reply_prior)
-            for kind in KINDS
+            kind: float((replied[i] + k.reply_prior * _RATE_DEFAULT[kind]) / (measured[i] + k.reply_prior))
+            for i, kind in enumerate(KINDS)
         }
-        failed = (sums["failed", ""] + k.fail_prior * k.fail_default) / (sums["asks", ""] + k.fail_prior)
-        silent, receipts = {}, {}
-        for what, service in list(sums):
-            if what == "sent":
-                n = sums["sent", service]
-                receipts[service] = n >= k.receipt_sends and sums["receipt", service] >= k.receipt_share * n
-                silent[service] = (sums["silent", service] + k.fail_prior * k.fail_default) / (n + k.fail_prior)
-        return FleetRates(reply, failed, silent, receipts, ReplyCurve(delays, self._window))
+        failed = float((sums[2 * n + 1] + k.fail_prior * k.fail_default) / (sums[2 * n] + k.fail_prior))
+        sent, receipt, silent = sums[2 * n + 2 :].reshape(3, wide)
+        return FleetRates(
+            reply,
+            failed,
+            {
+                s: float((silent[i] + k.fail_prior * k.fail_default) / (sent[i] + k.fail_prior))
+                for i, s in enumerate(self._services)
+            },
+            {
+                s: bool(sent[i] >= k.receipt_sends and receipt[i] >= k.receipt_share * sent[i])
+                for i, s in enumerate(self._services)
+            },
+            ReplyCurve(delays, self._window),
+        )
+
+
+def _inside(times: Array, spans: list[Span]) -> Array:
+    """Say for each time whether it lies in [a, b) of any span."""
+    found = np.zeros(len(times), dtype=bool)
+    for a, b in spans:
+        found |= (times >= a) & (times < b)
+    return found
 
 
 @dataclass(frozen=True)
@@ -185,12 +206,11 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
         for kind in KINDS
     }
     receipts = dict(pooled.receipts)
-    for service, running in history.services.items():
-        n = running.count(spans)
-        if n >= k.receipt_sends:
-            receipts[service] = running.total(spans) >= k.receipt_share * n
     failed = of = 0.0
     for service, kinds in history.outcomes.items():
+        n = kinds["receipts"].count(spans)
+        if n >= k.receipt_sends:
+            receipts[service] = kinds["receipts"].total(spans) >= k.receipt_share * n
         of += kinds["failed"].count(spans)
         failed += kinds["failed"].total(spans)
         if receipts.get(service, False):
@@ -198,7 +218,7 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     fleet_failed = pooled.failed + max(
         (pooled.silent.get(s, 0.0) for s in history.services if receipts.get(s, False)), default=0.0
     )
-    optouts = sum(bisect_right(history.opt_outs, b) - bisect_right(history.opt_outs, a) for a, b in spans)
+    optouts = Running(history.left_at).count(spans)
     return Usual(
         own=own,
         days=days,

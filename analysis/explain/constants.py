@@ -42,6 +42,13 @@ class Constants:
     )
     receipt_sends: int = _c(20, "sends", "Fewer past sends on a service say nothing about its receipts.", _OWN)
 
+    chat_receipt_asks: int = _c(
+        3, "asks", "From this many asks on, a chat's own receipts say what is usual in it.", _OWN
+    )
+    chat_receipt_share: float = _c(
+        0.5, "share", "Receipts are usual in a chat where this share of its asks had one.", _OWN
+    )
+
     reply_prior: float = _c(20.0, "asks", "Weight of the fleet's reply rate in a line's own.", _SHEET)
     fail_prior: float = _c(60.0, "asks", "Weight of the fleet's share of undelivered asks in a line's own.", _SHEET)
     fail_default: float = _c(0.01, "share", "Undelivered share before the fleet has shown any.", _OWN)

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from math import log, log2, sqrt
-from typing import NamedTuple
+
+import numpy as np
 
 from analysis.explain.baseline import Usual
-from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
-from analysis.explain.history import LineHistory, Span, Troubles
+from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
+from analysis.explain.history import Array, LineHistory, Span, Troubles
+from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Seen, Window, window_of
 from analysis.settings import Settings
-
-
-class Seen(NamedTuple):
-    """One ask as of t: expected and observed replies, sends so far, and what became of it."""
-
-    first: int
-    chat: str
-    kind: str
-    deep: bool
-    streak: int
-    sends: int
-    measured: bool
-    expected: float
-    replied: bool
-    judged: bool
-    undelivered: bool
-    opted_out: bool
 
 
 @dataclass
@@ -39,49 +22,17 @@ class Effects:
     t: int
     x: dict[str, float]
     windows: dict[str, Span] = field(default_factory=dict)
-    seen: list[Seen] = field(default_factory=list)
+    window: Window | None = None
     sends_week: int = 0
     asks_week: int = 0
     nagging: bool = False
     limit: str = ""
     """Which published limit a burst is above, where that is what counts ("new" or "messages")."""
 
-
-def seen_asks(history: LineHistory, usual: Usual, since: float, t: int) -> list[Seen]:
-    """Return the asks begun in (since, t] as of t.
-
-    Expected replies are the usual rate of the ask's class times the share of replies that come by now; asks that were
-    not delivered, or went to opted-out chats, expect none (else failures look like disengagement).
-    """
-    settled = t - CONSTANTS.settle_seconds * 1000
-    judged_from = t - CONSTANTS.receipt_minutes * MINUTE
-    found = []
-    for ask in history.recent(since, t):
-        usual_receipts = usual.receipts_usual(ask.sends[0].service)
-        if ask.final_at < t:
-            state, replied, share, sends = ask.final[usual_receipts], ask.reply_at is not None, 1.0, len(ask.times)
-        else:
-            state, replied = ask.delivery_by(t, usual_receipts), ask.replied_by(t)
-            share, sends = usual.curve.share(settled - ask.last_by(t)), ask.sends_by(t)
-        undelivered = state in ("failed", "silent")
-        measured = not undelivered and not ask.opted_out
-        found.append(
-            Seen(
-                ask.first,
-                ask.chat,
-                ask.kind,
-                ask.deep,
-                ask.streak,
-                sends,
-                measured,
-                usual.reply[ask.kind] * share if measured else 0.0,
-                measured and replied,
-                (ask.first <= judged_from or undelivered) and not ask.opted_out,
-                undelivered and not ask.opted_out,
-                ask.opted_out,
-            )
-        )
-    return found
+    @property
+    def seen(self) -> list[Seen]:
+        """The asks of the 7 days up to t, as of t."""
+        return self.window.seen if self.window is not None else []
 
 
 def effects_at(
@@ -109,14 +60,15 @@ def effects_at(
         Effects >= 0, keyed by driver; 0 where the driver is within the usual or cannot be measured. A line without a
         usual keeps only what needs none: flags, sends after opt-outs, explicit failures and published limits.
     """
-    seen = seen_asks(history, usual, t - 7 * DAY, t)
-    found = Effects(t, {}, seen=seen, asks_week=len(seen))
-    found.sends_week = len(history.sends_in(t - 7 * DAY, t))
+    window = window_of(history, usual, t - 7 * DAY, t)
+    found = Effects(t, {}, window=window, asks_week=len(window))
+    low, high = np.searchsorted(history.send_at, (t - 7 * DAY, t), side="right")
+    found.sends_week = int(high - low)
     ends = [t] if fresh else _ends(t)
-    _volume(found, history, usual, settings, ends)
-    _new(found, usual, settings, ends)
-    _engagement(found, usual, CONSTANTS.engagement_days[:1] if fresh else CONSTANTS.engagement_days)
-    _deliverability(found, usual, ends)
+    _volume(found, window, history, usual, settings, ends)
+    _new(found, window, usual, settings, ends)
+    _engagement(found, window, usual, CONSTANTS.engagement_days[:1] if fresh else CONSTANTS.engagement_days)
+    _deliverability(found, window, usual, ends)
     _opt_outs(found, history, usual, t - (DAY if fresh else 7 * DAY))
     _repeated(found, history, usual)
     since = troubles.flagged_since(t) if flags else None
@@ -131,30 +83,31 @@ def _ends(t: int) -> Sequence[float]:
     return [t - i * k.scan_step_hours * HOUR for i in range(int(k.scan_back_hours / k.scan_step_hours) + 1)]
 
 
-class _Sums:
-    """Counts, expected and observed replies of some asks over any window.
+class _Scan:
+    """Counts, expected and observed replies of some asks over every scanned window (end - 24 h, end].
 
     A reply counts for at most ``loop_replies`` of an ask's weight: one answer does not make a loop an answered one.
     """
 
-    def __init__(self, asks: list[Seen], weights: list[float]) -> None:
-        most = CONSTANTS.loop_replies
-        self.times = [a.first for a in asks]
-        self._n = [0.0, *accumulate(weights)]
-        self._e = [0.0, *accumulate(w * a.expected for a, w in zip(asks, weights, strict=True))]
-        self._o = [0.0, *accumulate(min(w, most) * a.replied for a, w in zip(asks, weights, strict=True))]
+    def __init__(self, asks: Window, weights: Array, ends: Sequence[float]) -> None:
+        stops = np.asarray(ends, dtype=float)
+        low = np.searchsorted(asks.first, stops - CONSTANTS.window_hours * HOUR, side="right")
+        high = np.searchsorted(asks.first, stops, side="right")
 
-    def over(self, a: float, b: float) -> tuple[float, float]:
-        """Return the weight of the asks in (a, b] and their answered share of what was expected (prior 3 of 3)."""
-        i, j = bisect_right(self.times, a), bisect_right(self.times, b)
-        n, e, o = (s[j] - s[i] for s in (self._n, self._e, self._o))
-        return n, (o + 3) / (e + 3)
+        def over(values: Array) -> Array:
+            sums = np.concatenate(([0.0], np.cumsum(values)))
+            return sums[high] - sums[low]
+
+        self.n = over(weights)
+        expected, came = over(weights * asks.expected), over(np.minimum(weights, CONSTANTS.loop_replies) * asks.replied)
+        self.engaged = (came + 3) / (expected + 3)
+        """The answered share of the replies expected (prior 3 of 3)."""
 
 
-def _unanswered(eng: float) -> float:
+def _unanswered(engaged: Array) -> Array:
     """Return how much volume weighs when this part of the usual replies comes: nothing from 0.95 on, all of it up to 0.45."""
     low, high = CONSTANTS.volume_replies
-    return _clip(1.5 - 1.1 * eng, 0.2, 1.0) * _clip((high - eng) / (high - low), 0.0, 1.0)
+    return np.clip(1.5 - 1.1 * engaged, 0.2, 1.0) * np.clip((high - engaged) / (high - low), 0.0, 1.0)
 
 
 def in_volume(s: Seen) -> bool:
@@ -162,77 +115,82 @@ def in_volume(s: Seen) -> bool:
     return (s.kind != "new" or s.sends > 3) and (not s.deep or s.sends > 3) and not s.opted_out
 
 
-def _clip(value: float, low: float, high: float) -> float:
-    return max(low, min(high, value))
+def counts_as_volume(w: Window) -> Array:
+    """Say the same of every ask of a window."""
+    loop = w.sends > 3
+    return ((w.kind != NEW) | loop) & (~w.deep | loop) & ~w.opted_out
 
 
-def _volume(found: Effects, history: LineHistory, usual: Usual, settings: Settings, ends: Sequence[float]) -> None:
+def _volume(
+    found: Effects, w: Window, history: LineHistory, usual: Usual, settings: Settings, ends: Sequence[float]
+) -> None:
     """Set recipient_spread or send_pace: volume far above usual, the more so the fewer answer.
 
     Asks and messages are both scanned: a loop hides inside one ask. The excess counts as recipient_spread where more
     of it (in doublings) is different recipients than messages to each, else as send_pace.
     """
-    k, window = CONSTANTS, CONSTANTS.window_hours * HOUR
+    k, length = CONSTANTS, CONSTANTS.window_hours * HOUR
     found.x["recipient_spread"] = found.x["send_pace"] = 0.0
-    kept = [s for s in found.seen if s.kind != "new" and not s.deep and not s.opted_out]
-    asks = _Sums(kept, [1.0] * len(kept))
-    loops = [s for s in found.seen if in_volume(s)]
-    messages = _Sums(loops, [float(s.sends) for s in loops])
-    per_day = sum(usual.per_day[kind] for kind in ("answer", "touch", "followup"))
-    best, where = 0.0, (0.0, 0.0)
-    if usual.own:
-        for end in ends:
-            a, b = end - window, end
-            n, eng = asks.over(a, b)
-            low = n - k.count_margin * sqrt(n)
-            v = log2(max(low + 5, 1.0) / (per_day + 5)) * _unanswered(eng)
-            m, eng_m = messages.over(a, b)
-            low_m = m - k.count_margin * sqrt(k.message_spread * m)
-            v_m = log2(max(low_m + 5, 1.0) / (usual.sends_per_day + 5)) * _unanswered(eng_m)
-            if max(v, v_m) - k.volume_floor > best:
-                best, where = max(v, v_m) - k.volume_floor, (a, b)
-    if best > 0:
-        inside = [s for s in loops if where[0] < s.first <= where[1]]
-        chats, sends = len({s.chat for s in inside}), sum(s.sends for s in inside)
-        per_chat = usual.sends_per_day / usual.recipients_per_day
-        spread = log2((chats + 3) / (usual.recipients_per_day + 3))
-        pace = log2(max(sends / max(chats, 1), 1.0) / max(per_chat, 1.0)) if chats else 0.0
-        driver = "recipient_spread" if spread >= pace else "send_pace"
-        found.x[driver], found.windows[driver] = best, where
-    total, window_at = 0, (0.0, 0.0)
-    for end in ends:
-        n_total = bisect_right(history.totals.times, end) - bisect_right(history.totals.times, end - window)
-        if n_total > total:
-            total, window_at = n_total, (end - window, end)
-    limit = settings.ref_messages_per_day
-    if total > limit and total > 1.3 * usual.total_per_day:
-        over = k.unit_volume * (1 + log2(total / limit))
+    if usual.own and len(w):
+        kept, loops = w.of((w.kind != NEW) & ~w.deep & ~w.opted_out), w.of(counts_as_volume(w))
+        asks = _Scan(kept, np.ones(len(kept)), ends)
+        messages = _Scan(loops, loops.sends.astype(float), ends)
+        per_day = sum(usual.per_day[kind] for kind in ("answer", "touch", "followup"))
+        low = asks.n - k.count_margin * np.sqrt(asks.n)
+        v = np.log2(np.maximum(low + 5, 1.0) / (per_day + 5)) * _unanswered(asks.engaged)
+        low = messages.n - k.count_margin * np.sqrt(k.message_spread * messages.n)
+        v_m = np.log2(np.maximum(low + 5, 1.0) / (usual.sends_per_day + 5)) * _unanswered(messages.engaged)
+        over = np.maximum(v, v_m) - k.volume_floor
+        best = int(np.argmax(over))
+        if over[best] > 0:
+            a, b = ends[best] - length, ends[best]
+            inside = loops.of((loops.first > a) & (loops.first <= b))
+            chats, sends = len(np.unique(inside.chat)), int(inside.sends.sum())
+            per_chat = usual.sends_per_day / usual.recipients_per_day
+            spread = log2((chats + 3) / (usual.recipients_per_day + 3))
+            pace = log2(max(sends / max(chats, 1), 1.0) / max(per_chat, 1.0)) if chats else 0.0
+            driver = "recipient_spread" if spread >= pace else "send_pace"
+            found.x[driver], found.windows[driver] = float(over[best]), (a, b)
+    _published_limit(found, history, usual, settings, ends)
+
+
+def _published_limit(
+    found: Effects, history: LineHistory, usual: Usual, settings: Settings, ends: Sequence[float]
+) -> None:
+    """Set send_pace where all messages of a day are above the vendor's published limit, and above the line's usual."""
+    k, length = CONSTANTS, CONSTANTS.window_hours * HOUR
+    times, stops = history.totals.times, np.asarray(ends, dtype=float)
+    totals = np.searchsorted(times, stops, side="right") - np.searchsorted(times, stops - length, side="right")
+    best, limit = int(np.argmax(totals)), settings.ref_messages_per_day
+    if totals[best] > limit and totals[best] > 1.3 * usual.total_per_day:
+        over = k.unit_volume * (1 + log2(totals[best] / limit))
         if over > found.x["send_pace"]:
-            found.x["send_pace"], found.windows["send_pace"], found.limit = over, window_at, "messages"
+            found.x["send_pace"], found.limit = over, "messages"
+            found.windows["send_pace"] = (ends[best] - length, ends[best])
 
 
-def _new(found: Effects, usual: Usual, settings: Settings, ends: Sequence[float]) -> None:
+def _new(found: Effects, w: Window, usual: Usual, settings: Settings, ends: Sequence[float]) -> None:
     """Set new_conversations: openers far above usual in a day, the more so the fewer answer."""
-    k, window = CONSTANTS, CONSTANTS.window_hours * HOUR
-    new = [s for s in found.seen if s.kind == "new"]
-    sums = _Sums(new, [1.0] * len(new))
-    best, where = 0.0, (0.0, 0.0)
-    for end in ends:
-        n, eng = sums.over(end - window, end)
-        if usual.own:
-            low = n - k.count_margin * sqrt(n)
-            v = log2(max(low + 5, 1.0) / (usual.per_day["new"] + 5)) * _clip(1.3 - 0.5 * eng, 0.4, 1.1) - k.new_floor
-        else:
-            v = k.unit_new * log2(n / settings.ref_new_per_day) if n > settings.ref_new_per_day else 0.0
-        if v > best:
-            best, where = v, (end - window, end)
-            found.limit = found.limit if usual.own else "new"
-    found.x["new_conversations"] = best
-    if best > 0:
-        found.windows["new_conversations"] = where
+    k = CONSTANTS
+    found.x["new_conversations"] = 0.0
+    new = w.of(w.kind == NEW)
+    if not len(new):
+        return
+    scan = _Scan(new, np.ones(len(new)), ends)
+    if usual.own:
+        low = scan.n - k.count_margin * np.sqrt(scan.n)
+        v = np.log2(np.maximum(low + 5, 1.0) / (usual.per_day["new"] + 5))
+        over = v * np.clip(1.3 - 0.5 * scan.engaged, 0.4, 1.1) - k.new_floor
+    else:
+        over = k.unit_new * np.log2(np.maximum(scan.n, 1) / settings.ref_new_per_day)
+    best = int(np.argmax(over))
+    if over[best] > 0:
+        found.x["new_conversations"] = float(over[best])
+        found.windows["new_conversations"] = (ends[best] - k.window_hours * HOUR, ends[best])
+        found.limit = found.limit if usual.own else "new"
 
 
-def _engagement(found: Effects, usual: Usual, lengths: Sequence[float]) -> None:
+def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float]) -> None:
     """Set engagement: replies missing at usual exposure, and follow-ups into silence beyond usual.
 
     Asks of a class beyond 1.8 × usual, over the window or over the day of a burst, belong to the burst and not to a
@@ -241,30 +199,27 @@ def _engagement(found: Effects, usual: Usual, lengths: Sequence[float]) -> None:
     """
     k = CONSTANTS
     found.x["engagement"] = 0.0
-    if not usual.own:
+    if not usual.own or not len(w):
         return
     blast = max(found.x["recipient_spread"], found.x["send_pace"])
-    keep_burst = _kept_in_bursts(found, usual)
-    bursts = any(d in found.windows for d in ("new_conversations", "recipient_spread", "send_pace"))
-    times = [s.first for s in found.seen]
+    burst = _kept_in_bursts(found, w, usual)
     best = 0.0
     for days in lengths:
-        inside = found.seen[bisect_left(times, found.t - days * DAY) :]
-        bad = var = kept = expected = answered = 0.0
-        for kind in KINDS:
-            asks = [s for s in inside if s.kind == kind and s.measured and not s.deep]
-            allowed = k.exposure_allowed * (usual.per_day[kind] * days + 2) / max(len(asks), 1)
-            keep = 1.0 if kind == "answer" else min(1.0, allowed)
-            for s in asks:
-                weight = min(keep, keep_burst(s)) if bursts else keep
-                bad += weight * (s.expected - s.replied)
-                var += weight * s.expected * (1 - s.expected)
-                kept += weight
-                expected += weight * s.expected
-                answered += weight * s.replied
-        deep = sum(s.deep and not s.opted_out for s in inside)
-        grown = sum(not s.deep for s in inside) / (days * sum(usual.per_day[kind] for kind in KINDS))
-        usual_deep = usual.per_day["deep"] * days * _clip(grown, 1.0, 3.0)
+        inside = w.first >= found.t - days * DAY
+        tells = inside & w.measured & ~w.deep
+        weight = np.where(tells, 1.0, 0.0)
+        for code, kind in enumerate(KINDS):
+            if code != ANSWER:
+                of = tells & (w.kind == code)
+                allowed = k.exposure_allowed * (usual.per_day[kind] * days + 2) / max(int(of.sum()), 1)
+                weight[of] = min(1.0, allowed)
+        weight = np.minimum(weight, np.where(tells, burst, 0.0))
+        expected, answered = float(weight @ w.expected), float(weight @ w.replied)
+        bad, kept = expected - answered, float(weight.sum())
+        var = float(weight @ (w.expected * (1 - w.expected)))
+        deep = int((inside & w.deep & ~w.opted_out).sum())
+        grown = int((inside & ~w.deep).sum()) / (days * sum(usual.per_day[kind] for kind in KINDS))
+        usual_deep = usual.per_day["deep"] * days * min(max(grown, 1.0), 3.0)
         silence = max(0.0, deep - 1.4 * usual_deep - 2) * (1 - min(1.0, blast / 1.2))
         x = (bad + 0.8 * silence - k.rate_margin * sqrt(1.6 * var + 1)) / (kept + silence + 8)
         if x > best:
@@ -274,49 +229,44 @@ def _engagement(found: Effects, usual: Usual, lengths: Sequence[float]) -> None:
     found.x["engagement"] = best
 
 
-def _kept_in_bursts(found: Effects, usual: Usual) -> Callable[[Seen], float]:
-    """Return the weight of an ask's missing reply: below 1 within a day of volume or of openers far beyond usual."""
-    drivers = {
-        "new_conversations": ("new",),
-        "recipient_spread": ("touch", "followup"),
-        "send_pace": ("touch", "followup"),
-    }
-    windows = [(*found.windows[d], kinds) for d, kinds in drivers.items() if d in found.windows]
-    weights: dict[tuple[float, str], float] = {}
-    for a, b, kinds in windows:
-        for kind in kinds:
-            n = sum(s.kind == kind and a < s.first <= b for s in found.seen)
-            allowed = CONSTANTS.exposure_allowed * (usual.per_day[kind] * (b - a) / DAY + 2)
-            weights[a, kind] = min(1.0, allowed / max(n, 1))
-    return lambda s: min(
-        (weights[a, s.kind] for a, b, kinds in windows if s.kind in kinds and a < s.first <= b), default=1.0
-    )
+def _kept_in_bursts(found: Effects, w: Window, usual: Usual) -> Array:
+    """Return the weight of each ask's missing reply: below 1 within a day of volume or of openers far beyond usual."""
+    kinds = {"new_conversations": (NEW,), "recipient_spread": (TOUCH, FOLLOWUP), "send_pace": (TOUCH, FOLLOWUP)}
+    weight = np.ones(len(w))
+    for driver, codes in kinds.items():
+        if driver not in found.windows:
+            continue
+        a, b = found.windows[driver]
+        for code in codes:
+            of = (w.kind == code) & (w.first > a) & (w.first <= b)
+            allowed = CONSTANTS.exposure_allowed * (usual.per_day[KINDS[code]] * (b - a) / DAY + 2)
+            weight[of] = np.minimum(weight[of], min(1.0, allowed / max(int(of.sum()), 1)))
+    return weight
 
 
-def _deliverability(found: Effects, usual: Usual, ends: Sequence[float]) -> None:
+def _deliverability(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> None:
     """Set deliverability: undelivered asks beyond the usual share, in the worst day."""
-    k, window = CONSTANTS, CONSTANTS.window_hours * HOUR
-    judged = [s for s in found.seen if s.judged]
-    times = [s.first for s in judged]
-    dead = [0, *accumulate(int(s.undelivered) for s in judged)]
-    best = 0.0
-    for end in ends:
-        i, j = bisect_right(times, end - window), bisect_right(times, end)
-        n, bad = j - i, dead[j] - dead[i]
-        x = (bad - usual.failed * n - k.rate_margin * sqrt(bad * (1 - bad / n) + 0.5)) / (n + 4) if n else 0.0
-        if x > best:
-            best, found.windows["deliverability"] = x, (end - window, end)
-    found.x["deliverability"] = best
+    k = CONSTANTS
+    judged = w.of(w.judged)
+    found.x["deliverability"] = 0.0
+    if not judged.undelivered.any():
+        return
+    n, bad = _Scan(judged, np.ones(len(judged)), ends).n, _Scan(judged, judged.undelivered.astype(float), ends).n
+    share = bad / np.maximum(n, 1)
+    over = (bad - usual.failed * n - k.rate_margin * np.sqrt(bad * (1 - share) + 0.5)) / (n + 4)
+    best = int(np.argmax(over))
+    if over[best] > 0:
+        found.x["deliverability"] = float(over[best])
+        found.windows["deliverability"] = (ends[best] - k.window_hours * HOUR, ends[best])
 
 
 def _opt_outs(found: Effects, history: LineHistory, usual: Usual, since: float) -> None:
     """Set opt_outs: sends after an opt-out, recent ones weighing more, and opt-outs beyond usual."""
     k, t = CONSTANTS, found.t
-    times = history.after_opt_out_times[
-        bisect_right(history.after_opt_out_times, since) : bisect_right(history.after_opt_out_times, t)
-    ]
-    pressure = sum(2 ** (-(t - at) / (k.pressure_half_days * DAY)) for at in times)
-    wave = bisect_right(history.opt_outs, t) - bisect_right(history.opt_outs, t - 3 * DAY)
+    low, high = np.searchsorted(history.out_at, (since, t), side="right")
+    pressure = float((2.0 ** (-(t - history.out_at[low:high]) / (k.pressure_half_days * DAY))).sum())
+    low, high = np.searchsorted(history.left_at, (t - 3 * DAY, t), side="right")
+    wave = int(high - low)
     if usual.own:
         pressure += k.wave_weight * max(0.0, wave - k.count_margin * sqrt(wave) - 3 * usual.opt_outs_per_day - 1)
     found.x["opt_outs"] = log(1 + pressure / 4)

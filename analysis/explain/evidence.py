@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from analysis.explain.asks import ChatStates
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, MINUTE
-from analysis.explain.effects import Effects, in_volume, seen_asks, top_fingerprint, usual_repetition
+from analysis.explain.effects import Effects, in_volume, top_fingerprint, usual_repetition
 from analysis.explain.history import LineHistory
 from analysis.explain.onset import rhythm
+from analysis.explain.window import seen_asks, window_of
 from analysis.settings import Settings
 
 Figures = dict[str, float | int | str | None]
@@ -210,7 +211,8 @@ def _volume(case: Case, driver: str) -> Figures:
 
 def _last_sends(case: Case, began: int, last: int) -> list[int]:
     """Return the last send up to the transition of each ask begun in [began, last]: a loop is one long ask."""
-    return [a.last_by(case.t) for a in case.history.recent(began - 1, last)]
+    w = window_of(case.history, case.usual, began - 1, case.t)
+    return [int(at) for at in w.last[w.first <= last]]
 
 
 def _opt_outs(case: Case) -> Figures:

@@ -1,120 +1,209 @@
-"""Frames of all lines in, one record per line out: its asks, inbound times, chat states and running sums, each dated."""
+"""Frames of all lines in, one record per line out: its asks as arrays, its sends, chat states and running sums, each dated."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
-from itertools import accumulate
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
 
+import numpy as np
 import polars as pl
 
-from analysis.explain.asks import Ask, ChatStates, Row, asks_of
+from analysis.explain.asks import ChatStates, Row, asks_of, opt_outs_of, rows_of
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
 from analysis.settings import Settings
 
 Span = tuple[float, float]
 """A period [from, to) in ms."""
+Array = np.ndarray[Any, Any]
+NEVER = 2**62
+"""The time of what did not happen."""
 
 
 class Running:
     """Values in order of time, summed over any period in logarithmic time."""
 
-    def __init__(self, items: Iterable[tuple[int, float]]) -> None:
-        ordered = sorted(items)
-        self.times = [at for at, _ in ordered]
-        self.sums = [0.0, *accumulate(value for _, value in ordered)]
+    def __init__(self, times: Array, values: Array | None = None) -> None:
+        self.times = times
+        self.sums = np.concatenate(([0.0], np.cumsum(values if values is not None else np.ones(len(times)))))
+
+    def _places(self, spans: list[Span]) -> tuple[Array, Array]:
+        ends = np.asarray(spans, dtype=float).reshape(-1, 2)
+        return np.searchsorted(self.times, ends[:, 0]), np.searchsorted(self.times, ends[:, 1])
 
     def count(self, spans: list[Span]) -> int:
         """Return how many lie in [a, b) of any span."""
-        return sum(bisect_left(self.times, b) - bisect_left(self.times, a) for a, b in spans)
+        low, high = self._places(spans)
+        return int((high - low).sum())
 
     def total(self, spans: list[Span]) -> float:
         """Return the sum of those in [a, b) of any span."""
-        return sum(self.sums[bisect_left(self.times, b)] - self.sums[bisect_left(self.times, a)] for a, b in spans)
+        low, high = self._places(spans)
+        return float((self.sums[high] - self.sums[low]).sum())
+
+
+class _LazyStates(Mapping[str, ChatStates]):
+    """Chat health of one line's chats, read when first asked for."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    @cached_property
+    def _known(self) -> dict[str, ChatStates]:
+        items: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        for chat, at, health in self._frame.select("chat_id", "at", "health").iter_rows():
+            items[chat].append((at, health))
+        return {chat: ChatStates(rows) for chat, rows in items.items()}
+
+    def first_at(self) -> int:
+        """Return when the first of them became known (NEVER where none did)."""
+        return int(self._frame["at"].min() or 0) if self._frame.height else NEVER  # type: ignore[arg-type]
+
+    def __getitem__(self, chat: str) -> ChatStates:
+        return self._known[chat]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 class LineHistory:
-    """All that explanations need of one line; rates settle within the reply window, so sums over the past stay as they were.
+    """All that explanations need of one line; outcomes settle within the reply window, so sums over the past stay as they were.
 
     Args:
         line: its number.
-        rows: its messages by chat, each in order of time.
-        created: when chats were created, where known (ms).
-        states: chat health by chat.
-        settings: see Settings.
+        asks: its part of ASKS.
+        rows: its part of ``rows_of``.
+        states: chat health of its chats: chat_id, at (ms), health.
+        opt_outs: when its chats became OPTED_OUT (ms), in order.
     """
 
     def __init__(
-        self,
-        line: str,
-        rows: dict[str, list[Row]],
-        *,
-        created: dict[str, int],
-        states: dict[str, ChatStates],
-        settings: Settings,
+        self, line: str, asks: pl.DataFrame, rows: pl.DataFrame, *, states: pl.DataFrame, opt_outs: Array
     ) -> None:
-        self.line, self.states = line, states
-        self.first_at = min(chat[0].at for chat in rows.values())
-        self.rows = rows
-        none = ChatStates()
-        asks: list[Ask] = []
-        for chat, messages in rows.items():
-            asks += asks_of(
-                messages,
-                first_seen=self.first_at,
-                created_at=created.get(chat),
-                states=states.get(chat, none),
-                settings=settings,
-            )
-        self.asks = sorted(asks, key=lambda a: (a.first, a.chat))
-        self.firsts = [a.first for a in self.asks]
-        self.sends = sorted((r for chat in rows.values() for r in chat if r.outbound), key=lambda r: (r.at, r.chat))
-        self.send_times = [r.at for r in self.sends]
-        self.inbound = sorted(r.at for chat in rows.values() for r in chat if not r.outbound)
-        self.opt_outs = sorted(at for chat in rows for at in states.get(chat, none).opt_outs)
-        self.after_opt_out = [r for r in self.sends if r.chat in states and states[r.chat].at(r.at) == "OPTED_OUT"]
-        self.after_opt_out_times = [r.at for r in self.after_opt_out]
-        self.fingerprinted = any(r.fingerprint for r in self.sends)
-        self._sum_up()
+        self.line, self._rows, self.states, self.left_at = line, rows, _LazyStates(states), opt_outs
+        self.first_at = int(rows["at"].min())  # type: ignore[arg-type]
+        names = asks["chat_id"].unique().sort()
+        self.chats: list[str] = names.to_list()
+        self.chat = np.searchsorted(names.to_numpy().astype(str), asks["chat_id"].to_numpy().astype(str))
 
-    def _sum_up(self) -> None:
-        """Prepare the running sums behind every usual; outcomes later than the reply window are not counted in them."""
-        measured: dict[str, list[tuple[int, float]]] = {kind: [] for kind in KINDS}
-        counts: dict[str, list[tuple[int, float]]] = {kind: [] for kind in (*KINDS, "deep", "recipients")}
-        outcomes: dict[str, dict[str, list[tuple[int, float]]]] = defaultdict(lambda: {"failed": [], "silent": []})
-        services: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        messages: list[tuple[int, float]] = []
-        chat_days: set[tuple[str, int]] = set()
-        for ask in self.asks:
-            counts["deep" if ask.deep else ask.kind].append((ask.first, 1.0))
-            if ask.kind != "new":
-                messages.append((ask.first, float(len(ask.times))))
-                if not ask.deep and (ask.chat, ask.first // DAY) not in chat_days:
-                    chat_days.add((ask.chat, ask.first // DAY))
-                    counts["recipients"].append((ask.first, 1.0))
-            service = ask.sends[0].service
-            replied = ask.reply_at is not None
-            services[service].append((ask.first, float(ask.receipt)))
-            if not ask.opted_out:
-                outcomes[service]["failed"].append((ask.first, float(ask.dead)))
-                outcomes[service]["silent"].append((ask.first, float(not (ask.receipt or ask.dead or replied))))
-                if not ask.dead and not ask.deep:
-                    measured[ask.kind].append((ask.first, float(replied)))
-        self.measured = {kind: Running(items) for kind, items in measured.items()}
-        self.counts = {kind: Running(items) for kind, items in counts.items()}
-        self.outcomes = {s: {k: Running(v) for k, v in kinds.items()} for s, kinds in outcomes.items()}
-        self.services = {s: Running(items) for s, items in services.items()}
-        self.messages = Running(messages)
-        self.totals = Running((at, 1.0) for at in (*self.send_times, *self.inbound))
+        def times(column: str) -> Array:
+            return asks[column].fill_null(NEVER).to_numpy()
 
-    def recent(self, since: float, t: int) -> list[Ask]:
-        """Return the asks begun in (since, t]."""
-        return self.asks[bisect_right(self.firsts, since) : bisect_right(self.firsts, t)]
+        self.first, self.last = asks["first"].to_numpy(), asks["last"].to_numpy()
+        self.sends, self.streak = asks["sends"].to_numpy(), asks["streak"].to_numpy()
+        self.kind = asks["kind"].to_numpy()
+        self.reply_at, self.receipt_at, self.failed_at = times("reply_at"), times("receipt_at"), times("failed_at")
+        self.opted_out, self.receipt, self.dead = (asks[c].to_numpy() for c in ("opted_out", "receipt", "dead"))
+        self.answered_before = asks["answered_before"].to_numpy()
+        self.receipts_here = asks["receipts_here"].cast(pl.Int8).fill_null(-1).to_numpy()
+        services = asks["service"].unique().sort()
+        self.services: list[str] = services.to_list()
+        self.service = np.searchsorted(services.to_numpy().astype(str), asks["service"].to_numpy().astype(str))
+        self.deep = (self.kind == KINDS.index("followup")) & (self.streak >= CONSTANTS.deep_streak)
+        outbound = rows.filter("outbound")
+        self.send_at = np.sort(outbound["at"].to_numpy())
+        self.inbound_at = np.sort(rows.filter(pl.col("outbound").not_())["at"].to_numpy())
+        self.out_at = np.sort(outbound.filter("out")["at"].to_numpy())
+        self.fingerprinted = bool(outbound["fingerprint"].is_not_null().any())
 
-    def sends_in(self, since: float, t: int) -> list[Row]:
-        """Return the sends in (since, t]."""
-        return self.sends[bisect_right(self.send_times, since) : bisect_right(self.send_times, t)]
+    # ------------------------------------------------------------------ running sums behind every usual
+
+    @cached_property
+    def replied(self) -> Array:
+        """Whether each ask was answered within the reply window."""
+        return self.reply_at < NEVER
+
+    def _where(self, mask: Array, values: Array | None = None) -> Running:
+        return Running(self.first[mask], None if values is None else values[mask])
+
+    @cached_property
+    def counts(self) -> dict[str, Running]:
+        """Asks by class (deep follow-ups apart), and ``recipients``: the first ask of a chat on a UTC day, openers apart."""
+        found = {kind: self._where((self.kind == i) & ~self.deep) for i, kind in enumerate(KINDS)}
+        found["deep"] = self._where(self.deep)
+        known = np.flatnonzero((self.kind != KINDS.index("new")) & ~self.deep)
+        keys = self.chat[known].astype(np.int64) * 100_000 + self.first[known] // DAY
+        _, firsts = np.unique(keys, return_index=True)
+        found["recipients"] = Running(self.first[np.sort(known[firsts])])
+        return found
+
+    @cached_property
+    def measured(self) -> dict[str, Running]:
+        """Replies by class over asks that tell: delivered, to chats not opted out, no deep follow-ups."""
+        tells = ~self.opted_out & ~self.dead & ~self.deep
+        return {kind: self._where(tells & (self.kind == i), self.replied) for i, kind in enumerate(KINDS)}
+
+    @cached_property
+    def outcomes(self) -> dict[str, dict[str, Running]]:
+        """By service: asks that failed, and asks without receipt, failure or reply; and receipts of all."""
+        silent = ~(self.receipt | self.dead | self.replied)
+        found = {}
+        for i, service in enumerate(self.services):
+            mine = self.service == i
+            found[service] = {
+                "failed": self._where(mine & ~self.opted_out, self.dead),
+                "silent": self._where(mine & ~self.opted_out & (self.receipts_here != 0), silent),
+                "receipts": self._where(mine, self.receipt),
+            }
+        return found
+
+    @cached_property
+    def messages(self) -> Running:
+        """Sends of asks that do not open a chat, dated by their ask."""
+        return self._where(self.kind != KINDS.index("new"), self.sends)
+
+    @cached_property
+    def totals(self) -> Running:
+        """All messages, either way."""
+        return Running(np.sort(np.concatenate((self.send_at, self.inbound_at))))
+
+    # ------------------------------------------------------------------ single messages, for evidence
+
+    def up_to(self, ask: int, t: int) -> tuple[int, int]:
+        """Return the last send up to t of an ask by its place, and how many sends it has up to then."""
+        inside = self._rows.filter(
+            "outbound",
+            pl.col("chat_id") == self.chats[self.chat[ask]],
+            pl.col("at").is_between(int(self.first[ask]), t),
+        )["at"]
+        return int(inside.max()), inside.len()  # type: ignore[arg-type]
+
+    def sends_in(self, since: float, t: float) -> list[Row]:
+        """Return the sends in (since, t], in order of time and chat."""
+        inside = self._rows.filter("outbound", pl.col("at") > since, pl.col("at") <= t)
+        return _rows(inside.sort("at", "chat_id"))
+
+    @cached_property
+    def rows(self) -> dict[str, list[Row]]:
+        """All messages by chat, in order of time."""
+        found: dict[str, list[Row]] = defaultdict(list)
+        for row in _rows(self._rows):
+            found[row.chat].append(row)
+        return dict(found)
+
+    @cached_property
+    def after_opt_out(self) -> list[Row]:
+        """Sends to chats that had opted out, in order of time."""
+        return _rows(self._rows.filter("outbound", "out").sort("at", "chat_id"))
+
+    @property
+    def opt_outs(self) -> list[int]:
+        """When chats became OPTED_OUT, in order."""
+        return [int(at) for at in self.left_at]
+
+    @property
+    def after_opt_out_times(self) -> list[int]:
+        """When they went out."""
+        return [int(at) for at in self.out_at]
+
+
+def _rows(frame: pl.DataFrame) -> list[Row]:
+    columns = ("chat_id", "at", "outbound", "receipt", "failed", "code", "service", "fingerprint")
+    return [Row(*values) for values in frame.select(columns).iter_rows()]
 
 
 def histories(
@@ -128,46 +217,24 @@ def histories(
         chat_health: CHAT_HEALTH, any order.
         settings: see Settings.
     """
-    ms = pl.Int64
-    rows = (
-        messages.filter(pl.col("line").is_not_null(), pl.col("chat_id").is_not_null(), pl.col("at").is_not_null())
-        .select(
-            "line",
-            "chat_id",
-            pl.col("at").cast(ms),
-            outbound=pl.col("direction") == "outbound",
-            receipt=pl.min_horizontal("delivered_at", "read_at").cast(ms),
-            failed=pl.when(pl.col("failed"))
-            .then(pl.coalesce("failed_at", "at"))
-            .otherwise(pl.col("failed_at"))
-            .cast(ms),
-            code="failure_code",
-            service=pl.col("service").fill_null(""),
-            fingerprint="fingerprint",
-            message_id="message_id",
-        )
-        .sort("line", "chat_id", "at", pl.col("outbound").not_(), "message_id")
-        .drop("message_id")
-    )
-    created = dict(
-        chats.filter(pl.col("created_at").is_not_null()).select("chat_id", pl.col("created_at").cast(ms)).iter_rows()
-    )
-    known: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for chat, at, health in chat_health.select("chat_id", pl.col("at").cast(ms), "health").iter_rows():
-        known[chat].append((at, health))
-    states = {chat: ChatStates(items) for chat, items in known.items()}
-    by_line: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for line, *values in rows.iter_rows():
-        by_line[line][values[0]].append(Row(*values))
+    rows = rows_of(messages, chat_health)
+    asks = asks_of(rows, chats, settings).partition_by("line", as_dict=True)
+    owner = rows.select("chat_id", "line").unique()
+    states = chat_health.select("chat_id", pl.col("at").cast(pl.Int64), "health").join(owner, on="chat_id")
+    states_of = states.sort("line", "chat_id", "at").partition_by("line", as_dict=True)
+    outs = opt_outs_of(chat_health).join(owner, on="chat_id").sort("line", "at")
+    outs_of = {line: part["at"].to_numpy() for (line,), part in outs.partition_by("line", as_dict=True).items()}
+    none, empty = np.array([], dtype=np.int64), states.clear()
+    no_asks = next(iter(asks.values())).clear() if asks else None
     return {
-        line: LineHistory(
-            line,
-            dict(chats_of),
-            created=created,
-            states={chat: states[chat] for chat in chats_of if chat in states},
-            settings=settings,
+        str(line): LineHistory(
+            str(line),
+            asks.get((line,), no_asks) if no_asks is not None else asks_of(part, chats, settings),
+            part,
+            states=states_of.get((line,), empty),
+            opt_outs=outs_of.get(line, none),
         )
-        for line, chats_of in sorted(by_line.items())
+        for (line,), part in sorted(rows.partition_by("line", as_dict=True, maintain_order=True).items())
     }
 
 

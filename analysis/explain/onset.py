@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import log
 
+import numpy as np
+
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
-from analysis.explain.effects import Effects, Seen, in_volume, seen_asks, top_fingerprint
+from analysis.explain.effects import Effects, in_volume, top_fingerprint
 from analysis.explain.history import LineHistory
+from analysis.explain.window import Seen, seen_asks
 
 _BIN = HOUR // 2
 _LEAST_EXPECTED = 0.005
@@ -75,10 +78,11 @@ def _sends(s: Seen) -> float:
 
 def rhythm(history: LineHistory, usual: Usual) -> list[float]:
     """Return the usual share of a day's asks in each half hour of the UTC day, drawn a little to an even day."""
-    counts = [0.0] * 48
+    found = np.zeros(48)
     for a, b in usual.spans:
-        for ask in history.recent(a, int(b)):
-            counts[ask.first % DAY // _BIN] += 1
+        low, high = np.searchsorted(history.first, (a, b), side="right")
+        found += np.bincount(history.first[low:high] % DAY // _BIN, minlength=48)
+    counts = found.tolist()
     smooth = [counts[i - 1] + counts[i] + counts[(i + 1) % 48] for i in range(48)]
     total = sum(smooth)
     return [(s + 0.15 * total / 48 + 1) / (1.15 * total + 48) for s in smooth]
@@ -168,7 +172,7 @@ def _failures(seen: list[Seen], usual: Usual) -> tuple[int | None, int | None]:
 
 def _opt_out_run(history: LineHistory, t: int) -> tuple[int | None, int | None]:
     """Return first and last send of the current run of sends after opt-outs (gaps under 36 h)."""
-    times = [at for at in history.after_opt_out_times if at <= t]
+    times = [int(at) for at in history.out_at if at <= t]
     if not times:
         waves = [at for at in history.opt_outs if t - 3 * DAY < at <= t]
         return (waves[0], waves[-1]) if waves else (None, None)

@@ -364,7 +364,7 @@ def _data_notes(case: Case, change: Change) -> list[str]:
         notes.append(
             f"The usual comes from {count(usual.days)} quiet days only: the history is short, cut or full of trouble."
         )
-    if not any(states.at(change.at) for states in history.states.values()):
+    if history.states.first_at() > change.at:
         notes.append("No chat health is loaded for this line: opt-outs cannot be seen.")
     week = history.sends_in(change.at - 7 * DAY, change.at)
     if week and not any(usual.receipts_usual(r.service) for r in week):

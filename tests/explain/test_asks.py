@@ -1,21 +1,50 @@
 """Asks are read off one chat by hand: which sends ask together, of which class, and what answers them."""
 
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
 import pytest
 
-from analysis.explain.asks import Ask, ChatStates, Row, asks_of
-from analysis.explain.constants import DAY, HOUR, MINUTE
+from analysis.explain.asks import asks_of, rows_of
+from analysis.explain.baseline import ReplyCurve, Usual
+from analysis.explain.constants import DAY, HOUR, KINDS, MINUTE
+from analysis.explain.history import histories
+from analysis.explain.window import Seen, seen_asks
+from analysis.schema import CHAT_HEALTH, CHATS, MESSAGES
 from analysis.settings import Settings
 
-LONG_AGO = -30 * DAY
+EPOCH = datetime(1970, 1, 1)
+LONG_AGO = -30 * 24
 
 
-def read(text: str, *, states=(), created_at=None, first_seen=LONG_AGO) -> list[Ask]:
-    """ "o0 i1.5 o30" is a send at hour 0, an inbound at hour 1.5, a send at hour 30."""
-    rows = []
-    for word in text.split():
-        at = round(float(word[1:]) * HOUR)
-        rows.append(Row("c", at, word[0] == "o", None, None, None, "iMessage", None))
-    return asks_of(rows, first_seen=first_seen, created_at=created_at, states=ChatStates(states), settings=Settings())
+def frames(text, *, states=(), created=None, first_seen=LONG_AGO, **more):
+    """ "o0 i1.5 o30" is a send at hour 0, an inbound at hour 1.5, a send at hour 30; another chat was there before."""
+    words = [("x", "i", first_seen), *(("c", w[0], float(w[1:])) for w in text.split())]
+    messages = [
+        {
+            "message_id": f"m{i:03d}",
+            "line": "+1",
+            "chat_id": chat,
+            "direction": "outbound" if way == "o" else "inbound",
+            "at": EPOCH + timedelta(hours=hour),
+            "failed": False,
+            "service": "iMessage",
+            **(more if chat == "c" and way == "o" else {}),
+        }
+        for i, (chat, way, hour) in enumerate(words)
+    ]
+    chats = [
+        {"chat_id": "c", "line": "+1", "created_at": None if created is None else EPOCH + timedelta(hours=created)}
+    ]
+    health = [{"chat_id": "c", "at": EPOCH + timedelta(hours=hour), "health": state} for hour, state in states]
+    return pl.DataFrame(messages, MESSAGES), pl.DataFrame(chats, CHATS), pl.DataFrame(health, CHAT_HEALTH)
+
+
+def read(text, **more):
+    messages, chats, health = frames(text, **more)
+    asks = asks_of(rows_of(messages, health), chats, Settings())
+    return asks.with_columns(kind=pl.col("kind").replace_strict(dict(enumerate(KINDS)))).to_dicts()
 
 
 @pytest.mark.parametrize(
@@ -34,8 +63,8 @@ def read(text: str, *, states=(), created_at=None, first_seen=LONG_AGO) -> list[
 )
 def test_class_and_streak(chat, kinds, streaks):
     asks = read(chat)
-    assert [a.kind for a in asks] == kinds
-    assert [a.streak for a in asks] == streaks
+    assert [a["kind"] for a in asks] == kinds
+    assert [a["streak"] for a in asks] == streaks
 
 
 @pytest.mark.parametrize(
@@ -50,48 +79,73 @@ def test_class_and_streak(chat, kinds, streaks):
     ],
 )
 def test_first_reply_before_the_next_ask_and_within_72_hours(chat, replies):
-    assert [a.reply_at for a in read(chat)] == [None if r is None else r * HOUR for r in replies]
+    assert [a["reply_at"] for a in read(chat)] == [None if r is None else r * HOUR for r in replies]
 
 
 def test_a_stop_is_not_a_reply():
-    stop = [(5 * HOUR + 20_000, "OPTED_OUT")]
-    assert read("o0 i5", states=stop)[0].reply_at is None
-    assert read("o0 i5 i6", states=stop)[0].reply_at == 6 * HOUR
-    assert read("o0 i5 o7", states=stop)[1].opted_out
+    stop = [(5 + 20 / 3600, "OPTED_OUT")]
+    assert read("o0 i5", states=stop)[0]["reply_at"] is None
+    assert read("o0 i5 i6", states=stop)[0]["reply_at"] == 6 * HOUR
+    assert read("o0 i5 o7", states=stop)[1]["opted_out"]
 
 
 def test_chats_seen_in_the_first_week_are_not_new_unless_told_when_created():
-    assert read("o0", first_seen=-6 * DAY)[0].kind == "touch"
-    assert read("o0", first_seen=-6 * DAY, created_at=-HOUR)[0].kind == "new"
-    assert read("o0", created_at=-25 * HOUR)[0].kind == "touch"
+    assert read("o0", first_seen=-6 * 24)[0]["kind"] == "touch"
+    assert read("o0", first_seen=-6 * 24, created=-1)[0]["kind"] == "new"
+    assert read("o0", created=-25)[0]["kind"] == "touch"
+
+
+def history_of(text, **more):
+    return histories(*frames(text, **more), Settings())["+1"]
+
+
+def usual(receipts=False):
+    rates = {**dict.fromkeys(KINDS, 0.5), "deep": 0.0, "recipients": 1.0}
+    return Usual(
+        own=True, days=28.0, asks=100, spans=[(LONG_AGO * HOUR, 0)], reply=rates, per_day=rates, sends_per_day=1.0,
+        recipients_per_day=1.0, total_per_day=2.0, opt_outs_per_day=0.0, failed=0.01, failed_count=1, failed_of=100,
+        receipts={"iMessage": receipts}, curve=ReplyCurve(np.zeros(26), 72 * HOUR), young=False,
+    )  # fmt: skip
+
+
+def seen(text, minutes, *, receipts=False, **more) -> list[Seen]:
+    return seen_asks(history_of(text, **more), usual(receipts), -DAY, round(minutes * MINUTE))
 
 
 def test_a_follow_up_after_two_unanswered_asks_is_deep():
-    assert [a.deep for a in read("o0 o24 o48 o72")] == [False, False, True, True]
+    assert [s.deep for s in seen("o0 o24 o48 o72", 73 * 60)] == [False, False, True, True]
 
 
-def _ask(**more) -> Ask:
-    row = Row("c", 0, True, None, None, None, "iMessage", None)._replace(**more)
-    return Ask("c", "touch", 0, False, [0], [row])
+MINUTE_1, MINUTE_5 = EPOCH + timedelta(minutes=1), EPOCH + timedelta(minutes=5)
+FAILED = {"failed": True, "failed_at": MINUTE_1}
 
 
 @pytest.mark.parametrize(
-    ("more", "minutes", "usual", "state"),
+    ("more", "minutes", "receipts", "undelivered"),
     [
-        ({"failed_at": MINUTE}, 2, False, "failed"),
-        ({"failed_at": MINUTE}, 0.5, True, "open"),
-        ({"failed_at": MINUTE, "receipt_at": 5 * MINUTE}, 2, True, "failed"),
-        ({"failed_at": MINUTE, "receipt_at": 5 * MINUTE}, 6, True, "delivered"),
-        ({}, 31, True, "silent"),
-        ({}, 31, False, "open"),
-        ({}, 29, True, "open"),
+        (FAILED, 2, False, True),
+        (FAILED, 0.5, True, False),
+        ({"failed_at": MINUTE_1, "delivered_at": MINUTE_5}, 2, True, True),
+        ({"failed_at": MINUTE_1, "delivered_at": MINUTE_5}, 6, True, False),
+        ({}, 31, True, True),
+        ({}, 31, False, False),
+        ({}, 29, True, False),
     ],
 )
-def test_delivery_as_known_at_a_time(more, minutes, usual, state):
-    assert _ask(**more).delivery_by(round(minutes * MINUTE), usual) == state
+def test_delivery_as_known_at_a_time(more, minutes, receipts, undelivered):
+    (ask,) = seen("o0", minutes, receipts=receipts, **more)
+    assert ask.undelivered == undelivered
+
+
+def test_silence_is_not_judged_in_a_chat_that_never_had_receipts():
+    quiet = seen("o0 o100 o200 o300", 301 * 60, receipts=True)
+    assert [s.undelivered for s in quiet] == [True, True, True, False]
 
 
 def test_a_reply_counts_once_it_cannot_be_a_stop_any_more():
-    ask = read("o0 i5")[0]
-    assert not ask.replied_by(5 * HOUR + 59_000)
-    assert ask.replied_by(5 * HOUR + 60_000)
+    assert not seen("o0 i5", 5 * 60 + 59 / 60)[0].replied
+    assert seen("o0 i5", 5 * 60 + 1)[0].replied
+
+
+def test_of_an_ask_that_goes_on_only_the_sends_so_far_are_seen():
+    assert [s.sends for s in seen("o0 o0.1 o0.2", 7)] == [2]

@@ -1,0 +1,156 @@
+"""A line's history and its usual in, its asks of a period as they stood at one time out: the inputs of every effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.explain.baseline import Usual
+from analysis.explain.constants import CONSTANTS, KINDS, MINUTE
+from analysis.explain.history import Array, LineHistory
+
+NEW, ANSWER, FOLLOWUP, TOUCH = (KINDS.index(kind) for kind in ("new", "answer", "followup", "touch"))
+
+
+class Seen(NamedTuple):
+    """One ask as of t: expected and observed replies, sends so far, and what became of it."""
+
+    first: int
+    chat: str
+    kind: str
+    deep: bool
+    streak: int
+    sends: int
+    measured: bool
+    expected: float
+    replied: bool
+    judged: bool
+    undelivered: bool
+    opted_out: bool
+
+
+@dataclass(frozen=True)
+class Window:
+    """The asks begun in (since, t] as of t, as arrays in order of time; a column means what the field of Seen does."""
+
+    since: float
+    t: int
+    names: list[str]
+    first: Array
+    last: Array
+    chat: Array
+    kind: Array
+    deep: Array
+    streak: Array
+    sends: Array
+    measured: Array
+    share: Array
+    """Share of its replies that come by now."""
+    expected: Array
+    replied: Array
+    judged: Array
+    undelivered: Array
+    opted_out: Array
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def of(self, mask: Array) -> Window:
+        """Return only the asks under a mask."""
+        columns = [
+            "first",
+            "last",
+            "chat",
+            "kind",
+            "deep",
+            "streak",
+            "sends",
+            "measured",
+            "share",
+            "expected",
+            "replied",
+            "judged",
+            "undelivered",
+            "opted_out",
+        ]
+        return Window(self.since, self.t, self.names, *(getattr(self, c)[mask] for c in columns))
+
+    @cached_property
+    def seen(self) -> list[Seen]:
+        """The same as records, for evidence."""
+        return [
+            Seen(
+                int(self.first[i]),
+                self.names[self.chat[i]],
+                KINDS[self.kind[i]],
+                bool(self.deep[i]),
+                int(self.streak[i]),
+                int(self.sends[i]),
+                bool(self.measured[i]),
+                float(self.expected[i]),
+                bool(self.replied[i]),
+                bool(self.judged[i]),
+                bool(self.undelivered[i]),
+                bool(self.opted_out[i]),
+            )
+            for i in range(len(self))
+        ]
+
+
+def window_of(history: LineHistory, usual: Usual, since: float, t: int) -> Window:
+    """Return the asks begun in (since, t] as of t.
+
+    Expected replies are the usual rate of the ask's class times the share of replies that come by now; asks that were
+    not delivered, or went to opted-out chats, expect none (else failures look like disengagement). Silence about a
+    delivery is judged only where receipts are usual in that chat on that service, as known by then, and where the chat
+    is too young to tell, on that service of the line; an explicit failure always counts (method sheet, 4b).
+    """
+    low, high = np.searchsorted(history.first, (since, t), side="right")
+    part = slice(int(low), int(high))
+    first, last, sends = history.first[part], history.last[part], history.sends[part]
+    running = np.flatnonzero(last > t)
+    if len(running):  # asks that go on after t: only their sends up to t are seen
+        last, sends = last.copy(), sends.copy()
+        for i in running:
+            last[i], sends[i] = history.up_to(int(low) + int(i), t)
+    settled = t - CONSTANTS.settle_seconds * 1000
+    replied = history.reply_at[part] <= settled
+    got = replied | (history.receipt_at[part] <= t)
+    failed = ~got & (history.failed_at[part] <= t)
+    by_service = np.array([usual.receipts_usual(s) for s in history.services], dtype=bool)
+    here = history.receipts_here[part]
+    expects = np.where(here >= 0, here == 1, by_service[history.service[part]] if len(by_service) else False)
+    late = last <= t - CONSTANTS.receipt_minutes * MINUTE
+    opted_out = history.opted_out[part]
+    undelivered = ~got & (failed | (expects & late)) & ~opted_out
+    measured = ~(failed | (~got & expects & late)) & ~opted_out
+    share = usual.curve.shares(settled - last)
+    rates = np.array([usual.reply[kind] for kind in KINDS])
+    kind = history.kind[part]
+    return Window(
+        since,
+        t,
+        history.chats,
+        first,
+        last,
+        history.chat[part],
+        kind,
+        history.deep[part],
+        history.streak[part],
+        sends,
+        measured,
+        share,
+        np.where(measured, rates[kind] * share, 0.0),
+        measured & replied,
+        ((first <= t - CONSTANTS.receipt_minutes * MINUTE) | undelivered) & ~opted_out,
+        undelivered,
+        opted_out,
+    )
+
+
+def seen_asks(history: LineHistory, usual: Usual, since: float, t: int) -> list[Seen]:
+    """Return the asks of ``window_of`` as records, for evidence."""
+    return window_of(history, usual, since, t).seen
