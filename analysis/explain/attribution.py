@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import log, log10
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import log10
 
 import numpy as np
 
-from analysis.explain.baseline import Fleet, usual_of
 from analysis.explain.constants import CONSTANTS, DAY
-from analysis.explain.effects import Effects, effects_at
-from analysis.explain.history import LineHistory, Troubles
-from analysis.settings import Settings
+from analysis.explain.effects import Effects
+from analysis.explain.history import Array
+from analysis.explain.quiet import SCALED, QuietTimes, vector
+from analysis.explain.weights import fitted
 
 UNITS = {
     "engagement": CONSTANTS.unit_engagement,
@@ -24,34 +24,44 @@ UNITS = {
     "repeated_content": CONSTANTS.unit_repeated,
 }
 """Fixed units of the drivers that have an effect of their own size; a prior that fades with quiet time seen."""
+_FIXED = np.array([UNITS[driver] for driver in SCALED])
+_NONE = np.zeros(0)
+
+
+def bounded(x: Array, units: Array) -> Array:
+    """Return effects in units; above 2 they grow with the logarithm only, so that no one driver drowns the rest."""
+    z = x / units
+    return np.where(z <= 2, z, 2 + np.log(np.maximum(z, 2) / 2))
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Units per driver and the pressures of quiet times, both as known at one time."""
+    """Units and weights per driver, and the pressures of quiet times with what each counts, all as known at one time."""
 
-    units: dict[str, float]
-    quiet: list[float]
+    units: Array = field(default_factory=_FIXED.copy)
+    weights: Array = field(default_factory=lambda: np.ones(len(SCALED)))
+    quiet: Array = field(default_factory=_NONE.copy)
+    counts: Array = field(default_factory=_NONE.copy)
 
     def z(self, x: dict[str, float]) -> dict[str, float]:
-        """Return effects in units; above 2 they grow with the logarithm only, so that no one driver drowns the rest."""
-        scaled = {driver: x.get(driver, 0.0) / unit for driver, unit in self.units.items()}
-        return {driver: v if v <= 2 else 2 + log(v / 2) for driver, v in scaled.items()}
+        """Return the pressure of each driver: its effect in units, times its weight."""
+        return dict(zip(SCALED, (float(v) for v in self.weights * bounded(vector(x), self.units)), strict=True))
 
     def tail(self, pressure: float) -> float:
         """Return the probability of at least this pressure in quiet times: those seen, and a fixed tail as prior."""
-        prior = 10 ** (-CONSTANTS.tail_decades * pressure)
-        above = sum(p >= pressure for p in self.quiet)
-        return (above + CONSTANTS.quiet_prior * prior) / (len(self.quiet) + CONSTANTS.quiet_prior)
+        k = CONSTANTS
+        prior = 10 ** (-k.tail_decades * pressure)
+        above = float(self.counts[self.quiet >= pressure].sum())
+        return float((above + k.quiet_prior * prior) / (self.counts.sum() + k.quiet_prior))
 
     def ordinary(self) -> float:
         """Return the pressure that quiet times stay below on 19 days in 20, drawn to the fixed tail."""
-        prior = log10(20) / CONSTANTS.tail_decades
-        if not self.quiet:
+        prior, n = log10(20) / CONSTANTS.tail_decades, float(self.counts.sum())
+        if not n:
             return prior
-        ordered = sorted(self.quiet)
-        n, seen = len(ordered), ordered[int(0.95 * (len(ordered) - 1))]
-        return (n * seen + CONSTANTS.quiet_prior * prior) / (n + CONSTANTS.quiet_prior)
+        return (n * _quantile(self.quiet, self.counts, 0.95) + CONSTANTS.quiet_prior * prior) / (
+            n + CONSTANTS.quiet_prior
+        )
 
     def explained(self, pressure: float) -> float:
         """Return how much of a change this pressure explains, 0 to 1."""
@@ -59,69 +69,58 @@ class Scale:
         return max(0.0, min(1.0 - CONSTANTS.unexplained_floor, decades)) if pressure > 0 else 0.0
 
 
-class QuietTimes:
-    """Effects every other day on lines that are far from any trouble; worked out when first asked for.
+def _quantile(values: Array, counts: Array, share: float) -> float:
+    """Return the smallest value up to which at least this share of the counts lies."""
+    order = np.argsort(values, kind="stable")
+    reached = np.searchsorted(np.cumsum(counts[order]), share * counts.sum())
+    return float(values[order][min(int(reached), len(values) - 1)])
+
+
+class Scales:
+    """The scale of any line at any time, from quiet times and worsenings before it.
 
     Args:
-        histories: all lines.
-        troubles: their unhealthy times.
-        fleet: pooled rates.
-        settings: see Settings.
+        quiet: quiet times of the fleet.
+        worsenings: (when, effects) of every worsening of the fleet that can be measured; only those before a time count for it.
     """
 
-    def __init__(
-        self,
-        histories: dict[str, LineHistory],
-        troubles: Callable[[str], Troubles],
-        fleet: Fleet,
-        settings: Settings,
-    ) -> None:
-        self._histories, self._troubles, self._fleet, self._settings = histories, troubles, fleet, settings
-        by_age = sorted(histories, key=lambda line: (histories[line].first_at, line))
-        self._pool = by_age[: CONSTANTS.quiet_lines]
-        self._points: dict[str, dict[int, dict[str, float] | None]] = {}
+    def __init__(self, quiet: QuietTimes, worsenings: Iterable[tuple[int, dict[str, float]]]) -> None:
+        self._quiet = quiet
+        told = sorted(((at, tuple(vector(x))) for at, x in worsenings), key=lambda item: item)
+        self._times = np.array([at for at, _ in told], dtype=np.int64)
+        self._worse = np.array([x for _, x in told]).reshape(-1, len(SCALED))
+        self._weights: dict[int, Array] = {}
 
-    def _point(self, line: str, day: int) -> dict[str, float] | None:
-        """Return the effects of a line at the noon of a day, or None where it is not quiet, young or nearly silent."""
-        known = self._points.setdefault(line, {})
-        if day not in known:
-            history, troubles, t = self._histories[line], self._troubles(line), day * DAY + DAY // 2
-            known[day] = None
-            low, high = np.searchsorted(history.send_at, (t - 7 * DAY, t), side="right")
-            if troubles.quiet_at(t) and high - low >= self._settings.explain_thin_sends:
-                usual = usual_of(history, troubles, self._fleet, t, self._settings)
-                if usual.own:
-                    known[day] = effects_at(history, troubles, usual, t, self._settings, flags=False).x
-        return known[day]
-
-    def scale(self, line: str, t: int) -> Scale:
-        """Return the scale for one line at t, from quiet times at least 7 days before it.
+    def at(self, line: str, t: int) -> Scale:
+        """Return the scale for one line at t.
 
         A unit is the fixed one drawn towards the 98 % point of the effect in quiet times, the more so the more quiet
         days were seen, and by a factor of 2.5 at most; a quiet day of the line's own weighs as three of the fleet's.
+        Weights are learned from the worsenings before that day, each drawn to 1.
         """
-        k = CONSTANTS
-        last = int((t - k.quiet_days * DAY - DAY // 2) // DAY)
-        points: list[dict[str, float]] = []
-        for other in dict.fromkeys([line, *self._pool]):
-            if other not in self._histories:
-                continue
-            first = max(self._histories[other].first_at // DAY + self._settings.young_line_days, last - 60)
-            mine = [
-                p
-                for day in range(int(first), last + 1)
-                if day % k.quiet_step_days == 0 and (p := self._point(other, day)) is not None
-            ]
-            points += mine * (k.own_weight if other == line else 1)
-        weight = len(points) / (len(points) + k.unit_prior)
-        units = {}
-        for driver, fixed in UNITS.items():
-            values = sorted(p.get(driver, 0.0) for p in points)
-            seen = values[min(len(values) - 1, int(0.98 * len(values)))] if values else fixed
-            seen = max(fixed / k.unit_reach, min(fixed * k.unit_reach, seen))
-            units[driver] = fixed ** (1 - weight) * seen**weight
-        scale = Scale(units, [])
-        return Scale(units, [sum(scale.z(p).values()) for p in points])
+        effects, counts = self._quiet.before(line, t)
+        units, weights = units_of(effects, counts), self._learned(t)
+        return Scale(units, weights, (bounded(effects, units) * weights).sum(axis=1), counts)
+
+    def _learned(self, t: int) -> Array:
+        day = t // DAY
+        if day not in self._weights:
+            worse = self._worse[self._times < day * DAY]
+            effects, counts = self._quiet.before("", day * DAY)
+            units = units_of(effects, counts)
+            self._weights[day] = fitted(bounded(worse, units), bounded(effects, units))
+        return self._weights[day]
+
+
+def units_of(effects: Array, counts: Array) -> Array:
+    """Return the unit of every driver from effects of quiet times (one a row) and how much each row counts."""
+    k, n = CONSTANTS, float(counts.sum())
+    if not n:
+        return _FIXED.copy()
+    weight = n / (n + k.unit_prior)
+    seen = np.array([_quantile(effects[:, i], counts, k.unit_quantile) for i in range(len(SCALED))])
+    seen = np.clip(seen, _FIXED / k.unit_reach, _FIXED * k.unit_reach)
+    return np.asarray(_FIXED ** (1 - weight) * seen**weight)
 
 
 def shares_of(effects: Effects, scale: Scale) -> dict[str, float]:

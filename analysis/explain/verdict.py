@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from analysis.explain.actions import KEEP, actions_of, after_recovery
-from analysis.explain.attribution import QuietTimes, Scale, confidence_of, eased_shares, rounded, shares_of
+from analysis.explain.attribution import Scale, Scales, confidence_of, eased_shares, rounded, shares_of
 from analysis.explain.baseline import Fleet, Usual, usual_of
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.effects import Effects, effects_at
@@ -17,6 +17,7 @@ from analysis.explain.evidence import Case, Figures, chats_to_fix, figures_of
 from analysis.explain.headline import no_usual, not_enough, recovered, worsening
 from analysis.explain.history import LineHistory, Troubles, histories, troubles
 from analysis.explain.onset import onset_of
+from analysis.explain.quiet import QuietTimes
 from analysis.explain.recovery import eased_at, figures_now
 from analysis.explain.summary import eased_text, summary_of
 from analysis.explain.words import count, iso, plural
@@ -81,52 +82,53 @@ def explain(
     by_line: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         by_line[change.line].append(change)
-    found = [
-        e
-        for line, own in by_line.items()
-        for e in explain_line(own, known.get(line), of_line[line], fleet=fleet, quiet=quiet, settings=settings)
-    ]
+    cases = {
+        change: case_of(change, known[change.line], of_line[change.line], fleet, settings)
+        for change in changes
+        if change.line in known and known[change.line].first_at <= change.at
+    }
+    told = [(c.at, case.effects.x) for c, case in cases.items() if c.worsening and tells(case)]
+    scales = Scales(quiet, told)
+    found = [e for line, own in by_line.items() for e in explain_line(own, cases, of_line[line], scales=scales)]
     return sorted(found, key=lambda e: (e.at, e.line, e.kind))
 
 
 def explain_line(
-    changes: list[Change],
-    history: LineHistory | None,
-    of_line: Troubles,
-    *,
-    fleet: Fleet,
-    quiet: QuietTimes,
-    settings: Settings,
+    changes: list[Change], cases: dict[Change, Case], of_line: Troubles, *, scales: Scales
 ) -> list[Explanation]:
     """Explain the changes of one line, oldest first.
 
     Args:
         changes: its transitions in order of time.
-        history: its messages, None where none is loaded.
+        cases: what was measured at each; a change before the line's first message has none.
         of_line: its unhealthy and flagged times.
-        fleet: pooled rates.
-        quiet: quiet times of the fleet.
-        settings: see Settings.
+        scales: what is ordinary in the fleet, and how much each driver weighs.
     """
     found = []
     for i, change in enumerate(changes):
-        if history is None or history.first_at > change.at:
+        case = cases.get(change)
+        if case is None:
             text = not_enough(0, young_days=None, any_message=False)
             found.append(_unexplained(change, text, _change_notes(change)))
         elif change.worsening:
-            found.append(_worsening(change, _case(change, history, of_line, fleet, settings), quiet, settings))
+            found.append(_worsening(change, case, scales.at(change.line, change.at)))
         elif change.previous is None:
             text = f"First known state: {_word(change.new)}. Nothing before it to compare with."
             found.append(_unexplained(change, text, _change_notes(change)))
         else:
             episode = _episode(changes[:i], change)
-            worst = [_case(c, history, of_line, fleet, settings) for c in episode if c.at >= history.first_at]
-            now = _case(change, history, of_line, fleet, settings)
-            found.append(_recovery(change, now, episode, worst, of_line, quiet, settings))
+            worst = [cases[c] for c in episode if c in cases]
+            found.append(_recovery(change, case, episode, worst, of_line, scales.at(change.line, change.at)))
     return found
 
 
-def _case(change: Change, history: LineHistory, of_line: Troubles, fleet: Fleet, settings: Settings) -> Case:
+def tells(case: Case) -> bool:
+    """Say whether a worsening can teach how much each driver weighs: enough data, a usual, and no carrier's flag."""
+    thin = case.effects.sends_week < case.settings.explain_thin_sends
+    return case.usual.own and not thin and not case.effects.x["flagged"]
+
+
+def case_of(change: Change, history: LineHistory, of_line: Troubles, fleet: Fleet, settings: Settings) -> Case:
     """Measure one transition: what is usual, what was not, and since when."""
     usual = usual_of(history, of_line, fleet, change.at, settings)
     effects = effects_at(history, of_line, usual, change.at, settings)
@@ -138,8 +140,8 @@ def _case(change: Change, history: LineHistory, of_line: Troubles, fleet: Fleet,
     return Case(history, usual, effects, settings, spans)
 
 
-def _worsening(change: Change, case: Case, quiet: QuietTimes, settings: Settings) -> Explanation:
-    scale = quiet.scale(change.line, change.at)
+def _worsening(change: Change, case: Case, scale: Scale) -> Explanation:
+    settings = case.settings
     shares = rounded(shares_of(case.effects, scale))
     figures = {d: figures_of(d, case) for d, _ in shares if d != "unexplained"}
     began = {d: span[0] for d, span in case.spans.items()}
@@ -191,11 +193,10 @@ def _recovery(
     episode: list[Change],
     worst: list[Case],
     of_line: Troubles,
-    quiet: QuietTimes,
-    settings: Settings,
+    scale: Scale,
 ) -> Explanation:
     """Explain a recovery by the drivers of its worsening that eased, measured before and after."""
-    zone = settings.zone
+    settings, zone = case.settings, case.settings.zone
     notes = [*_change_notes(change), *_data_notes(case, change)]
     back = change.new in ("HEALTHY", "ACTIVE")
     after = change.at - episode[0 if back else -1].at if episode else None
@@ -204,7 +205,6 @@ def _recovery(
         return _unexplained(change, recovered(_better(change), after, [], change.at, zone), notes)
     then = _peak(worst)
     now = effects_at(case.history, of_line, case.usual, change.at, settings, flags=False, fresh=True)
-    scale = quiet.scale(change.line, change.at)
     started = {
         d: min((c.spans[d][0] or c.t for c in worst if d in c.spans), default=worst[0].t) for d in then.effects.x
     }

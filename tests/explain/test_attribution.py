@@ -1,12 +1,13 @@
 """Shares on hand-made effects: they add up, unexplained follows the pressure, and quiet times set the scale."""
 
+import numpy as np
 import pytest
 
 from analysis.explain.attribution import UNITS, Scale, confidence_of, rounded, shares_of
 from analysis.explain.constants import CONSTANTS
 from analysis.explain.effects import Effects
 
-FIXED = Scale(dict(UNITS), [])
+FIXED = Scale()
 
 
 def of(**units):
@@ -32,8 +33,8 @@ def test_more_pressure_leaves_less_unexplained():
 
 
 def test_pressure_that_quiet_times_also_show_explains_little():
-    often = Scale(dict(UNITS), [1.2] * 20 + [0.0] * 80)
-    never = Scale(dict(UNITS), [0.0] * 100)
+    often = Scale(quiet=np.array([1.2] * 20 + [0.0] * 80), counts=np.ones(100))
+    never = Scale(quiet=np.zeros(100), counts=np.ones(100))
     effects = of(engagement=1.1)
     assert shares_of(effects, often)["unexplained"] > 0.6 > 0.1 > shares_of(effects, never)["unexplained"]
 

@@ -1,0 +1,104 @@
+"""Lines far from any trouble in, the effects of such quiet times out: what is ordinary, for every driver and for all together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from analysis.explain.baseline import Fleet, usual_of
+from analysis.explain.constants import CONSTANTS, DAY
+from analysis.explain.effects import effects_at
+from analysis.explain.history import Array, LineHistory, Troubles
+from analysis.settings import Settings
+
+SCALED = (
+    "engagement",
+    "deliverability",
+    "new_conversations",
+    "recipient_spread",
+    "send_pace",
+    "opt_outs",
+    "repeated_content",
+)
+"""The drivers that have an effect of their own size, in the order of every vector of effects; a flag has none."""
+
+
+def vector(x: dict[str, float]) -> Array:
+    """Return the effects of SCALED, in its order."""
+    return np.array([x.get(driver, 0.0) for driver in SCALED])
+
+
+class QuietTimes:
+    """Effects every other day on lines that are far from any trouble; worked out when first asked for.
+
+    Args:
+        histories: all lines.
+        troubles: their unhealthy times.
+        fleet: pooled rates.
+        settings: see Settings.
+    """
+
+    def __init__(
+        self,
+        histories: dict[str, LineHistory],
+        troubles: Callable[[str], Troubles],
+        fleet: Fleet,
+        settings: Settings,
+    ) -> None:
+        self._histories, self._troubles, self._fleet, self._settings = histories, troubles, fleet, settings
+        by_age = sorted(histories, key=lambda line: (histories[line].first_at, line))
+        self._pool = by_age[: CONSTANTS.quiet_lines]
+        self._points: dict[str, tuple[Array, Array]] = {}
+        self._shared: tuple[Array, Array, Array] | None = None
+
+    def _of_line(self, line: str) -> tuple[Array, Array]:
+        """Return the quiet days of a line, and its effects at the noon of each; none while young or nearly silent."""
+        if line not in self._points:
+            history, troubles, settings = self._histories[line], self._troubles(line), self._settings
+            first = int(history.first_at // DAY) + settings.young_line_days
+            last = int(history.totals.times[-1] // DAY)
+            days, found = [], []
+            for day in range(first + first % CONSTANTS.quiet_step_days, last + 1, CONSTANTS.quiet_step_days):
+                t = day * DAY + DAY // 2
+                low, high = np.searchsorted(history.send_at, (t - 7 * DAY, t), side="right")
+                if high - low < settings.explain_thin_sends or not troubles.quiet_at(t):
+                    continue
+                usual = usual_of(history, troubles, self._fleet, t, settings)
+                if usual.own:
+                    days.append(day)
+                    found.append(vector(effects_at(history, troubles, usual, t, settings, flags=False).x))
+            self._points[line] = np.array(days, dtype=int), np.array(found).reshape(-1, len(SCALED))
+        return self._points[line]
+
+    def _of_pool(self) -> tuple[Array, Array, Array]:
+        """Return owner (place in the pool), day and effects of all quiet times of the pool."""
+        if self._shared is None:
+            parts = [self._of_line(line) for line in self._pool]
+            owner = np.repeat(np.arange(len(parts)), [len(days) for days, _ in parts])
+            days = np.concatenate([days for days, _ in parts]) if parts else np.array([], dtype=int)
+            found = np.concatenate([x for _, x in parts]) if parts else np.zeros((0, len(SCALED)))
+            self._shared = owner, days, found
+        return self._shared
+
+    def before(self, line: str, t: int) -> tuple[Array, Array]:
+        """Return quiet times of 60 days up to 7 days before t, of the fleet and of this line: effects, and how much each counts.
+
+        A quiet day of the line's own counts as three of the fleet's.
+        """
+        k = CONSTANTS
+        last = int((t - k.quiet_days * DAY - DAY // 2) // DAY)
+        owner, days, found = self._of_pool()
+        inside = (days <= last) & (days >= last - k.quiet_back_days)
+        weights = np.ones(len(days))
+        if line in self._pool:
+            weights[owner == self._pool.index(line)] = k.own_weight
+            return found[inside], weights[inside]
+        if line not in self._histories:
+            return found[inside], weights[inside]
+        own_days, own = self._of_line(line)
+        mine = (own_days <= last) & (own_days >= last - k.quiet_back_days)
+        return (
+            np.concatenate((found[inside], own[mine])),
+            np.concatenate((weights[inside], np.full(int(mine.sum()), float(k.own_weight)))),
+        )
