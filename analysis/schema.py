@@ -155,6 +155,8 @@ class Driver(msgspec.Struct, frozen=True):
     share: float
     summary: str
     evidence: dict[str, float | int | str | None]
+    onset: str | None = None
+    """When this driver left its usual range, where that can be dated."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -173,5 +175,8 @@ class Explanation(msgspec.Struct, frozen=True):
     actions: list[dict[str, str]]
     confidence: str
     confidence_p: float
+    onset_earliest: str | None = None
+    """The onset lies between this and ``onset_latest``: beginnings in between are almost as likely."""
+    onset_latest: str | None = None
     notes: list[str] = []
     """What the data could not show (missed reports, young line, no chat health, …)."""

@@ -123,6 +123,9 @@ class Constants:
     onset_excess: float = _c(1.6, "ratio", "A burst is counted against this ratio of usual.", _SHEET)
     onset_reply_ratio: float = _c(0.4, "ratio", "A fall in replies is looked for as this ratio of usual.", _SHEET)
     onset_fail_rate: float = _c(0.12, "share", "Failures are looked for at this rate at least.", _SHEET)
+    onset_likelihood: float = _c(
+        2.0, "log likelihood", "Beginnings this much less likely than the best are possible too.", _SHEET
+    )
     opt_out_gap_hours: float = _c(36.0, "h", "Sends after opt-outs further apart are separate runs.", _SHEET)
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
     least_asks_shown: int = _c(10, "asks", "Fewer asks since a fall began: its whole window is shown instead.", _OWN)

@@ -10,7 +10,7 @@ from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, MINUTE
 from analysis.explain.effects import Effects, in_volume, top_fingerprint, usual_repetition
 from analysis.explain.history import LineHistory
-from analysis.explain.onset import rhythm
+from analysis.explain.onset import Onset, rhythm
 from analysis.explain.window import seen_asks, window_of
 from analysis.settings import Settings
 
@@ -25,8 +25,13 @@ class Case:
     usual: Usual
     effects: Effects
     settings: Settings
-    spans: dict[str, tuple[int | None, int | None]]
-    """Per driver: when it left its usual range, and when its excess last showed."""
+    onsets: dict[str, Onset]
+    """Per driver: when it left its usual range, between which times that was, and when its excess last showed."""
+
+    @property
+    def spans(self) -> dict[str, tuple[int | None, int | None]]:
+        """Per driver: when it left its usual range, and when its excess last showed."""
+        return {driver: (onset.began, onset.last) for driver, onset in self.onsets.items()}
 
     @property
     def t(self) -> int:

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import log
 
 import numpy as np
 
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
-from analysis.explain.effects import Effects, in_volume, top_fingerprint
-from analysis.explain.history import LineHistory
-from analysis.explain.window import Seen, seen_asks
+from analysis.explain.effects import Effects, counts_as_volume, top_fingerprint
+from analysis.explain.history import Array, LineHistory
+from analysis.explain.window import NEW, Window, window_of
 
 _BIN = HOUR // 2
 _LEAST_EXPECTED = 0.005
 """Asks too young to expect this much of a reply say nothing about when a fall began."""
 
 
-def onset_of(driver: str, effects: Effects, history: LineHistory, usual: Usual) -> tuple[int | None, int | None]:
-    """Return when a driver left its usual range before the transition, and when its excess last showed, in ms.
+@dataclass(frozen=True)
+class Onset:
+    """When a driver left its usual range and when its excess last showed (ms), and between which times it began."""
+
+    began: int | None = None
+    last: int | None = None
+    earliest: int | None = None
+    latest: int | None = None
+
+
+_UNKNOWN = Onset()
+
+
+def onset_of(driver: str, effects: Effects, history: LineHistory, usual: Usual) -> Onset:
+    """Return when a driver left its usual range before the transition.
 
     Args:
         driver: one of contract.md, section 5.
@@ -28,52 +41,41 @@ def onset_of(driver: str, effects: Effects, history: LineHistory, usual: Usual) 
         usual: its usual at the transition.
 
     Returns:
-        (began, last), both None where the driver cannot be dated (``unexplained``).
+        The likeliest beginning, and the earliest and latest that are almost as likely (within 2 of the log likelihood);
+        unknown where the driver cannot be dated (``unexplained``). Source: method sheet, 2.7.
     """
     k, t = CONSTANTS, effects.t
     if driver == "flagged":
         window = effects.windows.get(driver)
-        return (int(window[0]), t) if window else (None, None)
+        return _point(int(window[0]), t) if window else _UNKNOWN
     if driver == "opt_outs":
         return _opt_out_run(history, t)
     if driver == "repeated_content":
         return _repeated_run(effects, history)
     if driver == "deliverability":
-        return _failures(seen_asks(history, usual, t - k.onset_days_rates * DAY, t), usual)
+        return _failures(window_of(history, usual, t - k.onset_days_rates * DAY, t), usual)
     if driver == "engagement" and not effects.nagging:
-        return _fall(seen_asks(history, usual, t - k.onset_days_rates * DAY, t))
-    chosen = _events(driver, effects)
-    if chosen is None:
-        return None, None
-    wanted, per_day, days, weigh = chosen
-    seen = seen_asks(history, usual, t - days * DAY, t)
-    events = [(s.first, weigh(s)) for s in seen if wanted(s)]
-    return _burst(events, rhythm(history, usual), per_day(usual), t - days * DAY, t)
-
-
-def _events(
-    driver: str, effects: Effects
-) -> tuple[Callable[[Seen], bool], Callable[[Usual], float], float, Callable[[Seen], float]] | None:
-    """Return which asks make up a driver's excess, their usual a day, how far back to look, and each one's weight."""
-    k = CONSTANTS
+        return _fall(window_of(history, usual, t - k.onset_days_rates * DAY, t))
+    slow = driver == "engagement"
+    days = k.onset_days_rates if slow else k.onset_days_counts
+    w = window_of(history, usual, t - days * DAY, t)
     if driver == "new_conversations":
-        return lambda s: s.kind == "new", lambda u: u.per_day["new"], k.onset_days_counts, lambda _: 1.0
-    if driver == "recipient_spread":
-        return (
-            lambda s: s.kind != "new" and not s.deep and not s.opted_out,
-            lambda u: sum(u.per_day[kind] for kind in ("answer", "touch", "followup")),
-            k.onset_days_counts,
-            lambda _: 1.0,
-        )
-    if driver == "send_pace":
-        return in_volume, lambda u: u.sends_per_day, k.onset_days_counts, _sends
-    if driver == "engagement":
-        return lambda s: s.deep and not s.opted_out, lambda u: u.per_day["deep"], k.onset_days_rates, lambda _: 1.0
-    return None
+        wanted, per_day = w.kind == NEW, usual.per_day["new"]
+    elif driver == "recipient_spread":
+        wanted = (w.kind != NEW) & ~w.deep & ~w.opted_out
+        per_day = sum(usual.per_day[kind] for kind in ("answer", "touch", "followup"))
+    elif driver == "send_pace":
+        wanted, per_day = counts_as_volume(w), usual.sends_per_day
+    elif slow:
+        wanted, per_day = w.deep & ~w.opted_out, usual.per_day["deep"]
+    else:
+        return _UNKNOWN
+    weights = w.sends[wanted].astype(float) if driver == "send_pace" else np.ones(int(wanted.sum()))
+    return _burst(w.first[wanted], weights, rhythm(history, usual), per_day, t - days * DAY, t)
 
 
-def _sends(s: Seen) -> float:
-    return float(s.sends)
+def _point(at: int, last: int | None = None) -> Onset:
+    return Onset(at, at if last is None else last, at, at)
 
 
 def rhythm(history: LineHistory, usual: Usual) -> list[float]:
@@ -82,113 +84,114 @@ def rhythm(history: LineHistory, usual: Usual) -> list[float]:
     for a, b in usual.spans:
         low, high = np.searchsorted(history.first, (a, b), side="right")
         found += np.bincount(history.first[low:high] % DAY // _BIN, minlength=48)
-    counts = found.tolist()
-    smooth = [counts[i - 1] + counts[i] + counts[(i + 1) % 48] for i in range(48)]
-    total = sum(smooth)
-    return [(s + 0.15 * total / 48 + 1) / (1.15 * total + 48) for s in smooth]
+    smooth = found + np.roll(found, 1) + np.roll(found, -1)
+    total = smooth.sum()
+    shares: list[float] = ((smooth + 0.15 * total / 48 + 1) / (1.15 * total + 48)).tolist()
+    return shares
 
 
-def _burst(
-    events: list[tuple[int, float]], profile: list[float], per_day: float, since: float, t: int
-) -> tuple[int | None, int | None]:
-    """Return first and last event of the interval with most events beyond 1.6 × usual (two-sided scan, half-hour bins)."""
-    if not events:
-        return None, None
+def _burst(events: Array, weights: Array, profile: list[float], per_day: float, since: float, t: int) -> Onset:
+    """Return the interval with most events beyond 1.6 × usual (two-sided scan of all intervals of half-hour bins)."""
+    if not len(events):
+        return _UNKNOWN
     start, n_bins = int(since // _BIN), int(t // _BIN) - int(since // _BIN) + 1
-    counts, usual = [0.0] * n_bins, [0.0] * n_bins
-    for at, weight in events:
-        counts[at // _BIN - start] += weight
-    for i in range(n_bins):
-        usual[i] = CONSTANTS.onset_excess * per_day * profile[(start + i) % 48]
-    best, where = 0.0, None
-    for i in range(n_bins):
-        if not counts[i]:
-            continue
-        n = expected = 0.0
-        for j in range(i, n_bins):
-            n, expected = n + counts[j], expected + usual[j]
-            if counts[j] and n > expected:
-                score = n * log(n / max(expected, 0.1)) - (n - expected)
-                if score > best:
-                    best, where = score, (i, j)
-    if where is None:
-        return None, None
-    low, high = (start + where[0]) * _BIN, (start + where[1] + 1) * _BIN
-    inside = [at for at, _ in events if low <= at < high]
-    return min(inside), max(inside)
+    counts = np.bincount(events // _BIN - start, weights=weights, minlength=n_bins)
+    usual = CONSTANTS.onset_excess * per_day * np.array(profile)[(start + np.arange(n_bins)) % 48]
+    came, expected = (np.concatenate(([0.0], np.cumsum(v))) for v in (counts, usual))
+    n = came[None, 1:] - came[:-1, None]  # row: first bin, column: last bin
+    e = expected[None, 1:] - expected[:-1, None]
+    busy = counts > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = np.where(n > e, n * np.log(n / np.maximum(e, 0.1)) - (n - e), 0.0)
+    score = np.where(np.triu(np.outer(busy, busy)), score, 0.0)
+    i, j = np.unravel_index(int(np.argmax(score)), score.shape)
+    if score[i, j] <= 0:
+        return _UNKNOWN
+    bins = events // _BIN - start
+    near = np.flatnonzero(score[:, j] >= score[i, j] - CONSTANTS.onset_likelihood)
+    inside = events[(bins >= i) & (bins <= j)]
+
+    def first_in(row: int) -> int:
+        return int(events[bins == row].min())
+
+    return Onset(int(inside.min()), int(inside.max()), first_in(int(near[0])), first_in(int(near[-1])))
 
 
-def _fall(seen: list[Seen]) -> tuple[int | None, int | None]:
+def _fall(w: Window) -> Onset:
     """Return the start that makes "fewer replies from here on" likeliest: at 0.4 of usual, then at the ratio so found."""
-    asks = [s for s in seen if s.measured and not s.deep and s.expected > _LEAST_EXPECTED]
+    asks = w.of(w.measured & ~w.deep & (w.expected > _LEAST_EXPECTED))
     start = _likeliest(asks, CONSTANTS.onset_reply_ratio, 1.0)
     if start is None:
-        return None, None
-    after = [s for s in asks if s.first >= start]
-    ratio = sum(s.replied for s in after) / sum(s.expected for s in after)
+        return _UNKNOWN
+    after = asks.of(asks.first >= start.began)
+    ratio = float(after.replied.sum() / after.expected.sum())
     start = _likeliest(asks, min(0.6, max(0.05, ratio)), 1.0) or start
-    return start, max(s.first for s in asks)
+    return replace(start, last=int(asks.first.max()))
 
 
-def _likeliest(asks: list[Seen], ratio: float, sign: float) -> int | None:
+def _likeliest(asks: Window, ratio: float, sign: float) -> Onset | None:
     """Return the start from which "ratio of the expected replies" beats "as expected" most (sign -1: the reverse)."""
-    total, best, where = 0.0, 0.0, None
-    for s in reversed(asks):
-        e = min(s.expected, 0.95)
-        total += sign * (log(ratio) if s.replied else log((1 - ratio * e) / (1 - e)))
-        if total > best:
-            best, where = total, s.first
-    return where
+    if not len(asks):
+        return None
+    e = np.minimum(asks.expected, 0.95)
+    gain = sign * np.where(asks.replied, log(ratio), np.log((1 - ratio * e) / (1 - e)))
+    total = np.cumsum(gain[::-1])[::-1]  # of everything from each ask on
+    total[1:][asks.first[1:] == asks.first[:-1]] = -np.inf  # a start takes all asks of its instant
+    best = int(np.argmax(total))
+    if total[best] <= 0:
+        return None
+    near = np.flatnonzero(total >= total[best] - CONSTANTS.onset_likelihood)
+    return Onset(int(asks.first[best]), None, int(asks.first[near[0]]), int(asks.first[near[-1]]))
 
 
 def replies_back(history: LineHistory, usual: Usual, since: int, t: int) -> int | None:
     """Return since when, after a fall that began at ``since``, replies are likelier as usual than at 0.4 of it."""
-    seen = seen_asks(history, usual, since - 1, t)
-    asks = [s for s in seen if s.measured and not s.deep and s.expected > _LEAST_EXPECTED]
-    return _likeliest(asks, CONSTANTS.onset_reply_ratio, -1.0)
+    w = window_of(history, usual, since - 1, t)
+    back = _likeliest(w.of(w.measured & ~w.deep & (w.expected > _LEAST_EXPECTED)), CONSTANTS.onset_reply_ratio, -1.0)
+    return back.began if back else None
 
 
-def _failures(seen: list[Seen], usual: Usual) -> tuple[int | None, int | None]:
-    """Return first and last failure of the run in which undelivered sends are likeliest beyond usual."""
-    judged = [s for s in seen if s.judged]
-    if not any(s.undelivered for s in judged):
-        return None, None
+def _failures(w: Window, usual: Usual) -> Onset:
+    """Return the run in which undelivered sends are likeliest beyond usual, from its first failure to its last."""
+    judged = w.of(w.judged)
+    if not judged.undelivered.any():
+        return _UNKNOWN
     p0 = min(max(usual.failed, 0.001), 0.5)
-    p1 = max(CONSTANTS.onset_fail_rate, sum(s.undelivered for s in judged) / len(judged), 1.5 * p0)
+    p1 = max(CONSTANTS.onset_fail_rate, float(judged.undelivered.mean()), 1.5 * p0)
     p1 = min(p1, 0.95)
-    total = best = 0.0
-    start, where = 0, None
-    for i, s in enumerate(judged):
-        if total <= 0:
-            total, start = 0.0, i
-        total += log(p1 / p0) if s.undelivered else log((1 - p1) / (1 - p0))
-        if total > best:
-            best, where = total, (start, i)
-    if where is None:
-        return None, None
-    dead = [s.first for s in judged[where[0] : where[1] + 1] if s.undelivered]
-    return min(dead), max(dead)
+    gain = np.where(judged.undelivered, log(p1 / p0), log((1 - p1) / (1 - p0)))
+    sums = np.concatenate(([0.0], np.cumsum(gain)))
+    lowest = np.minimum.accumulate(sums[:-1])
+    stop = int(np.argmax(sums[1:] - lowest))
+    score = sums[stop + 1] - sums[: stop + 1]
+    begin = int(np.argmax(score))
+    if score[begin] <= 0:
+        return _UNKNOWN
+    dead = np.flatnonzero(judged.undelivered[: stop + 1])
+    run = judged.first[dead[dead >= begin]]
+    near = np.flatnonzero(score >= score[begin] - CONSTANTS.onset_likelihood)
+
+    def from_(i: int) -> int:
+        return int(judged.first[dead[dead >= i]].min())
+
+    return Onset(int(run.min()), int(run.max()), from_(int(near[0])), from_(min(int(near[-1]), int(dead[-1]))))
 
 
-def _opt_out_run(history: LineHistory, t: int) -> tuple[int | None, int | None]:
+def _opt_out_run(history: LineHistory, t: int) -> Onset:
     """Return first and last send of the current run of sends after opt-outs (gaps under 36 h)."""
-    times = [int(at) for at in history.out_at if at <= t]
-    if not times:
-        waves = [at for at in history.opt_outs if t - 3 * DAY < at <= t]
-        return (waves[0], waves[-1]) if waves else (None, None)
-    first = last = times[-1]
-    for at in reversed(times):
-        if first - at > CONSTANTS.opt_out_gap_hours * HOUR:
-            break
-        first = at
-    return first, last
+    times = history.out_at[history.out_at <= t]
+    if not len(times):
+        waves = history.left_at[(history.left_at > t - 3 * DAY) & (history.left_at <= t)]
+        return _point(int(waves[0]), int(waves[-1])) if len(waves) else _UNKNOWN
+    breaks = np.flatnonzero(np.diff(times) > CONSTANTS.opt_out_gap_hours * HOUR)
+    return _point(int(times[breaks[-1] + 1 if len(breaks) else 0]), int(times[-1]))
 
 
-def _repeated_run(effects: Effects, history: LineHistory) -> tuple[int | None, int | None]:
+def _repeated_run(effects: Effects, history: LineHistory) -> Onset:
     window = effects.windows.get("repeated_content")
     if window is None:
-        return None, None
+        return _UNKNOWN
     top, *_ = top_fingerprint(history, *window)
     rows = history.sends_in(effects.t - CONSTANTS.onset_days_counts * DAY, effects.t)
     times = [r.at for r in rows if r.fingerprint == top]
-    return (times[0], times[-1]) if times else (None, None)
+    return _point(times[0], times[-1]) if times else _UNKNOWN

@@ -16,7 +16,7 @@ from analysis.explain.effects import Effects, effects_at
 from analysis.explain.evidence import Case, Figures, chats_to_fix, figures_of
 from analysis.explain.headline import no_usual, not_enough, recovered, worsening
 from analysis.explain.history import LineHistory, Troubles, histories, troubles
-from analysis.explain.onset import onset_of
+from analysis.explain.onset import Onset, onset_of
 from analysis.explain.quiet import QuietTimes
 from analysis.explain.recovery import eased_at, figures_now
 from analysis.explain.summary import eased_text, summary_of
@@ -155,6 +155,7 @@ def _worsening(change: Change, case: Case, scale: Scale) -> Explanation:
     else:
         headline = worsening(shares, figures, began, change.at, settings.zone)
     onset = began.get(first)
+    dated = case.onsets.get(first, Onset())
     p = confidence_of(shares, 0 if unknown else case.effects.asks_week)
     return Explanation(
         line=change.line,
@@ -164,7 +165,9 @@ def _worsening(change: Change, case: Case, scale: Scale) -> Explanation:
         new=change.new,
         onset=iso(onset) if onset is not None else None,
         lead_hours=round((change.at - onset) / HOUR, 2) if onset is not None else None,
-        drivers=[_driver(d, share, figures.get(d), case.effects, scale) for d, share in shares],
+        onset_earliest=iso(dated.earliest) if dated.earliest is not None else None,
+        onset_latest=iso(dated.latest) if dated.latest is not None else None,
+        drivers=[_driver(d, share, figures.get(d), case, scale) for d, share in shares],
         headline=headline,
         chats_to_fix=chats_to_fix(case, dict(shares)),
         actions=actions_of(case, scale, shares, figures),
@@ -268,21 +271,23 @@ def _peak(worst: list[Case]) -> Case:
     return replace(worst[-1], effects=replace(worst[-1].effects, x=x))
 
 
-def _driver(name: str, share: float, figures: Figures | None, effects: Effects, scale: Scale) -> Driver:
+def _driver(name: str, share: float, figures: Figures | None, case: Case, scale: Scale) -> Driver:
     if figures is None:
         return Driver(
             driver=name,
             vendor_driver=VENDOR_DRIVERS[name],
             share=share,
             summary=_UNEXPLAINED,
-            evidence=_unexplained_figures(effects, scale),
+            evidence=_unexplained_figures(case.effects, scale),
         )
+    onset = case.onsets.get(name, Onset())
     return Driver(
         driver=name,
         vendor_driver=VENDOR_DRIVERS[name],
         share=share,
         summary=summary_of(name, figures),
         evidence=figures,
+        onset=iso(onset.began) if onset.began is not None else None,
     )
 
 
