@@ -127,6 +127,12 @@ class Constants:
         2.0, "log likelihood", "Beginnings this much less likely than the best are possible too.", _SHEET
     )
     opt_out_gap_hours: float = _c(36.0, "h", "Sends after opt-outs further apart are separate runs.", _SHEET)
+    drift_days: float = _c(14.0, "days", "A change of the vendor's scoring is looked for this far back.", _OWN)
+    drift_unexplained: float = _c(0.5, "share", "Worsenings unexplained by this much count for it.", _OWN)
+    drift_lines: int = _c(4, "lines", "Fewer lines show no change of scoring.", _OWN)
+    drift_share: float = _c(0.1, "share of lines", "A smaller part of the fleet shows no change of scoring.", _OWN)
+    drift_ratio: float = _c(3.0, "ratio", "At least this many times as many as expected.", _OWN)
+    drift_likelihood: float = _c(5.0, "log likelihood", "At least this much less likely by chance.", _OWN)
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
     least_asks_shown: int = _c(10, "asks", "Fewer asks since a fall began: its whole window is shown instead.", _OWN)
     confidence_unexplained: float = _c(0.6, "probability", "Highest stated where nothing explains a change.", _OWN)

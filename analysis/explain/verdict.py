@@ -12,6 +12,7 @@ from analysis.explain.actions import KEEP, actions_of, after_recovery
 from analysis.explain.attribution import Scale, Scales, confidence_of, eased_shares, rounded, shares_of
 from analysis.explain.baseline import Fleet, Usual, usual_of
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
+from analysis.explain.drift import ScoringChange, scoring_change, scoring_changed
 from analysis.explain.effects import Effects, effects_at
 from analysis.explain.evidence import Case, Figures, chats_to_fix, figures_of
 from analysis.explain.headline import no_usual, not_enough, recovered, worsening
@@ -89,29 +90,41 @@ def explain(
     }
     told = [(c.at, case.effects.x) for c, case in cases.items() if c.worsening and tells(case)]
     scales = Scales(quiet, told)
-    found = [e for line, own in by_line.items() for e in explain_line(own, cases, of_line[line], scales=scales)]
+    shares = {c: rounded(shares_of(case.effects, scales.at(c.line, c.at))) for c, case in cases.items() if c.worsening}
+    unexplained = [(c.at, c.line, dict(of)["unexplained"]) for c, of in shares.items()]
+    starts = {line: history.first_at for line, history in known.items()}
+    drifts = {c: scoring_change(unexplained, c.at, starts) for c, of in shares.items() if of[0][0] == "unexplained"}
+    measured = Measured(cases, shares, drifts, scales)
+    found = [e for line, own in by_line.items() for e in explain_line(own, measured, of_line[line])]
     return sorted(found, key=lambda e: (e.at, e.line, e.kind))
 
 
-def explain_line(
-    changes: list[Change], cases: dict[Change, Case], of_line: Troubles, *, scales: Scales
-) -> list[Explanation]:
+@dataclass(frozen=True)
+class Measured:
+    """All changes of a fleet as measured: cases, shares of worsenings, and what the fleet as a whole shows at each."""
+
+    cases: dict[Change, Case]
+    shares: dict[Change, list[tuple[str, float]]]
+    drifts: dict[Change, ScoringChange | None]
+    scales: Scales
+
+
+def explain_line(changes: list[Change], measured: Measured, of_line: Troubles) -> list[Explanation]:
     """Explain the changes of one line, oldest first.
 
     Args:
         changes: its transitions in order of time.
-        cases: what was measured at each; a change before the line's first message has none.
+        measured: what was measured at each; a change before the line's first message has no case.
         of_line: its unhealthy and flagged times.
-        scales: what is ordinary in the fleet, and how much each driver weighs.
     """
-    found = []
+    found, cases, scales = [], measured.cases, measured.scales
     for i, change in enumerate(changes):
         case = cases.get(change)
         if case is None:
             text = not_enough(0, young_days=None, any_message=False)
             found.append(_unexplained(change, text, _change_notes(change)))
         elif change.worsening:
-            found.append(_worsening(change, case, scales.at(change.line, change.at)))
+            found.append(_worsening(change, case, scales.at(change.line, change.at), measured))
         elif change.previous is None:
             text = f"First known state: {_word(change.new)}. Nothing before it to compare with."
             found.append(_unexplained(change, text, _change_notes(change)))
@@ -140,9 +153,9 @@ def case_of(change: Change, history: LineHistory, of_line: Troubles, fleet: Flee
     return Case(history, usual, effects, settings, spans)
 
 
-def _worsening(change: Change, case: Case, scale: Scale) -> Explanation:
+def _worsening(change: Change, case: Case, scale: Scale, measured: Measured) -> Explanation:
     settings = case.settings
-    shares = rounded(shares_of(case.effects, scale))
+    shares, drift = measured.shares[change], measured.drifts.get(change)
     figures = {d: figures_of(d, case) for d, _ in shares if d != "unexplained"}
     began = {d: span[0] for d, span in case.spans.items()}
     thin = case.effects.sends_week < settings.explain_thin_sends
@@ -154,6 +167,8 @@ def _worsening(change: Change, case: Case, scale: Scale) -> Explanation:
         headline = not_enough(sends, young_days=age, any_message=True) if thin or case.usual.young else no_usual(sends)
     else:
         headline = worsening(shares, figures, began, change.at, settings.zone)
+    if drift is not None and not thin:
+        headline = scoring_changed(drift, settings.zone)
     onset = began.get(first)
     dated = case.onsets.get(first, Onset())
     p = confidence_of(shares, 0 if unknown else case.effects.asks_week)
