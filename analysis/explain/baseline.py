@@ -152,6 +152,8 @@ class Usual:
 
     own: bool
     days: float
+    days_new: float
+    """Days of it in which a new chat can be told from a known one."""
     asks: int
     spans: list[Span]
     reply: dict[str, float]
@@ -166,6 +168,8 @@ class Usual:
     receipts: dict[str, bool]
     curve: ReplyCurve
     young: bool
+    quiet: bool = True
+    """False where the line was never healthy for long, and its usual comes from unhealthy days too."""
 
     def receipts_usual(self, service: str) -> bool:
         """Say whether a send on this service usually gets a receipt."""
@@ -196,7 +200,11 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     end = min(end, t - settings.explain_reply_hours * HOUR)
     spans = [] if young else troubles.usual_spans(start, end, t)
     days = sum(b - a for a, b in spans) / DAY
-    asks = sum(history.counts[kind].count(spans) for kind in (*KINDS, "deep"))
+    asks, quiet = sum(history.counts[kind].count(spans) for kind in (*KINDS, "deep")), True
+    if days < k.least_usual_days and not young and end - start >= k.least_usual_days * DAY:
+        spans, quiet = [(start, end)], False  # never healthy for long: the whole past is all there is
+        days = (end - start) / DAY
+        asks = sum(history.counts[kind].count(spans) for kind in (*KINDS, "deep"))
     own = days >= k.least_usual_days and asks >= k.least_usual_asks
     if not own:
         spans, days, asks = [], 0.0, 0
@@ -218,6 +226,10 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     fleet_failed = pooled.failed + max(
         (pooled.silent.get(s, 0.0) for s in history.services if receipts.get(s, False)), default=0.0
     )
+    # in its first week every chat only looks known: openers are counted from then on
+    late = [(max(a, history.first_at + settings.young_line_days * DAY), b) for a, b in spans]
+    late = [(a, b) for a, b in late if b > a]
+    days_new = sum(b - a for a, b in late) / DAY
     optouts = Running(history.left_at).count(spans)
     return Usual(
         own=own,
@@ -227,7 +239,9 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
         reply=reply,
         per_day={
             kind: (history.counts[kind].count(spans) + 0.5) / (days + 0.5) for kind in (*KINDS, "deep", "recipients")
-        },
+        }
+        | {"new": (history.counts["new"].count(late) + 0.5) / (days_new + 0.5)},
+        days_new=days_new,
         sends_per_day=(history.messages.total(spans) + 0.5) / (days + 0.5),
         recipients_per_day=(history.counts["recipients"].count(spans) + 0.5) / (days + 0.5),
         total_per_day=history.totals.count(spans) / days if days else 0.0,
@@ -238,4 +252,5 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
         receipts=receipts,
         curve=pooled.curve,
         young=young,
+        quiet=quiet,
     )

@@ -76,8 +76,11 @@ class Constants:
         "Volume counts in full below, and not at all above, this part of the usual replies.",
         _VENDOR,
     )
+    engaged_prior: float = _c(0.6, "ratio", "Part of the usual replies that is taken for sends too young to tell.", _OWN)
+    engaged_replies: float = _c(3.0, "replies", "Weight of that part, in replies expected by now.", _SHEET)
     volume_floor: float = _c(0.6, "doublings", "Volume effect that scores nothing.", _SHEET)
     new_floor: float = _c(0.7, "doublings", "New-conversation effect that scores nothing.", _SHEET)
+    engagement_base: float = _c(1.0, "share", "How far missing replies are measured against expected replies, not asks.", _OWN)
     engagement_days: tuple[float, ...] = _c((2.0, 4.0, 7.0), "days", "Windows of the reply deficit.", _SHEET)
     rate_margin: float = _c(1.2, "sd", "Deficits and failures are lowered by this many deviations.", _SHEET)
     exposure_allowed: float = _c(
@@ -97,7 +100,7 @@ class Constants:
         10, "recipients", "The same text to more than this many is repeated.", "LoopMessage help, nppruf (medium)"
     )
 
-    unit_engagement: float = _c(0.16, "effect", "Reply effect of one unit of pressure.", _SHEET)
+    unit_engagement: float = _c(0.35, "effect", "Reply effect of one unit of pressure.", _SHEET)
     unit_volume: float = _c(0.75, "effect", "Volume effect of one unit.", _SHEET)
     unit_new: float = _c(0.9, "effect", "New-conversation effect of one unit.", _SHEET)
     unit_opt_outs: float = _c(0.7, "effect", "Opt-out effect of one unit.", _SHEET_4B)

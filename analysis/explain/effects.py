@@ -89,9 +89,10 @@ class _Scan:
     A reply counts for at most ``loop_replies`` of an ask's weight: one answer does not make a loop an answered one.
     """
 
-    def __init__(self, asks: Window, weights: Array, ends: Sequence[float]) -> None:
+    def __init__(self, asks: Window, weights: Array, ends: Sequence[float], hours: float = CONSTANTS.window_hours) -> None:
+        k = CONSTANTS
         stops = np.asarray(ends, dtype=float)
-        low = np.searchsorted(asks.first, stops - CONSTANTS.window_hours * HOUR, side="right")
+        low = np.searchsorted(asks.first, stops - hours * HOUR, side="right")
         high = np.searchsorted(asks.first, stops, side="right")
 
         def over(values: Array) -> Array:
@@ -99,9 +100,9 @@ class _Scan:
             return sums[high] - sums[low]
 
         self.n = over(weights)
-        expected, came = over(weights * asks.expected), over(np.minimum(weights, CONSTANTS.loop_replies) * asks.replied)
-        self.engaged = (came + 3) / (expected + 3)
-        """The answered share of the replies expected (prior 3 of 3)."""
+        expected, came = over(weights * asks.expected), over(np.minimum(weights, k.loop_replies) * asks.replied)
+        self.engaged = (came + k.engaged_prior * k.engaged_replies) / (expected + k.engaged_replies)
+        """The answered share of the replies expected by now; drawn to ``engaged_prior`` while few are expected."""
 
 
 def _unanswered(engaged: Array) -> Array:
@@ -177,7 +178,7 @@ def _new(found: Effects, w: Window, usual: Usual, settings: Settings, ends: Sequ
     if not len(new):
         return
     scan = _Scan(new, np.ones(len(new)), ends)
-    if usual.own:
+    if usual.own and usual.days_new >= k.least_usual_days:
         low = scan.n - k.count_margin * np.sqrt(scan.n)
         v = np.log2(np.maximum(low + 5, 1.0) / (usual.per_day["new"] + 5))
         over = v * np.clip(1.3 - 0.5 * scan.engaged, 0.4, 1.1) - k.new_floor
@@ -187,7 +188,7 @@ def _new(found: Effects, w: Window, usual: Usual, settings: Settings, ends: Sequ
     if over[best] > 0:
         found.x["new_conversations"] = float(over[best])
         found.windows["new_conversations"] = (ends[best] - k.window_hours * HOUR, ends[best])
-        found.limit = found.limit if usual.own else "new"
+        found.limit = found.limit if usual.own and usual.days_new >= k.least_usual_days else "new"
 
 
 def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float]) -> None:
@@ -221,7 +222,8 @@ def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float
         grown = int((inside & ~w.deep).sum()) / (days * sum(usual.per_day[kind] for kind in KINDS))
         usual_deep = usual.per_day["deep"] * days * min(max(grown, 1.0), 3.0)
         silence = max(0.0, deep - 1.4 * usual_deep - 2) * (1 - min(1.0, blast / 1.2))
-        x = (bad + 0.8 * silence - k.rate_margin * sqrt(1.6 * var + 1)) / (kept + silence + 8)
+        below = bad + 0.8 * silence - k.rate_margin * sqrt(1.6 * var + 1)
+        x = below / (k.engagement_base * (expected + 0.5 * silence + 4) + (1 - k.engagement_base) * (kept + silence + 8))
         if x > best:
             best = x
             found.windows["engagement"] = (found.t - days * DAY, found.t)

@@ -108,7 +108,7 @@ def _burst(events: Array, weights: Array, profile: list[float], per_day: float, 
     if score[i, j] <= 0:
         return _UNKNOWN
     bins = events // _BIN - start
-    near = np.flatnonzero(score[:, j] >= score[i, j] - CONSTANTS.onset_likelihood)
+    near = np.flatnonzero((score[:, j] > 0) & (score[:, j] >= score[i, j] - CONSTANTS.onset_likelihood))
     inside = events[(bins >= i) & (bins <= j)]
 
     def first_in(row: int) -> int:
