@@ -138,6 +138,11 @@ class Fleet:
         )
 
 
+def _mean(values: Running, spans: list[Span]) -> float:
+    """Return the mean of the values in the spans, drawn a little to 0 where there are few."""
+    return values.total(spans) / (values.count(spans) + 0.5)
+
+
 def _inside(times: Array, spans: list[Span]) -> Array:
     """Say for each time whether it lies in [a, b) of any span."""
     found = np.zeros(len(times), dtype=bool)
@@ -158,6 +163,8 @@ class Usual:
     spans: list[Span]
     reply: dict[str, float]
     per_day: dict[str, float]
+    peaks: dict[str, float]
+    """The usual largest number within ``short_hours`` of a day with any: openers, other asks, their sends."""
     sends_per_day: float
     recipients_per_day: float
     total_per_day: float
@@ -242,6 +249,7 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
         }
         | {"new": (history.counts["new"].count(late) + 0.5) / (days_new + 0.5)},
         days_new=days_new,
+        peaks={what: _mean(running, late if what == "new" else spans) for what, running in history.peaks.items()},
         sends_per_day=(history.messages.total(spans) + 0.5) / (days + 0.5),
         recipients_per_day=(history.counts["recipients"].count(spans) + 0.5) / (days + 0.5),
         total_per_day=history.totals.count(spans) / days if days else 0.0,

@@ -62,6 +62,8 @@ class Constants:
     window_hours: float = _c(24.0, "h", "Window in which volume, openers and failures are scanned.", _SHEET)
     scan_step_hours: float = _c(3.0, "h", "Step of the scan.", _SHEET)
     scan_back_hours: float = _c(57.0, "h", "The last scanned window ends this long before the change.", _SHEET)
+    short_hours: int = _c(3, "h", "Short window in which bursts are scanned beside the day.", _OWN)
+    short_floor: float = _c(0.2, "doublings", "A burst within the short window scores less by this much.", _OWN)
     count_margin: float = _c(1.3, "sd", "Counts are lowered by this many square roots.", _SHEET)
     message_spread: float = _c(3.0, "variance/mean", "Over-dispersion of message counts beside ask counts.", _OWN)
     loop_replies: int = _c(
@@ -76,11 +78,15 @@ class Constants:
         "Volume counts in full below, and not at all above, this part of the usual replies.",
         _VENDOR,
     )
-    engaged_prior: float = _c(0.6, "ratio", "Part of the usual replies that is taken for sends too young to tell.", _OWN)
+    engaged_prior: float = _c(
+        0.6, "ratio", "Part of the usual replies that is taken for sends too young to tell.", _OWN
+    )
     engaged_replies: float = _c(3.0, "replies", "Weight of that part, in replies expected by now.", _SHEET)
     volume_floor: float = _c(0.6, "doublings", "Volume effect that scores nothing.", _SHEET)
     new_floor: float = _c(0.7, "doublings", "New-conversation effect that scores nothing.", _SHEET)
-    engagement_base: float = _c(1.0, "share", "How far missing replies are measured against expected replies, not asks.", _OWN)
+    engagement_replies: float = _c(
+        4.0, "replies", "Missing replies are measured against the expected ones and this many more.", _OWN
+    )
     engagement_days: tuple[float, ...] = _c((2.0, 4.0, 7.0), "days", "Windows of the reply deficit.", _SHEET)
     rate_margin: float = _c(1.2, "sd", "Deficits and failures are lowered by this many deviations.", _SHEET)
     exposure_allowed: float = _c(
@@ -100,13 +106,15 @@ class Constants:
         10, "recipients", "The same text to more than this many is repeated.", "LoopMessage help, nppruf (medium)"
     )
 
-    unit_engagement: float = _c(0.35, "effect", "Reply effect of one unit of pressure.", _SHEET)
+    unit_engagement: float = _c(
+        0.35, "effect", "Share of the expected replies missing that is one unit of pressure.", _OWN
+    )
     unit_volume: float = _c(0.75, "effect", "Volume effect of one unit.", _SHEET)
     unit_new: float = _c(0.9, "effect", "New-conversation effect of one unit.", _SHEET)
     unit_opt_outs: float = _c(0.7, "effect", "Opt-out effect of one unit.", _SHEET_4B)
     unit_deliverability: float = _c(0.07, "effect", "Failure effect of one unit.", _SHEET_4B)
     unit_repeated: float = _c(0.35, "effect", "Repeated-content effect of one unit.", _OWN)
-    unit_reach: float = _c(2.5, "ratio", "Quiet times may move a unit by at most this factor.", _OWN)
+    unit_reach: float = _c(1.7, "ratio", "Quiet times may move a unit by at most this factor.", _OWN)
     unit_prior: float = _c(50.0, "quiet times", "Weight of the fixed units against quiet times.", _OWN)
     unit_quantile: float = _c(0.98, "share", "The point of the quiet times that a unit is drawn to.", _OWN)
     weight_prior: float = _c(12.0, "1/variance", "How firmly a driver's weight is held at 1.", _SHEET)
@@ -117,7 +125,7 @@ class Constants:
     quiet_step_days: int = _c(2, "days", "Quiet times are looked at once in so many days, at noon UTC.", _OWN)
     quiet_back_days: int = _c(60, "days", "Quiet times further back than this do not count.", _OWN)
     quiet_lines: int = _c(50, "lines", "Quiet times are taken from this many lines, longest known first.", _OWN)
-    quiet_prior: float = _c(20.0, "quiet times", "Weight of the fixed tail against the quiet times seen.", _OWN)
+    quiet_prior: float = _c(40.0, "quiet times", "Weight of the fixed tail against the quiet times seen.", _OWN)
     tail_decades: float = _c(1.3, "decades per unit", "Fixed tail: how fast large pressures become rare.", _OWN)
     unexplained_floor: float = _c(0.03, "share", "Nothing is ever explained beyond 1 minus this.", _OWN)
 

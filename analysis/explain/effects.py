@@ -83,15 +83,23 @@ def _ends(t: int) -> Sequence[float]:
     return [t - i * k.scan_step_hours * HOUR for i in range(int(k.scan_back_hours / k.scan_step_hours) + 1)]
 
 
+def _days(ends: Sequence[float]) -> list[tuple[float, float]]:
+    return [(end, CONSTANTS.window_hours) for end in ends]
+
+
+def _short_ends(t: int, ends: Sequence[float]) -> Array:
+    """Return an end an hour from the first day scanned up to t: the short window slides in steps of an hour."""
+    return t - np.arange(0, t - min(ends) + DAY - CONSTANTS.short_hours * HOUR, HOUR)
+
+
 class _Scan:
-    """Counts, expected and observed replies of some asks over every scanned window (end - 24 h, end].
+    """Counts, expected and observed replies of some asks over windows (end - hours, end], each given as (end, hours).
 
     A reply counts for at most ``loop_replies`` of an ask's weight: one answer does not make a loop an answered one.
     """
 
-    def __init__(self, asks: Window, weights: Array, ends: Sequence[float], hours: float = CONSTANTS.window_hours) -> None:
-        k = CONSTANTS
-        stops = np.asarray(ends, dtype=float)
+    def __init__(self, asks: Window, weights: Array, spans: Sequence[tuple[float, float]]) -> None:
+        k, (stops, hours) = CONSTANTS, np.asarray(spans, dtype=float).T
         low = np.searchsorted(asks.first, stops - hours * HOUR, side="right")
         high = np.searchsorted(asks.first, stops, side="right")
 
@@ -130,28 +138,30 @@ def _volume(
     Asks and messages are both scanned: a loop hides inside one ask. The excess counts as recipient_spread where more
     of it (in doublings) is different recipients than messages to each, else as send_pace.
     """
-    k, length = CONSTANTS, CONSTANTS.window_hours * HOUR
+    k = CONSTANTS
     found.x["recipient_spread"] = found.x["send_pace"] = 0.0
     if usual.own and len(w):
         kept, loops = w.of((w.kind != NEW) & ~w.deep & ~w.opted_out), w.of(counts_as_volume(w))
-        asks = _Scan(kept, np.ones(len(kept)), ends)
-        messages = _Scan(loops, loops.sends.astype(float), ends)
         per_day = sum(usual.per_day[kind] for kind in ("answer", "touch", "followup"))
+        spans = [(end, k.window_hours) for end in ends] + [(end, k.short_hours) for end in _short_ends(found.t, ends)]
+        long = np.array([hours == k.window_hours for _, hours in spans])
+        asks, messages = _Scan(kept, np.ones(len(kept)), spans), _Scan(loops, loops.sends.astype(float), spans)
         low = asks.n - k.count_margin * np.sqrt(asks.n)
-        v = np.log2(np.maximum(low + 5, 1.0) / (per_day + 5)) * _unanswered(asks.engaged)
+        v = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, per_day, usual.peaks["known"]) + 5))
         low = messages.n - k.count_margin * np.sqrt(k.message_spread * messages.n)
-        v_m = np.log2(np.maximum(low + 5, 1.0) / (usual.sends_per_day + 5)) * _unanswered(messages.engaged)
-        over = np.maximum(v, v_m) - k.volume_floor
+        v_m = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.sends_per_day, usual.peaks["sends"]) + 5))
+        over = np.maximum(v * _unanswered(asks.engaged), v_m * _unanswered(messages.engaged)) - k.volume_floor
+        over -= np.where(long, 0.0, k.short_floor)
         best = int(np.argmax(over))
         if over[best] > 0:
-            a, b = ends[best] - length, ends[best]
+            a, b = spans[best][0] - spans[best][1] * HOUR, spans[best][0]
             inside = loops.of((loops.first > a) & (loops.first <= b))
             chats, sends = len(np.unique(inside.chat)), int(inside.sends.sum())
             per_chat = usual.sends_per_day / usual.recipients_per_day
             spread = log2((chats + 3) / (usual.recipients_per_day + 3))
             pace = log2(max(sends / max(chats, 1), 1.0) / max(per_chat, 1.0)) if chats else 0.0
             driver = "recipient_spread" if spread >= pace else "send_pace"
-            found.x[driver], found.windows[driver] = float(over[best]), (a, b)
+            found.x[driver], found.windows[driver] = float(over[best]), _day_around(spans[best], found.t)
     _published_limit(found, history, usual, settings, ends)
 
 
@@ -177,18 +187,28 @@ def _new(found: Effects, w: Window, usual: Usual, settings: Settings, ends: Sequ
     new = w.of(w.kind == NEW)
     if not len(new):
         return
-    scan = _Scan(new, np.ones(len(new)), ends)
-    if usual.own and usual.days_new >= k.least_usual_days:
+    own = usual.own and usual.days_new >= k.least_usual_days
+    spans = _days(ends) + [(end, k.short_hours) for end in _short_ends(found.t, ends) if own]
+    scan, long = _Scan(new, np.ones(len(new)), spans), np.array([hours == k.window_hours for _, hours in spans])
+    if own:
         low = scan.n - k.count_margin * np.sqrt(scan.n)
-        v = np.log2(np.maximum(low + 5, 1.0) / (usual.per_day["new"] + 5))
-        over = v * np.clip(1.3 - 0.5 * scan.engaged, 0.4, 1.1) - k.new_floor
+        v = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.per_day["new"], usual.peaks["new"]) + 5))
+        over = v * np.clip(1.3 - 0.5 * scan.engaged, 0.4, 1.1) - k.new_floor - np.where(long, 0.0, k.short_floor)
     else:
         over = k.unit_new * np.log2(np.maximum(scan.n, 1) / settings.ref_new_per_day)
     best = int(np.argmax(over))
     if over[best] > 0:
         found.x["new_conversations"] = float(over[best])
-        found.windows["new_conversations"] = (ends[best] - k.window_hours * HOUR, ends[best])
-        found.limit = found.limit if usual.own and usual.days_new >= k.least_usual_days else "new"
+        # a burst is told by the day around it
+        found.windows["new_conversations"] = _day_around(spans[best], found.t)
+        found.limit = found.limit if own else "new"
+
+
+def _day_around(span: tuple[float, float], t: int) -> Span:
+    """Return the day that ends with a window given as (end, hours), or for a short one the day around it, up to t."""
+    k, (end, hours) = CONSTANTS, span
+    stop = end if hours == k.window_hours else min(float(t), end + (k.window_hours - hours) / 2 * HOUR)
+    return stop - k.window_hours * HOUR, stop
 
 
 def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float]) -> None:
@@ -223,7 +243,7 @@ def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float
         usual_deep = usual.per_day["deep"] * days * min(max(grown, 1.0), 3.0)
         silence = max(0.0, deep - 1.4 * usual_deep - 2) * (1 - min(1.0, blast / 1.2))
         below = bad + 0.8 * silence - k.rate_margin * sqrt(1.6 * var + 1)
-        x = below / (k.engagement_base * (expected + 0.5 * silence + 4) + (1 - k.engagement_base) * (kept + silence + 8))
+        x = below / (expected + 0.5 * silence + k.engagement_replies)
         if x > best:
             best = x
             found.windows["engagement"] = (found.t - days * DAY, found.t)
@@ -253,7 +273,10 @@ def _deliverability(found: Effects, w: Window, usual: Usual, ends: Sequence[floa
     found.x["deliverability"] = 0.0
     if not judged.undelivered.any():
         return
-    n, bad = _Scan(judged, np.ones(len(judged)), ends).n, _Scan(judged, judged.undelivered.astype(float), ends).n
+    n, bad = (
+        _Scan(judged, np.ones(len(judged)), _days(ends)).n,
+        _Scan(judged, judged.undelivered.astype(float), _days(ends)).n,
+    )
     share = bad / np.maximum(n, 1)
     over = (bad - usual.failed * n - k.rate_margin * np.sqrt(bad * (1 - share) + 0.5)) / (n + 4)
     best = int(np.argmax(over))

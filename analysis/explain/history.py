@@ -132,6 +132,28 @@ class LineHistory:
         return found
 
     @cached_property
+    def peaks(self) -> dict[str, Running]:
+        """The largest number within ``short_hours`` on every UTC day with any: of openers, of other asks, and of their sends."""
+        opens = self.kind == KINDS.index("new")
+        ones = np.ones(len(self.first))
+        return {
+            "new": self._daily_peak(opens, ones),
+            "known": self._daily_peak(~opens & ~self.deep, ones),
+            "sends": self._daily_peak(~opens, self.sends),
+        }
+
+    def _daily_peak(self, mask: Array, weights: Array) -> Running:
+        if not mask.any():
+            return Running(np.array([], dtype=np.int64))
+        start = int(self.first[0] // DAY) * 24
+        hours = np.bincount(self.first[mask] // HOUR - start, weights=weights[mask])
+        width = int(CONSTANTS.short_hours)
+        sums = np.convolve(hours, np.ones(width))[: len(hours)]
+        days = np.pad(sums, (0, -len(sums) % 24)).reshape(-1, 24).max(axis=1)
+        active = np.flatnonzero(days > 0)
+        return Running((start // 24 + active) * DAY + DAY // 2, days[active])
+
+    @cached_property
     def measured(self) -> dict[str, Running]:
         """Replies by class over asks that tell: delivered, to chats not opted out, no deep follow-ups."""
         tells = ~self.opted_out & ~self.dead & ~self.deep

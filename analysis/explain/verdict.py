@@ -380,6 +380,8 @@ def _data_notes(case: Case, change: Change) -> list[str]:
         )
     elif not usual.own:
         notes.append("No quiet days before the change to take a usual from; only what needs no usual is judged.")
+    elif not usual.quiet:
+        notes.append("The line was hardly ever healthy before this change: its usual comes from unhealthy days too.")
     elif usual.days < settings.explain_baseline_days / 2:
         notes.append(
             f"The usual comes from {count(usual.days)} quiet days only: the history is short, cut or full of trouble."

@@ -181,3 +181,20 @@ def test_an_escalation_is_compared_with_the_healthy_usual(seed):
     _, escalation = world.explain()
     assert escalation.drivers[0].driver == "engagement"
     assert escalation.drivers[0].evidence["usual"] > 0.5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_first_week_in_which_no_chat_can_look_new_is_no_usual_for_openers(seed):
+    # 30 openers a day all along: a history of 17 days shows them as known chats for the first 7
+    (e,) = World(seed).steady(days=17, new=30).turn("+1", 17.2).explain()
+    assert share(e, "new_conversations") == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_line_that_was_never_healthy_for_long_is_compared_with_its_whole_past(seed):
+    world = fall(World(seed), reply=0.05)
+    for day in range(1, 37):
+        world.turn("+1", day + 0.1).turn("+1", day + 0.3, "HEALTHY", "AT_RISK")
+    found = world.turn("+1", 41).explain()[-1]
+    assert found.drivers[0].driver == "engagement"
+    assert any("hardly ever healthy" in note for note in found.notes)
