@@ -32,6 +32,7 @@ _VERBS = {
     "messages": ("analysis.pipeline", "messages"),
     "openers": ("analysis.pipeline", "openers"),
     "failures": ("analysis.pipeline", "failures"),
+    "gaps": ("analysis.pipeline", "gaps"),
     "settings": ("analysis.pipeline", "settings"),
     "set_setting": ("analysis.pipeline", "set_setting"),
     "chart_why": ("analysis.pages._notebook", "chart_why"),

@@ -114,6 +114,20 @@ TRANSITIONS = pl.Schema(
 )
 """Changes of health or status to explain, key (line, at, kind)."""
 
+ACTIVITY = pl.Schema({"line": pl.String, "slot": pl.Int64, "first_at": INSTANT, "last_at": INSTANT, "events": pl.Int64})
+"""Slots of five minutes since 1970 with an event (send, reply, receipt) of a line, and messages in it; key (line, slot)."""
+
+GAPS = pl.Schema(
+    {
+        "line": pl.String,  # null: the whole fleet
+        "start_at": INSTANT,  # the last event before
+        "end_at": INSTANT,  # the first event after; null: not over at as_of
+        "expected": pl.Float64,  # messages that the own rhythm gives for this time
+        "by_chance_a_year": pl.Float64,  # how many silences of this depth come by themselves in a year
+    }
+)
+"""Silences in which deliveries were probably lost, key (line, start_at), the fleet first."""
+
 _COUNTS = {
     "outbound": pl.Int64,
     "inbound": pl.Int64,

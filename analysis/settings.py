@@ -17,6 +17,7 @@ def _s(default: Any, unit: str, low: float | None, high: float | None, help: str
 
 _METHOD = "shared method sheet, section 2 (a starting point, tuned on one simulator)"
 _CONTRACT = "definition of the signal"
+_OWN_GAPS = "own choice, checked on simulated traffic (tests/live/test_gaps.py)"
 
 
 def _is_zone(name: str) -> bool:
@@ -122,6 +123,22 @@ class Settings:
     )
     explain_chats_to_fix: int = _s(
         15, "chats", 1, 100, "At most this many chats are listed to fix.", "Linq reputation audit: at most 15 chats"
+    )
+
+    gap_minutes: float = _s(
+        30.0,
+        "min",
+        5,
+        1440,
+        "Only a longer silence can be a gap in the deliveries.",
+        "Linq: a delivery is retried for 30 min",
+    )
+    gap_false_alarms: float = _s(
+        0.1, "a line and year", 0.0001, 100, "A silence that comes by itself more often than this is no gap.", _OWN_GAPS
+    )
+    gap_least_days: int = _s(7, "days", 1, 365, "Nothing is said of a line known for less than this.", _OWN_GAPS)
+    gap_longest_days: int = _s(
+        7, "days", 1, 365, "A line silent for longer than this, while others are not, is not in use.", _OWN_GAPS
     )
 
     def __post_init__(self) -> None:

@@ -19,6 +19,7 @@ COMMANDS = {
     "settings": "data",
     "signals": "reasons",
     "explain": "reasons",
+    "gaps": "live",
     "demo": "app",
     "app": "app",
 }

@@ -4,6 +4,7 @@
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
+from analysis.pipeline.live import gaps
 from analysis.pipeline.moments import When, iso
 from analysis.pipeline.opened import Where, default_store
 from analysis.pipeline.reading import (
@@ -35,6 +36,7 @@ __all__ = [
     "default_store",
     "explanations",
     "failures",
+    "gaps",
     "iso",
     "lines",
     "load",

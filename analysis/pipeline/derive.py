@@ -11,6 +11,7 @@ from analysis.explain import explain
 from analysis.pipeline.moments import instant, now
 from analysis.schema import Explanation
 from analysis.settings import Settings
+from analysis.signals import gaps as silences
 from analysis.signals import health as timeline
 from analysis.signals import panel
 from analysis.store import marts, read
@@ -33,6 +34,8 @@ def derive(con: Any, chosen: Settings) -> dict[str, int]:
     marts.replace(con, "transition", transitions_)
     found = explain(messages_, chats_, chat_health_, spells_, transitions_, as_of=as_of or now(), settings=chosen)
     marts.replace(con, "explanation", _explanation_rows(found))
+    activity = read.activity(con, minutes=silences.SLOT_MINUTES)
+    marts.replace(con, "gap", silences.gaps(activity, as_of=as_of or now(), settings=chosen))
     return {
         "lines": counted["day"]["line"].n_unique(),
         "days": counted["day"].height,

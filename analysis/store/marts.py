@@ -14,7 +14,7 @@ EXPLANATIONS = pl.Schema(
     }
 )  # fmt: skip
 """Explanations as kept, key (line, at, kind)."""
-TABLES = ("signal_day", "signal_hour", "spell", "transition", "explanation")
+TABLES = ("signal_day", "signal_hour", "spell", "transition", "explanation", "gap")
 
 
 def replace(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
