@@ -143,6 +143,12 @@ def _mean(values: Running, spans: list[Span]) -> float:
     return values.total(spans) / (values.count(spans) + 0.5)
 
 
+def _high(values: Array, mean: float) -> float:
+    """Return the ``busy_quantile`` of the values, drawn to their mean where there are few."""
+    k, n = CONSTANTS, len(values)
+    return (n * float(np.quantile(values, k.busy_quantile)) + k.busy_prior * mean) / (n + k.busy_prior) if n else mean
+
+
 def _inside(times: Array, spans: list[Span]) -> Array:
     """Say for each time whether it lies in [a, b) of any span."""
     found = np.zeros(len(times), dtype=bool)
@@ -165,6 +171,8 @@ class Usual:
     per_day: dict[str, float]
     peaks: dict[str, float]
     """The usual largest number within ``short_hours`` of a day with any: openers, other asks, their sends."""
+    busy: dict[str, float]
+    """What its busiest usual days reach: openers, other asks, their sends, deep follow-ups; never under the mean."""
     sends_per_day: float
     recipients_per_day: float
     total_per_day: float
@@ -238,19 +246,36 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     late = [(a, b) for a, b in late if b > a]
     days_new = sum(b - a for a, b in late) / DAY
     optouts = Running(history.left_at).count(spans)
+    per_day = {
+        kind: (history.counts[kind].count(spans) + 0.5) / (days + 0.5) for kind in (*KINDS, "deep", "recipients")
+    }
+    per_day["new"] = (history.counts["new"].count(late) + 0.5) / (days_new + 0.5)
+    sends_per_day = (history.messages.total(spans) + 0.5) / (days + 0.5)
+    means = {
+        "new": per_day["new"],
+        "known": sum(per_day[kind] for kind in ("answer", "touch", "followup")),
+        "sends": sends_per_day,
+        "deep": per_day["deep"],
+    }
     return Usual(
         own=own,
         days=days,
         asks=asks,
         spans=spans,
         reply=reply,
-        per_day={
-            kind: (history.counts[kind].count(spans) + 0.5) / (days + 0.5) for kind in (*KINDS, "deep", "recipients")
-        }
-        | {"new": (history.counts["new"].count(late) + 0.5) / (days_new + 0.5)},
+        per_day=per_day,
         days_new=days_new,
-        peaks={what: _mean(running, late if what == "new" else spans) for what, running in history.peaks.items()},
-        sends_per_day=(history.messages.total(spans) + 0.5) / (days + 0.5),
+        peaks={
+            what: _high(
+                running.within(late if what == "new" else spans), _mean(running, late if what == "new" else spans)
+            )
+            for what, running in history.peaks.items()
+        },
+        busy={
+            what: max(mean, _high(history.daily[what].within(late if what == "new" else spans), mean))
+            for what, mean in means.items()
+        },
+        sends_per_day=sends_per_day,
         recipients_per_day=(history.counts["recipients"].count(spans) + 0.5) / (days + 0.5),
         total_per_day=history.totals.count(spans) / days if days else 0.0,
         opt_outs_per_day=optouts / days if days else 0.0,

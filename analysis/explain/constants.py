@@ -62,8 +62,12 @@ class Constants:
     window_hours: float = _c(24.0, "h", "Window in which volume, openers and failures are scanned.", _SHEET)
     scan_step_hours: float = _c(3.0, "h", "Step of the scan.", _SHEET)
     scan_back_hours: float = _c(57.0, "h", "The last scanned window ends this long before the change.", _SHEET)
+    busy_quantile: float = _c(
+        0.95, "share", "A day's volume and openers are held against the usual day that this share stays below.", _OWN
+    )
+    busy_prior: float = _c(3.0, "days", "How far that day is drawn to the mean where few are known.", _OWN)
     short_hours: int = _c(3, "h", "Short window in which bursts are scanned beside the day.", _OWN)
-    short_floor: float = _c(0.2, "doublings", "A burst within the short window scores less by this much.", _OWN)
+    short_floor: float = _c(0.0, "doublings", "A burst within the short window scores less by this much.", _OWN)
     count_margin: float = _c(1.3, "sd", "Counts are lowered by this many square roots.", _SHEET)
     message_spread: float = _c(3.0, "variance/mean", "Over-dispersion of message counts beside ask counts.", _OWN)
     loop_replies: int = _c(
@@ -82,8 +86,8 @@ class Constants:
         0.6, "ratio", "Part of the usual replies that is taken for sends too young to tell.", _OWN
     )
     engaged_replies: float = _c(3.0, "replies", "Weight of that part, in replies expected by now.", _SHEET)
-    volume_floor: float = _c(0.6, "doublings", "Volume effect that scores nothing.", _SHEET)
-    new_floor: float = _c(0.7, "doublings", "New-conversation effect that scores nothing.", _SHEET)
+    volume_floor: float = _c(0.1, "doublings", "Volume effect that scores nothing.", _OWN)
+    new_floor: float = _c(0.2, "doublings", "New-conversation effect that scores nothing.", _OWN)
     engagement_replies: float = _c(
         4.0, "replies", "Missing replies are measured against the expected ones and this many more.", _OWN
     )

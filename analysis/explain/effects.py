@@ -142,14 +142,13 @@ def _volume(
     found.x["recipient_spread"] = found.x["send_pace"] = 0.0
     if usual.own and len(w):
         kept, loops = w.of((w.kind != NEW) & ~w.deep & ~w.opted_out), w.of(counts_as_volume(w))
-        per_day = sum(usual.per_day[kind] for kind in ("answer", "touch", "followup"))
         spans = [(end, k.window_hours) for end in ends] + [(end, k.short_hours) for end in _short_ends(found.t, ends)]
         long = np.array([hours == k.window_hours for _, hours in spans])
         asks, messages = _Scan(kept, np.ones(len(kept)), spans), _Scan(loops, loops.sends.astype(float), spans)
         low = asks.n - k.count_margin * np.sqrt(asks.n)
-        v = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, per_day, usual.peaks["known"]) + 5))
+        v = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.busy["known"], usual.peaks["known"]) + 5))
         low = messages.n - k.count_margin * np.sqrt(k.message_spread * messages.n)
-        v_m = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.sends_per_day, usual.peaks["sends"]) + 5))
+        v_m = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.busy["sends"], usual.peaks["sends"]) + 5))
         over = np.maximum(v * _unanswered(asks.engaged), v_m * _unanswered(messages.engaged)) - k.volume_floor
         over -= np.where(long, 0.0, k.short_floor)
         best = int(np.argmax(over))
@@ -192,7 +191,7 @@ def _new(found: Effects, w: Window, usual: Usual, settings: Settings, ends: Sequ
     scan, long = _Scan(new, np.ones(len(new)), spans), np.array([hours == k.window_hours for _, hours in spans])
     if own:
         low = scan.n - k.count_margin * np.sqrt(scan.n)
-        v = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.per_day["new"], usual.peaks["new"]) + 5))
+        v = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.busy["new"], usual.peaks["new"]) + 5))
         over = v * np.clip(1.3 - 0.5 * scan.engaged, 0.4, 1.1) - k.new_floor - np.where(long, 0.0, k.short_floor)
     else:
         over = k.unit_new * np.log2(np.maximum(scan.n, 1) / settings.ref_new_per_day)
@@ -236,7 +235,7 @@ def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float
                 weight[of] = min(1.0, allowed)
         weight = np.minimum(weight, np.where(tells, burst, 0.0))
         expected, answered = float(weight @ w.expected), float(weight @ w.replied)
-        bad, kept = expected - answered, float(weight.sum())
+        bad = expected - answered
         var = float(weight @ (w.expected * (1 - w.expected)))
         deep = int((inside & w.deep & ~w.opted_out).sum())
         grown = int((inside & ~w.deep).sum()) / (days * sum(usual.per_day[kind] for kind in KINDS))

@@ -37,6 +37,11 @@ class Running:
         low, high = self._places(spans)
         return int((high - low).sum())
 
+    def within(self, spans: list[Span]) -> Array:
+        """Return the values in [a, b) of any span."""
+        values = np.diff(self.sums)
+        return np.concatenate([values[a:b] for a, b in zip(*self._places(spans), strict=True)] or [values[:0]])
+
     def total(self, spans: list[Span]) -> float:
         """Return the sum of those in [a, b) of any span."""
         low, high = self._places(spans)
@@ -152,6 +157,27 @@ class LineHistory:
         days = np.pad(sums, (0, -len(sums) % 24)).reshape(-1, 24).max(axis=1)
         active = np.flatnonzero(days > 0)
         return Running((start // 24 + active) * DAY + DAY // 2, days[active])
+
+    @cached_property
+    def daily(self) -> dict[str, Running]:
+        """Numbers on every UTC day between the first ask and the last: openers, other asks, their sends, deep follow-ups."""
+        opens = self.kind == KINDS.index("new")
+        masks = {"new": opens, "known": ~opens & ~self.deep, "sends": ~opens, "deep": self.deep}
+        if not len(self.first):
+            return dict.fromkeys(masks, Running(np.array([], dtype=np.int64)))
+        start, end = int(self.first[0] // DAY), int(self.first[-1] // DAY)
+        noon = np.arange(start, end + 1) * DAY + DAY // 2
+        return {
+            what: Running(
+                noon,
+                np.bincount(
+                    self.first[mask] // DAY - start,
+                    weights=self.sends[mask] if what == "sends" else None,
+                    minlength=len(noon),
+                ),
+            )
+            for what, mask in masks.items()
+        }
 
     @cached_property
     def measured(self) -> dict[str, Running]:

@@ -20,7 +20,7 @@ from analysis.simulate.replay.fleet import fleet
 from analysis.simulate.replay.judge import ORGANIC, SCORERS, VENDOR, Change, Judge, judged
 from analysis.simulate.replay.line import Line
 from analysis.simulate.replay.live import live
-from analysis.simulate.replay.messages import Outage, chat_health, chats, messages, outages
+from analysis.simulate.replay.messages import chat_health, chats, messages, outages
 from analysis.simulate.rhythm import milliseconds
 
 __all__ = ["SCORERS", "replay_frames"]
@@ -71,7 +71,9 @@ def replay_frames(
         messages=whole.sort("line", "chat_id", "at", pl.col("direction") == "inbound", "message_id"),
         chats=pl.concat(parts["chats"]).sort("chat_id"),
         chat_health=pl.concat(parts["health"]).sort("chat_id", "at"),
-        changes=pl.DataFrame(changes, schema=CHANGES, orient="row").sort("line", "changed_at", "new_health", "new_status"),
+        changes=pl.DataFrame(changes, schema=CHANGES, orient="row").sort(
+            "line", "changed_at", "new_health", "new_status"
+        ),
         as_of=end if whole.is_empty() else whole["at"].max(),  # type: ignore[arg-type]
         truth=pl.DataFrame(truth, schema=TRUTH, orient="row").sort("line", "at", "kind"),
     )
@@ -83,12 +85,22 @@ def _instant(at: int | None) -> datetime | None:
 
 def _reports(line: Line, told: list[Change]) -> list[tuple[object, ...]]:
     """Return CHANGES rows: each report holds health and status, before and after."""
-    health, status, rows = 0, 0, []
+    health, status = 0, 0
+    rows: list[tuple[object, ...]] = []
     for c in told:
         before = (c.previous if c.kind == "health" else health, c.previous if c.kind == "status" else status)
         after = (c.new if c.kind == "health" else before[0], c.new if c.kind == "status" else before[1])
         health, status = after
-        rows.append((line.number, _instant(c.at), HEALTHS[before[0]], HEALTHS[after[0]], STATUSES[before[1]], STATUSES[after[1]]))
+        rows.append(
+            (
+                line.number,
+                _instant(c.at),
+                HEALTHS[before[0]],
+                HEALTHS[after[0]],
+                STATUSES[before[1]],
+                STATUSES[after[1]],
+            )
+        )
     return rows
 
 

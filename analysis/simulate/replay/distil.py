@@ -30,9 +30,9 @@ def _quantiles(values: pl.Series, digits: int = 4) -> list[float]:
 
 def _turns(rows: pl.DataFrame) -> pl.DataFrame:
     """Return one row a turn: pair, who speaks, first and last instant, messages."""
-    told = rows.with_columns(
-        pair=pl.min_horizontal("src", "dst") * 100_000 + pl.max_horizontal("src", "dst")
-    ).sort("pair", "at", "src")
+    told = rows.with_columns(pair=pl.min_horizontal("src", "dst") * 100_000 + pl.max_horizontal("src", "dst")).sort(
+        "pair", "at", "src"
+    )
     new = (
         (pl.col("pair") != pl.col("pair").shift(1))
         | (pl.col("src") != pl.col("src").shift(1))
@@ -53,9 +53,7 @@ def distil(rows: pl.DataFrame) -> dict[str, Any]:
     """
     rows = rows.unique().sort("at", "src", "dst")
     turns = _turns(rows)
-    gaps = rows.sort("src", "dst", "at").select(
-        gap=pl.col("at").diff().over("src", "dst"), at="at"
-    )
+    gaps = rows.sort("src", "dst", "at").select(gap=pl.col("at").diff().over("src", "dst"), at="at")
     after = turns.with_columns(
         next_src=pl.col("src").shift(-1).over("pair"),
         next_first=pl.col("first").shift(-1).over("pair"),
@@ -72,7 +70,7 @@ def distil(rows: pl.DataFrame) -> dict[str, Any]:
         .with_columns(rest=(pl.col("first") - pl.col("first").shift(1).over("pair")) / 86400)
     )
     people = asks.filter(pl.col("begins")).group_by("dst").agg(asks=pl.len(), answered=pl.sum("answered"))
-    mean = people["answered"].sum() / people["asks"].sum()
+    mean = float(people["answered"].sum()) / float(people["asks"].sum())
     shrunk = people.filter(pl.col("asks") >= 4).select(
         share=(pl.col("answered") + 2 * mean) / (pl.col("asks") + 2) / mean
     )["share"]

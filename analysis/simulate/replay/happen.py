@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-
 from analysis.simulate.replay.incidents import Incident
-from analysis.simulate.replay.line import INCOMING, OPEN, TOUCH, Line, Sessions, office_draws, pick, sessions, together
-from analysis.simulate.replay.profile import DAY, HOUR, draw, keys, mixed
+from analysis.simulate.replay.line import (
+    INCOMING,
+    OPEN,
+    TOUCH,
+    Line,
+    People,
+    Sessions,
+    office_draws,
+    pick,
+    sessions,
+    together,
+)
+from analysis.simulate.replay.profile import DAY, draw, keys, mixed
 from analysis.simulate.replay.turns import NEVER, Turns, plain_turns
 from analysis.simulate.replay.weather import Weather
 
@@ -17,7 +29,13 @@ _COLD_SCALE = 0.06
 
 def fresh_chats(i: Incident, openers_a_day: float) -> tuple[np.ndarray, float]:
     """Return when an incident opens new chats, and which share of their people would never answer."""
-    count = int(i.size * max(26, 5.5 * openers_a_day, ))
+    count = int(
+        i.size
+        * max(
+            26,
+            5.5 * openers_a_day,
+        )
+    )
     u = draw(keys(i.seed, count), 1)
     return np.sort(i.start + (u * (i.stop - i.start)).astype(np.int64)), 0.45
 
@@ -46,7 +64,9 @@ def _redirected(line: Line, base: Sessions, i: Incident) -> Sessions:
 def _silent(line: Line, at: int) -> np.ndarray:
     """Return the chats known by then whose people never answer; where there are few, also those who seldom do."""
     folk = line.people
-    known = (np.arange(len(folk.created)) < folk.old) & (folk.created < at) & (folk.stopped_before == NEVER) & ~folk.group
+    known = (
+        (np.arange(len(folk.created)) < folk.old) & (folk.created < at) & (folk.stopped_before == NEVER) & ~folk.group
+    )
     order = np.argsort(folk.warmth + draw(folk.key, 803) * 0.05, kind="stable")
     ranked = order[known[order]]
     return ranked[: max(8, int(known.sum() * (line.role.silent + 0.08)))]
@@ -71,7 +91,14 @@ def _loop(line: Line, i: Incident) -> Sessions:
     count = min(len(lively), 1 + i.seed % 3)
     key = keys(i.seed, count)
     gap = (6 + 9 * draw(key, 2)) * 1000
-    made = sessions(key, lively[(draw(key, 3) * len(lively)).astype(np.int64)], i.start + (draw(key, 1) * 90_000).astype(np.int64), TOUCH, i.number, 0.15)
+    made = sessions(
+        key,
+        lively[(draw(key, 3) * len(lively)).astype(np.int64)],
+        i.start + (draw(key, 1) * 90_000).astype(np.int64),
+        TOUCH,
+        i.number,
+        0.15,
+    )
     length = np.maximum(3, min(1.4, i.size) * (i.stop - i.start) / gap)
     return made.but(size=length.astype(np.int64), gap=gap.astype(np.int64))
 
@@ -106,9 +133,7 @@ def _more(line: Line, i: Incident, count: int, scale: float, weight: np.ndarray)
     return sessions(key, chat, at, TOUCH, i.number, scale)
 
 
-def _without(line: Line, mine: int):  # noqa: ANN202
-    from dataclasses import replace
-
+def _without(line: Line, mine: int) -> People:
     return replace(line.people, created=line.people.created[:-mine])
 
 
@@ -128,7 +153,9 @@ _ADDS = {
 }  # fmt: skip
 
 
-def ignored(line: Line, weather: Weather, said: Turns, late: np.ndarray, stopped: np.ndarray, returned: np.ndarray) -> list[Turns]:
+def ignored(
+    line: Line, weather: Weather, said: Turns, late: np.ndarray, stopped: np.ndarray, returned: np.ndarray
+) -> list[Turns]:
     """Return what is sent to people who had opted out: the usual sends nobody held back, and a list that never took them off."""
     found = []
     for i in weather.ignoring:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.simulate.replay.incidents import KINDS
+from analysis.simulate.replay.incidents import KINDS, Incident
 from analysis.simulate.replay.line import Line
 from analysis.simulate.replay.live import Life, live
 from analysis.simulate.replay.profile import DAY, HOUR, draw, keys
@@ -93,7 +93,11 @@ class Judge:
             shock = draw(z, 2) < self.noise * 0.0016 / 4
             y += leaky(shock * room * (0.7 + 0.8 * draw(z, 3)), 34)
         if VENDOR in left:
-            y += (0.24 if self.scorer == "state_space" else 0.4) * room * ((hours >= self.turn[0]) & (hours < self.turn[1]))
+            y += (
+                (0.24 if self.scorer == "state_space" else 0.4)
+                * room
+                * ((hours >= self.turn[0]) & (hours < self.turn[1]))
+            )
         for i in line.incidents:
             if i.kind == "carrier_flag" and i.number in left:
                 y += 2.2 * room * ((hours >= i.start + HOUR) & (hours < i.stop + 9 * HOUR))
@@ -154,7 +158,15 @@ def judged(judge: Judge, place: int) -> tuple[Life, list[Change]]:
 
 
 def _worse(
-    line: Line, life: Life, full: _Run, without: dict[int, _Run], k: int, at: int, previous: int, new: int, turn: tuple[int, int]
+    line: Line,
+    life: Life,
+    full: _Run,
+    without: dict[int, _Run],
+    k: int,
+    at: int,
+    previous: int,
+    new: int,
+    turn: tuple[int, int],
 ) -> Change:
     """Return a worsening with the cause whose absence delays it most."""
     found = []
@@ -177,10 +189,20 @@ def _worse(
     driver, cause = _named(line, n)
     also = {_named(line, m)[0] for d, e, m in found[1:] if d >= _SAME * delay and e >= _SAME * eased}
     planted = n >= 0 or n == VENDOR
-    return Change(at, "health", previous, new, driver, tuple(sorted(also - {driver})), cause, planted, _onset(line, life, full, without[n], n, k, turn))
+    return Change(
+        at,
+        "health",
+        previous,
+        new,
+        driver,
+        tuple(sorted(also - {driver})),
+        cause,
+        planted,
+        _onset(line, life, full, without[n], n, k, turn),
+    )
 
 
-def _incident(line: Line, number: int):  # noqa: ANN202
+def _incident(line: Line, number: int) -> Incident:
     return next(i for i in line.incidents if i.number == number)
 
 

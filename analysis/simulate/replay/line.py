@@ -59,7 +59,9 @@ class Sessions:
         return replace(self, **columns)
 
 
-def sessions(key: np.ndarray, chat: np.ndarray, at: np.ndarray, kind: int, tag: int = -1, scale: float = 1.0) -> Sessions:
+def sessions(
+    key: np.ndarray, chat: np.ndarray, at: np.ndarray, kind: int, tag: int = -1, scale: float = 1.0
+) -> Sessions:
     """Return beginnings of one kind."""
     n = len(key)
     whole = np.zeros(n, dtype=np.int64)
@@ -110,10 +112,16 @@ def rhythm(role: Role, zone: str, start: int, end: int, rng: np.random.Generator
     day, hour = local // 24, local % 24
     work = (hour >= 9) & (hour < 19) & (day < 5)
     if role.office:
-        shape = np.where(work, 0.6 + 0.4 * t.hour_of_week[(local + 9) % 168], 0.0) + 0.25 * ((hour >= 10) & (hour < 17) & (day >= 5))
+        shape = np.where(work, 0.6 + 0.4 * t.hour_of_week[(local + 9) % 168], 0.0) + 0.25 * (
+            (hour >= 10) & (hour < 17) & (day >= 5)
+        )
     else:
         awake = (hour >= 8) & (hour < 23)
-        shape = 0.75 * t.hour_of_week[local] + 0.25 * awake if role.name in ("peer", "community") else 0.35 * t.hour_of_week[local] + awake
+        shape = (
+            0.75 * t.hour_of_week[local] + 0.25 * awake
+            if role.name in ("peer", "community")
+            else 0.35 * t.hour_of_week[local] + awake
+        )
     days = len(local) // 24 + 1
     noise = rng.standard_normal(days)
     for d in range(1, days):
@@ -143,10 +151,14 @@ def batches(rng: np.random.Generator, office: np.ndarray, total: float, start: i
     begins = np.sort(rng.choice(at_work, count)) * HOUR + rng.integers(0, HOUR, count)
     sizes = rng.poisson(total / count * rng.lognormal(-0.06, 0.35, count))
     spans = rng.uniform(0.7, 2.2, count) * HOUR
-    return np.concatenate([start + b + np.sort(rng.random(n)) * s for b, n, s in zip(begins, sizes, spans, strict=True)]).astype(np.int64)
+    return np.concatenate(
+        [start + b + np.sort(rng.random(n)) * s for b, n, s in zip(begins, sizes, spans, strict=True)]
+    ).astype(np.int64)
 
 
-def people(rng: np.random.Generator, role: Role, created: np.ndarray, old: int, *, sms: bool, cold: np.ndarray, start: int) -> People:
+def people(
+    rng: np.random.Generator, role: Role, created: np.ndarray, old: int, *, sms: bool, cold: np.ndarray, start: int
+) -> People:
     """Return the people behind chats created at these instants; ``cold`` marks those on a bad list."""
     t, n = tables(), len(created)
     warmth = t.at("person_replies", rng.random(n))
@@ -200,7 +212,11 @@ def build(
     own = float(rng.lognormal(0, 0.25))
     young = start > end - 40 * DAY
     touch_at = moments(rng, shape, role.touches * (1 - role.batch) * own, start)
-    batch_at = batches(rng, office, role.touches * role.batch * own * len(shape) / 24, start) if role.batch else np.zeros(0, np.int64)
+    batch_at = (
+        batches(rng, office, role.touches * role.batch * own * len(shape) / 24, start)
+        if role.batch
+        else np.zeros(0, np.int64)
+    )
     open_at = moments(rng, shape, role.openers * own * (2.0 if young else 1.0), start)
     in_at = moments(rng, shape, role.incoming * own, start)
     strange = rng.random(len(in_at)) < role.newcomers * (1.6 if young else 1.0)
@@ -224,7 +240,9 @@ def build(
     width = old + len(new_at)
     touched = pick(usual, touch_at, rng.random(len(touch_at)), folk.weight[:width])
     listed = pick(usual, batch_at, rng.random(len(batch_at)), np.where(folk.silent, 0.3, 1.0)[:width])
-    known_in = pick(usual, in_at[~strange], rng.random(int((~strange).sum())), (folk.weight * (0.02 + folk.warmth))[:width])
+    known_in = pick(
+        usual, in_at[~strange], rng.random(int((~strange).sum())), (folk.weight * (0.02 + folk.warmth))[:width]
+    )
     parts = [
         (touched, touch_at, TOUCH), (listed, batch_at, TOUCH), (places[: len(open_at)], open_at, OPEN),
         (places[len(open_at) :], in_at[strange], INCOMING), (known_in, in_at[~strange], INCOMING),

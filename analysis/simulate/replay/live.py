@@ -99,7 +99,9 @@ def _conversations(line: Line, asks: Sessions, weather: Weather, touch: dict[int
             break
         fixed = asks.size[alive] if column == 0 else np.zeros(len(alive), dtype=np.int64)
         chatty = group[alive] & ~outbound
-        size = np.where(fixed > 0, fixed, t.size(np.where(chatty, draw(key, 10 * column + 2) ** 0.3, draw(key, 10 * column + 2))))
+        size = np.where(
+            fixed > 0, fixed, t.size(np.where(chatty, draw(key, 10 * column + 2) ** 0.3, draw(key, 10 * column + 2)))
+        )
         failed, blocked = weather.failures(key, column, when, outbound, touch)
         rows.append(
             {
@@ -140,7 +142,9 @@ def _stops(line: Line, asks: Sessions, said: Turns, weather: Weather, touch: dic
     folk = line.people
     first = np.flatnonzero((said.column == 0) & said.outbound & ~said.failed)
     of = said.session[first]
-    hazard = line.role.stops * folk.cares[asks.chat[of]] * (1 + asks.rank[of]) * np.where(said.answered[first], 0.3, 1.0)
+    hazard = (
+        line.role.stops * folk.cares[asks.chat[of]] * (1 + asks.rank[of]) * np.where(said.answered[first], 0.3, 1.0)
+    )
     hazard = np.where(asks.leaves[of] >= 0, asks.leaves[of], np.minimum(hazard, 0.3)) * ~folk.group[asks.chat[of]]
     leaving = draw(asks.key[of], 950) < hazard
     where = first[leaving]

@@ -43,7 +43,9 @@ def outages(rng: np.random.Generator, *, start: int, end: int) -> list[Outage]:
     ]
 
 
-def messages(line: Line, place: int, life: Life, left: frozenset[int], lost: list[Outage], end: int, touch: dict[int, int]) -> pl.DataFrame:
+def messages(
+    line: Line, place: int, life: Life, left: frozenset[int], lost: list[Outage], end: int, touch: dict[int, int]
+) -> pl.DataFrame:
     """Return MESSAGES of one line, each known by ``end``, without what outages swallowed."""
     said, folk, t = life.turns, line.people, tables()
     row = np.repeat(np.arange(len(said.at)), said.size)
@@ -60,7 +62,13 @@ def messages(line: Line, place: int, life: Life, left: frozenset[int], lost: lis
     receipt = np.exp(0.6 + 0.9 * normal(key, 4)) * 1000
     receipt = np.where(late < _NO_RECEIPT / 2, draw(key, 3) * 30 * HOUR, receipt)
     arrives = at + np.where(failed, 20 * receipt, receipt).astype(np.int64)
-    told = out & ~sms & (~failed | (draw(key, 5) < _DELIVERED_AFTER_FAILURE)) & (late < 1 - _NO_RECEIPT / 2) & (arrives < end)
+    told = (
+        out
+        & ~sms
+        & (~failed | (draw(key, 5) < _DELIVERED_AFTER_FAILURE))
+        & (late < 1 - _NO_RECEIPT / 2)
+        & (arrives < end)
+    )
     opened = arrives + (t.at("reply_delay_s", draw(key, 6)) * 400).astype(np.int64)
     looked = told & (draw(key, 7) < 0.55) & (opened < end)
     fails_at = at + (1 + 20 * draw(key, 8) ** 3 * 60).astype(np.int64) * 1000
@@ -89,21 +97,29 @@ def messages(line: Line, place: int, life: Life, left: frozenset[int], lost: lis
         failed=pl.col("failed_at").is_not_null() & pl.col("delivered_at").is_null() & pl.col("read_at").is_null(),
         fingerprint=pl.lit(None, dtype=pl.String),
     ).select(
-        pl.col(c).cast(pl.Int64).cast(dtype) if dtype == INSTANT else pl.col(c).cast(dtype) for c, dtype in MESSAGES.items()
+        pl.col(c).cast(pl.Int64).cast(dtype) if dtype == INSTANT else pl.col(c).cast(dtype)
+        for c, dtype in MESSAGES.items()
     )
 
 
 def _some(value: np.ndarray, where: np.ndarray, known: np.ndarray) -> pl.Series:
     kept = value[known].astype(np.int64)
-    return pl.Series(kept).set(pl.Series(~where[known]), None)  # type: ignore[arg-type]
+    return pl.Series(kept).set(pl.Series(~where[known]), None)
 
 
 def chats(line: Line, place: int, seen: pl.DataFrame) -> pl.DataFrame:
     """Return CHATS of one line: those with a message; half of the lines' owners also know when old ones began."""
     folk = line.people
-    used = seen.select(chat=pl.col("chat_id").str.split("-").list.last().cast(pl.Int64)).unique().sort("chat")["chat"].to_numpy()
+    used = (
+        seen.select(chat=pl.col("chat_id").str.split("-").list.last().cast(pl.Int64))
+        .unique()
+        .sort("chat")["chat"]
+        .to_numpy()
+    )
     told = np.where(np.arange(len(folk.created)) < folk.old, line.seed % 2 == 0, True)[used]
-    people = [None if folk.group[c] else f"p{k:016x}" for c, k in zip(used, mixed(folk.key[used], 5).tolist(), strict=True)]
+    people = [
+        None if folk.group[c] else f"p{k:016x}" for c, k in zip(used, mixed(folk.key[used], 5).tolist(), strict=True)
+    ]
     frame = pl.DataFrame(
         {
             "chat_id": [f"c{place}-{c}" for c in used], "line": [line.number] * len(used), "recipient": people,
@@ -137,10 +153,10 @@ def chat_health(line: Line, place: int, life: Life, end: int) -> pl.DataFrame:
     found = pl.DataFrame({"chat": s.chat[keep], "at": known[keep], "health": np.array(_HEALTHS)[state[keep]]})
     return (
         found.select(
-            chat_id=pl.format("c{}-{}", pl.lit(place), "chat"), at=pl.col("at").cast(pl.Int64).cast(INSTANT), health="health"
+            chat_id=pl.format("c{}-{}", pl.lit(place), "chat"),
+            at=pl.col("at").cast(pl.Int64).cast(INSTANT),
+            health="health",
         )
         .select(pl.col(c).cast(dtype) for c, dtype in CHAT_HEALTH.items())
         .unique(["chat_id", "at"], keep="last", maintain_order=True)
     )
-
-

@@ -32,8 +32,9 @@ def draw(keys: np.ndarray, slot: int) -> np.ndarray:
 
 
 def keys(seed: int, count: int) -> np.ndarray:
-    """Return that many keys of one stream."""
-    return mixed(np.arange(count, dtype=np.uint64) + np.uint64(seed % 2**63), 7)
+    """Return that many keys of one stream; streams of neighbouring seeds share none."""
+    start = mixed(np.array([seed % 2**63], dtype=np.uint64), 11)
+    return mixed(np.arange(count, dtype=np.uint64) + start, 7)
 
 
 def normal(keys_: np.ndarray, slot: int) -> np.ndarray:

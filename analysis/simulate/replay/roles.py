@@ -40,4 +40,11 @@ ROLES = (
 )  # fmt: skip
 """In the order in which a fleet is filled."""
 
-ZONES = ("America/New_York", "America/Los_Angeles", "Europe/Berlin", "America/Chicago", "Europe/London", "America/Phoenix")
+ZONES = (
+    "America/New_York",
+    "America/Los_Angeles",
+    "Europe/Berlin",
+    "America/Chicago",
+    "Europe/London",
+    "America/Phoenix",
+)

@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from analysis.simulate.replay.line import INCOMING, Line
+from analysis.simulate.replay.line import Line
 from analysis.simulate.replay.live import Life
 from analysis.simulate.replay.profile import HOUR, draw
 from analysis.simulate.replay.turns import NEVER
@@ -34,7 +34,9 @@ def hourly(line: Line, at: np.ndarray, weight: np.ndarray | float = 1.0) -> np.n
 def leaky(inflow: np.ndarray, half_life: float) -> np.ndarray:
     """Return a level that leaks with this half-life in hours."""
     keep = 0.5 ** (1 / half_life)
-    return np.fromiter(accumulate(inflow.tolist(), lambda level, more: keep * level + more), dtype=float, count=len(inflow))
+    return np.fromiter(
+        accumulate(inflow.tolist(), lambda level, more: keep * level + more), dtype=float, count=len(inflow)
+    )
 
 
 def window(counts: np.ndarray, hours: int) -> np.ndarray:
@@ -76,7 +78,8 @@ class Annoyance:
         cares = folk.cares[chat] * np.where(folk.group[chat], 0.4, 1.0) * reached
         waits = _patience(at, said.answer_at[out], 10)
         after = life.stopped_at[chat] < at
-        sent = 0.12 * cares * np.sqrt(size)
+        answered = said.answer_at[out] < NEVER
+        sent = 0.12 * cares * np.sqrt(size) * np.where(answered, 0.3, 1.0)
         ignored = 0.9 * cares * size**0.75 * waits * np.where(said.opener[out], 1.5, 1.0)
         before = _felt(chat, at, sent + ignored)
         more = 1 + 0.45 * np.minimum(before, 14)
@@ -154,7 +157,9 @@ class _Seen:
         self.sends = hourly(line, out.at, out.size.astype(float))
         self.asks = hourly(line, ask.at)
         self.answered = hourly(line, ask.at, ask.answered.astype(float))
-        self.missed = hourly(line, ask.at + int(patience * HOUR), fine * (waits - (1 - hoped)) * np.where(ask.rank >= 2, 1.8, 1.0))
+        self.missed = hourly(
+            line, ask.at + int(patience * HOUR), fine * (waits - (1 - hoped)) * np.where(ask.rank >= 2, 1.8, 1.0)
+        )
         self.fresh = hourly(line, ask.at, (ask.opener & ~ask.answered).astype(float))
         self.failed = hourly(line, out.at, out.failed.astype(float))
         self.after_stop = hourly(line, ask.at, after.astype(float))
@@ -228,7 +233,9 @@ class Forest:
     def _grow(self, rng: np.random.Generator) -> None:
         x = np.exp(rng.normal(-0.7, 1.0, (self._SAMPLE, 8))) * (rng.random((self._SAMPLE, 8)) < 0.6)
         weight = rng.uniform(0.7, 1.5, 8)
-        harm = (np.maximum(0, x - 0.75) ** 0.8 * weight).sum(axis=1) + 0.15 * x[:, 0] * x[:, 5] + 0.1 * x[:, 1] * x[:, 2]
+        harm = (
+            (np.maximum(0, x - 0.75) ** 0.8 * weight).sum(axis=1) + 0.15 * x[:, 0] * x[:, 5] + 0.1 * x[:, 1] * x[:, 2]
+        )
         label = 1 - np.exp(-0.55 * harm) + rng.normal(0, 0.12, self._SAMPLE)
         nodes = 2**self._DEPTH - 1
         self._features, self._limits, self._leaves = [], [], []
