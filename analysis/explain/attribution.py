@@ -65,7 +65,7 @@ class Scale:
 
     def explained(self, pressure: float) -> float:
         """Return how much of a change this pressure explains, 0 to 1."""
-        decades = -log10(max(self.tail(pressure), 1e-9)) - 0.5
+        decades = -log10(max(self.tail(pressure), 1e-9)) - CONSTANTS.explained_from
         return max(0.0, min(1.0 - CONSTANTS.unexplained_floor, decades)) if pressure > 0 else 0.0
 
 
@@ -95,7 +95,7 @@ class Scales:
         """Return the scale for one line at t.
 
         A unit is the fixed one drawn towards the 98 % point of the effect in quiet times, the more so the more quiet
-        days were seen, and by a factor of 2.5 at most; a quiet day of the line's own weighs as three of the fleet's.
+        days were seen, and by a factor of 2.5 at most; a quiet day of the line's own weighs as ``own_weight`` of the fleet's.
         Weights are learned from the worsenings before that day, each drawn to 1.
         """
         effects, counts = self._quiet.before(line, t)

@@ -146,7 +146,8 @@ def _mean(values: Running, spans: list[Span]) -> float:
 def _high(values: Array, mean: float) -> float:
     """Return the ``busy_quantile`` of the values, drawn to their mean where there are few."""
     k, n = CONSTANTS, len(values)
-    return (n * float(np.quantile(values, k.busy_quantile)) + k.busy_prior * mean) / (n + k.busy_prior) if n else mean
+    high = (n * float(np.quantile(values, k.busy_quantile)) + k.busy_prior * mean) / (n + k.busy_prior) if n else mean
+    return high * (n + k.busy_few) / n if n else mean
 
 
 def _inside(times: Array, spans: list[Span]) -> Array:
@@ -172,7 +173,8 @@ class Usual:
     peaks: dict[str, float]
     """The usual largest number within ``short_hours`` of a day with any: openers, other asks, their sends."""
     busy: dict[str, float]
-    """What its busiest usual days reach: openers, other asks, their sends, deep follow-ups; never under the mean."""
+    """What its busiest usual days reach: openers, other asks, their sends, deep follow-ups, the largest run of sends that
+    asks for one reply; never under the mean."""
     sends_per_day: float
     recipients_per_day: float
     total_per_day: float
@@ -256,6 +258,7 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
         "known": sum(per_day[kind] for kind in ("answer", "touch", "followup")),
         "sends": sends_per_day,
         "deep": per_day["deep"],
+        "run": _mean(history.daily["run"], spans),
     }
     return Usual(
         own=own,

@@ -66,6 +66,7 @@ class Constants:
         0.95, "share", "A day's volume and openers are held against the usual day that this share stays below.", _OWN
     )
     busy_prior: float = _c(3.0, "days", "How far that day is drawn to the mean where few are known.", _OWN)
+    busy_few: float = _c(2.0, "days", "Of n known days, the usual day is taken (n + this) / n times as high.", _OWN)
     short_hours: int = _c(3, "h", "Short window in which bursts are scanned beside the day.", _OWN)
     short_floor: float = _c(0.0, "doublings", "A burst within the short window scores less by this much.", _OWN)
     count_margin: float = _c(1.3, "sd", "Counts are lowered by this many square roots.", _SHEET)
@@ -76,6 +77,10 @@ class Constants:
         "One reply answers at most this many sends of an ask where messages are counted: a loop is not answered.",
         _OWN,
     )
+    loop_worth: float = _c(
+        0.7, "ratio", "A run of sends to one chat counts this much per doubling of the largest usual run.", _OWN
+    )
+    loop_floor: float = _c(0.5, "doublings", "Runs that are longer by this count for nothing.", _OWN)
     volume_replies: tuple[float, float] = _c(
         (0.75, 0.95),
         "ratio",
@@ -93,6 +98,10 @@ class Constants:
     )
     engagement_days: tuple[float, ...] = _c((2.0, 4.0, 7.0), "days", "Windows of the reply deficit.", _SHEET)
     rate_margin: float = _c(1.2, "sd", "Deficits and failures are lowered by this many deviations.", _SHEET)
+    started_worth: float = _c(
+        0.9, "ratio", "Missing replies to what the line began itself (not to its answers) weigh this much.", _OWN
+    )
+    started_margin: float = _c(1.8, "sd", "That deficit is lowered by this many deviations.", _OWN)
     exposure_allowed: float = _c(
         1.8, "ratio", "Asks of a class beyond this ratio of usual belong to volume, not to replies.", _SHEET
     )
@@ -100,6 +109,12 @@ class Constants:
         0.7,
         "ratio",
         "Silence is told as follow-ups where the other sends get at least this part of their replies.",
+        _OWN,
+    )
+    nagging_welcome: tuple[float, ...] = _c(
+        (1.0, 1.2),
+        "ratio",
+        "Deep follow-ups count in full below, and not at all above, this part of the usual replies.",
         _OWN,
     )
     pressure_half_days: float = _c(3.0, "days", "Sends after an opt-out weigh half as much after this long.", _SHEET)
@@ -123,13 +138,14 @@ class Constants:
     unit_quantile: float = _c(0.98, "share", "The point of the quiet times that a unit is drawn to.", _OWN)
     weight_prior: float = _c(12.0, "1/variance", "How firmly a driver's weight is held at 1.", _SHEET)
     weight_least: float = _c(0.3, "ratio", "No driver's weight falls below this.", _SHEET)
-    own_weight: int = _c(3, "ratio", "A line's own quiet time weighs as this many of the fleet's.", _OWN)
+    own_weight: int = _c(10, "ratio", "A line's own quiet time weighs as this many of the fleet's.", _OWN)
     sharpness: float = _c(1.7, "power", "Pressures are raised to this power before they are shared out.", _SHEET)
     quiet_days: float = _c(7.0, "days", "A time this far from any unhealthy spell is quiet.", _SHEET)
     quiet_step_days: int = _c(2, "days", "Quiet times are looked at once in so many days, at noon UTC.", _OWN)
     quiet_back_days: int = _c(60, "days", "Quiet times further back than this do not count.", _OWN)
     quiet_lines: int = _c(50, "lines", "Quiet times are taken from this many lines, longest known first.", _OWN)
     quiet_prior: float = _c(40.0, "quiet times", "Weight of the fixed tail against the quiet times seen.", _OWN)
+    explained_from: float = _c(0.5, "decades", "Pressures less rare than this in quiet times explain nothing.", _OWN)
     tail_decades: float = _c(1.3, "decades per unit", "Fixed tail: how fast large pressures become rare.", _OWN)
     unexplained_floor: float = _c(0.03, "share", "Nothing is ever explained beyond 1 minus this.", _OWN)
 

@@ -161,7 +161,25 @@ def _volume(
             pace = log2(max(sends / max(chats, 1), 1.0) / max(per_chat, 1.0)) if chats else 0.0
             driver = "recipient_spread" if spread >= pace else "send_pace"
             found.x[driver], found.windows[driver] = float(over[best]), _day_around(spans[best], found.t)
+        _loop(found, loops, usual, ends)
     _published_limit(found, history, usual, settings, ends)
+
+
+def _loop(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> None:
+    """Set send_pace where one chat got far more sends in a row than the line's largest usual run: a loop hides in any volume."""
+    k = CONSTANTS
+    w = w.of(w.first >= ends[0] - k.window_hours * HOUR)
+    if not len(w):
+        return
+    size = w.sends - k.loop_replies * w.replied
+    run = np.log2((np.maximum(size, 0) + 5) / (usual.busy["run"] + 5))
+    best = int(np.argmax(run))
+    over = k.loop_worth * float(run[best]) - k.loop_floor
+    if over > found.x["send_pace"]:
+        found.x["send_pace"] = over
+        a = float(w.first[best])
+        stop = min(float(found.t), a + k.window_hours / 2 * HOUR)
+        found.windows["send_pace"] = (stop - k.window_hours * HOUR, stop)
 
 
 def _published_limit(
@@ -234,19 +252,26 @@ def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float
                 allowed = k.exposure_allowed * (usual.per_day[kind] * days + 2) / max(int(of.sum()), 1)
                 weight[of] = min(1.0, allowed)
         weight = np.minimum(weight, np.where(tells, burst, 0.0))
-        expected, answered = float(weight @ w.expected), float(weight @ w.replied)
-        bad = expected - answered
-        var = float(weight @ (w.expected * (1 - w.expected)))
         deep = int((inside & w.deep & ~w.opted_out).sum())
         grown = int((inside & ~w.deep).sum()) / (days * sum(usual.per_day[kind] for kind in KINDS))
         usual_deep = usual.per_day["deep"] * days * min(max(grown, 1.0), 3.0)
         silence = max(0.0, deep - 1.4 * usual_deep - 2) * (1 - min(1.0, blast / 1.2))
-        below = bad + 0.8 * silence - k.rate_margin * sqrt(1.6 * var + 1)
-        x = below / (expected + 0.5 * silence + k.engagement_replies)
-        if x > best:
-            best = x
-            found.windows["engagement"] = (found.t - days * DAY, found.t)
-            found.nagging = 0.8 * silence > bad and answered >= k.nagging_replies * expected
+        ratio = float(weight @ w.replied + k.engaged_replies) / float(weight @ w.expected + k.engaged_replies)
+        low, high = k.nagging_welcome
+        silence *= min(max((high - ratio) / (high - low), 0.0), 1.0)
+        for part, worth, margin in (
+            (weight, 1.0, k.rate_margin),
+            (np.where(w.kind == ANSWER, 0.0, weight), k.started_worth, k.started_margin),
+        ):
+            expected, answered = float(part @ w.expected), float(part @ w.replied)
+            bad = expected - answered
+            var = float(part @ (w.expected * (1 - w.expected)))
+            below = bad + 0.8 * silence - margin * sqrt(1.6 * var + 1)
+            x = worth * below / (expected + 0.5 * silence + k.engagement_replies)
+            if x > best:
+                best = x
+                found.windows["engagement"] = (found.t - days * DAY, found.t)
+                found.nagging = 0.8 * silence > bad and answered >= k.nagging_replies * expected
     found.x["engagement"] = best
 
 

@@ -160,14 +160,16 @@ class LineHistory:
 
     @cached_property
     def daily(self) -> dict[str, Running]:
-        """Numbers on every UTC day between the first ask and the last: openers, other asks, their sends, deep follow-ups."""
+        """Numbers on every UTC day between the first ask and the last: openers, other asks, their sends, deep follow-ups, sends of the largest ask."""
         opens = self.kind == KINDS.index("new")
         masks = {"new": opens, "known": ~opens & ~self.deep, "sends": ~opens, "deep": self.deep}
         if not len(self.first):
-            return dict.fromkeys(masks, Running(np.array([], dtype=np.int64)))
+            return dict.fromkeys([*masks, "run"], Running(np.array([], dtype=np.int64)))
         start, end = int(self.first[0] // DAY), int(self.first[-1] // DAY)
         noon = np.arange(start, end + 1) * DAY + DAY // 2
-        return {
+        largest = np.zeros(len(noon))
+        np.maximum.at(largest, self.first // DAY - start, self.sends)
+        return {"run": Running(noon, largest)} | {
             what: Running(
                 noon,
                 np.bincount(

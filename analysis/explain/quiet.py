@@ -84,7 +84,7 @@ class QuietTimes:
     def before(self, line: str, t: int) -> tuple[Array, Array]:
         """Return quiet times of 60 days up to 7 days before t, of the fleet and of this line: effects, and how much each counts.
 
-        A quiet day of the line's own counts as three of the fleet's.
+        A quiet day of the line's own counts as ``own_weight`` of the fleet's.
         """
         k = CONSTANTS
         last = int((t - k.quiet_days * DAY - DAY // 2) // DAY)
