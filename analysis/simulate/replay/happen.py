@@ -118,8 +118,8 @@ def _growth(line: Line, i: Incident) -> Sessions:
 def _busy(line: Line, i: Incident) -> Sessions:
     count = int(min(1.6, i.size) * 1.3 * line.asks_a_day * (i.stop - i.start) / DAY)
     warm = np.where(line.people.warmth > 0.9, line.people.weight, 0.0) + 1e-9
-    asked = _more(line, i, count, 3.0 if line.role.replies < 0.3 else 1.5, warm)
-    kind = np.where(draw(asked.key, 5) < 0.3, INCOMING, TOUCH)
+    asked = _more(line, i, count, 5.0 if line.role.replies < 0.3 else 2.0, warm)
+    kind = np.where(draw(asked.key, 5) < 0.45, INCOMING, TOUCH)
     return asked.but(kind=kind)
 
 

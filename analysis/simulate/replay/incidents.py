@@ -94,8 +94,8 @@ def plan(
     days = (end - start) / DAY
     free = start + int(min(9.0, 0.3 * days) * DAY)
     planned: list[tuple[str, float]] = []
-    for _ in range(max(1, int(rng.poisson(days / 21)))):
-        planned.append((_dealt(deck, role, rng), float(rng.lognormal(0.0, 0.22)) * strength))
+    for _ in range(max(1, int(rng.poisson(days / 15)))):
+        planned.append((_dealt(deck, role, rng), float(rng.lognormal(0.2, 0.22)) * strength))
     for _ in range(int(rng.poisson(days / 35))):
         kind = _CONFOUNDERS[int(rng.integers(len(_CONFOUNDERS)))]
         if kind == "blip":

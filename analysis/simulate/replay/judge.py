@@ -20,6 +20,8 @@ _LATER = 96
 """Hours within which a cause's removal must delay a change to count as preventing it."""
 _ENOUGH = 6
 """Least delay in hours that makes a cause of it."""
+_EASES = 0.3
+"""Where no single absence prevents a change (two causes, each enough), the one that eases this part of the room is the cause."""
 _SAME = 0.5
 """A second cause of at least this part of the first one's effect may be named as well."""
 
@@ -69,7 +71,7 @@ class Judge:
         extra = {} if self.scorer == "annoyance" else {"seed": self.seed}
         self.score = made[self.scorer](self.lines, self.quiet, **extra)
         every = np.concatenate([self.score(p, life)[72:] for p, life in enumerate(self.quiet)])
-        usual, risk = float(np.median(every)), float(np.quantile(every, 0.9965))
+        usual, risk = float(np.median(every)), float(np.quantile(every, 0.9992))
         self.limits = _Limits(usual, risk, risk + 0.8 * (risk - usual))
         rng = np.random.default_rng([self.seed, 17])
         start, end = min(line.start for line in self.lines), self.lines[0].end
@@ -90,7 +92,7 @@ class Judge:
         u = draw(z, 1)
         y += self.noise * 0.10 * room * leaky(np.sqrt(3) * (2 * u - 1) * np.sqrt(1 - 0.25 ** (1 / 7)), 7)
         if ORGANIC in left:
-            shock = draw(z, 2) < self.noise * 0.0016 / 4
+            shock = draw(z, 2) < self.noise * 0.0012 / 4
             y += leaky(shock * room * (0.7 + 0.8 * draw(z, 3)), 34)
         if VENDOR in left:
             y += (
@@ -149,7 +151,7 @@ def judged(judge: Judge, place: int) -> tuple[Life, list[Change]]:
         at = int(line.start + k * HOUR + jitter[k] * 0.98 * HOUR)
         at -= at % 1000
         if new > previous:
-            spell = _worse(line, life, full, without, int(k), at, previous, new, judge.turn)
+            spell = _worse(line, life, full, without, int(k), at, previous, new, judge)
             changes.append(spell)
         elif spell is not None:
             changes.append(_better(line, spell, at, previous, new))
@@ -166,10 +168,10 @@ def _worse(
     at: int,
     previous: int,
     new: int,
-    turn: tuple[int, int],
+    judge: Judge,
 ) -> Change:
-    """Return a worsening with the cause whose absence delays it most."""
-    found = []
+    """Return a worsening with the cause whose absence delays it most, or where none does, eases the score most."""
+    turn, found, eases = judge.turn, [], []
     for n, run in without.items():
         began = turn[0] if n == VENDOR else life.first_touch.get(n, NEVER) if n >= 0 else line.start
         if n >= 0 and line.incidents and _incident(line, n).kind == "carrier_flag":
@@ -182,7 +184,9 @@ def _worse(
         eased = float((full.y[span] - run.y[span]).mean())
         if delay >= _ENOUGH:
             found.append((delay, eased, n))
-    found.sort(reverse=True)
+        elif eased >= _EASES * judge.limits.room:
+            eases.append((delay, eased, n))
+    found = sorted(found, reverse=True) or sorted(eases, key=lambda item: (item[1], item[2]), reverse=True)
     if not found:
         return Change(at, "health", previous, new, "unexplained", (), "chance", False, None)
     delay, eased, n = found[0]

@@ -79,14 +79,20 @@ class Annoyance:
         waits = _patience(at, said.answer_at[out], 10)
         after = life.stopped_at[chat] < at
         answered = said.answer_at[out] < NEVER
-        sent = 0.12 * cares * np.sqrt(size) * np.where(answered, 0.3, 1.0)
-        ignored = 0.9 * cares * size**0.75 * waits * np.where(said.opener[out], 1.5, 1.0)
+        sent = 0.12 * cares * np.sqrt(size) * np.where(answered, 0.05, 1.0)
+        ignored = (
+            np.where(said.column[out] == 0, 0.9, 0.08)
+            * cares
+            * size**0.75
+            * waits
+            * np.where(said.opener[out], 3.2, 1.0)
+        )
         before = _felt(chat, at, sent + ignored)
         more = 1 + 0.45 * np.minimum(before, 14)
         reports = draw(said.key[out], 31) < np.minimum(0.25, 0.012 * before)
         inflow = hourly(line, at, sent * more) + hourly(line, at + 10 * HOUR, ignored * more)
         inflow += hourly(line, at + 2 * HOUR, 8.0 * reports * reached) + hourly(line, at, 5.0 * after)
-        inflow += hourly(line, at, 0.9 * said.failed[out]) + hourly(line, said.at[said.stop], 4.0)
+        inflow += hourly(line, at, 4.0 * said.failed[out]) + hourly(line, said.at[said.stop], 4.0)
         return leaky(inflow, 36)
 
 

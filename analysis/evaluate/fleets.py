@@ -1,0 +1,66 @@
+"""A family, a hidden scorer and a seed in, one made-up fleet with its truth out: what reasons are tried on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from analysis.errors import UsageError
+from analysis.simulate.frames import Frames
+from analysis.simulate.replay import SCORERS as REPLAY_SCORERS
+from analysis.simulate.replay import replay_frames
+
+FAMILIES: dict[str, tuple[Callable[..., Frames], tuple[str, ...]]] = {
+    "replay": (replay_frames, REPLAY_SCORERS),
+}
+"""By name: what makes a fleet of it, and its hidden scorers."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Which fleet: equal values make equal fleets."""
+
+    family: str
+    scorer: str
+    seed: int
+    lines: int
+    days: int
+    strength: float = 1.0
+    noise: float = 1.0
+
+    def frames(self) -> Frames:
+        """Make it."""
+        make, _ = FAMILIES[self.family]
+        return make(
+            seed=self.seed,
+            lines=self.lines,
+            days=self.days,
+            scorer=self.scorer,
+            strength=self.strength,
+            noise=self.noise,
+        )
+
+
+def fleets(
+    *,
+    seeds: list[int],
+    lines: int,
+    days: int,
+    families: tuple[str, ...] = (),
+    strength: float = 1.0,
+    noise: float = 1.0,
+) -> list[Fleet]:
+    """Return one fleet per seed of every scorer of every family (all where none is named).
+
+    Raises:
+        UsageError: no such family.
+    """
+    unknown = [name for name in families if name not in FAMILIES]
+    if unknown:
+        raise UsageError(f"no fleet family {unknown[0]!r}", where="evaluate", fix=f"choose of {', '.join(FAMILIES)}")
+    return [
+        Fleet(family, scorer, seed, lines, days, strength, noise)
+        for family in families or tuple(FAMILIES)
+        for scorer in FAMILIES[family][1]
+        for seed in seeds
+    ]
