@@ -55,11 +55,10 @@ def cases_of(fleet: Fleet, settings: Settings | None = None) -> pl.DataFrame:
         settings=chosen,
     )
     said = {(e.line, _instant(e.at)): e for e in found if e.kind == "health"}
-    severity = {word: rank for word, rank in SEVERITY.items()}
     truth = [
         row
         for row in frames.truth.filter(pl.col("kind") == "health").sort("line", "at").iter_rows(named=True)
-        if severity[row["new"]] > severity[row["previous"]] and (row["line"], row["at"]) in said
+        if SEVERITY[row["new"]] > SEVERITY[row["previous"]] and (row["line"], row["at"]) in said
     ]
     worse = pl.DataFrame(
         {"line": [r["line"] for r in truth], "at": [r["at"] for r in truth]}, schema={"line": pl.String, "at": INSTANT}

@@ -7,8 +7,8 @@ import numpy as np
 from analysis.simulate.replay.happen import fresh_chats
 from analysis.simulate.replay.incidents import plan
 from analysis.simulate.replay.line import Line, build, rhythm
-from analysis.simulate.replay.profile import DAY, HOUR
 from analysis.simulate.replay.roles import ROLES, ZONES
+from analysis.simulate.shared.draws import DAY, HOUR
 
 _YOUNG = 0.1
 """Share of lines whose life begins inside the span."""

@@ -6,22 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.simulate.replay.incidents import Incident
 from analysis.simulate.replay.line import (
     INCOMING,
     OPEN,
     TOUCH,
     Line,
-    People,
     Sessions,
     office_draws,
     pick,
     sessions,
     together,
 )
-from analysis.simulate.replay.profile import DAY, draw, keys, mixed
-from analysis.simulate.replay.turns import NEVER, Turns, plain_turns
 from analysis.simulate.replay.weather import Weather
+from analysis.simulate.shared.draws import DAY, draw, keys, mixed
+from analysis.simulate.shared.incidents import Incident
+from analysis.simulate.shared.lines import People
+from analysis.simulate.shared.turns import NEVER, Turns, plain_turns
 
 _COLD_SHARE = 0.85
 _COLD_SCALE = 0.06

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from analysis.simulate.replay.profile import DAY, HOUR
 from analysis.simulate.replay.roles import Role
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of incident: what it stands for (contract.md, section 5; empty: a confounder) and how long it lasts."""
-
-    name: str
-    driver: str
-    hours: tuple[float, float]
-    roles: tuple[str, ...] = ()
-    """Only on these; empty: on every kind of line."""
-    slow: bool = False
-    """Its effect grows from nothing: its onset is when the scored state begins to feel it."""
-
+from analysis.simulate.shared.draws import DAY, HOUR
+from analysis.simulate.shared.incidents import Incident, Kind
 
 KINDS = {
     k.name: k
@@ -56,27 +41,6 @@ _BLIP = 0.22
 """Size of a harmless small version."""
 
 
-@dataclass(frozen=True)
-class Incident:
-    """One thing that happens to one line; ``number`` is its place among the line's."""
-
-    number: int
-    kind: str
-    start: int
-    stop: int
-    size: float
-    seed: int
-
-    @property
-    def driver(self) -> str:
-        """The driver it stands for, empty for a confounder."""
-        return KINDS[self.kind].driver
-
-    def inside(self, at: np.ndarray) -> np.ndarray:
-        """Return which instants it covers."""
-        return (at >= self.start) & (at < self.stop)
-
-
 def plan(
     rng: np.random.Generator, role: Role, deck: list[str], *, start: int, end: int, office: np.ndarray, strength: float
 ) -> list[Incident]:
@@ -109,10 +73,15 @@ def plan(
         at = _at_work(at, start, office) + int(rng.integers(HOUR))
         length = int(rng.uniform(*KINDS[kind].hours) * HOUR)
         seed = int(rng.integers(2**62))
-        found.append(Incident(len(found), kind, at, at + length, size, seed))
+        found.append(_incident(len(found), kind, at, at + length, size, seed))
         if kind == "growth":  # more volume and fewer replies at once: the guide's own picture of a spike
-            found.append(Incident(len(found), "collapse", at, at + length, 0.75 * size, seed + 1))
+            found.append(_incident(len(found), "collapse", at, at + length, 0.75 * size, seed + 1))
     return sorted(found, key=lambda i: (i.start, i.number))
+
+
+def _incident(number: int, kind: str, start: int, stop: int, size: float, seed: int) -> Incident:
+    of = KINDS[kind]
+    return Incident(number, kind, start, stop, size, seed, of.driver, of.slow)
 
 
 def _dealt(deck: list[str], role: Role, rng: np.random.Generator) -> str:

@@ -6,33 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.simulate.replay.incidents import Incident
-from analysis.simulate.replay.profile import DAY, HOUR, draw, keys, local_hours, tables
 from analysis.simulate.replay.roles import Role
+from analysis.simulate.replay.tables import tables
+from analysis.simulate.shared.draws import DAY, HOUR, draw, keys, local_hours
+from analysis.simulate.shared.incidents import Incident
+from analysis.simulate.shared.lines import SILENT_WARMTH, People
 
 TOUCH, OPEN, INCOMING, FOLLOW = 0, 1, 2, 3
 """How a conversation begins: with somebody known, with somebody new, from the other side, after an unanswered message."""
-SILENT_WARMTH = 0.03
-
-
-@dataclass(frozen=True)
-class People:
-    """The chats of a line, a row each: those it has, those that will come, and those an incident would bring."""
-
-    created: np.ndarray  # ms; incident chats: when the incident opens them
-    warmth: np.ndarray  # factor on the chance of an answer
-    weight: np.ndarray  # how often the line turns to it
-    cares: np.ndarray  # how much an unanswered message annoys, mean about 1
-    group: np.ndarray
-    sms: np.ndarray
-    stopped_before: np.ndarray  # ms of an opt-out before the first message; else the far future
-    key: np.ndarray
-    old: int  # so many were there before the first message
-
-    @property
-    def silent(self) -> np.ndarray:
-        """Which practically never answer."""
-        return self.warmth <= SILENT_WARMTH
 
 
 @dataclass(frozen=True)
@@ -93,6 +74,11 @@ class Line:
     base: Sessions
     incidents: tuple[Incident, ...]
     fresh: dict[int, np.ndarray]  # chats that an incident (by number) would open
+
+    @property
+    def type_name(self) -> str:
+        """Its role's name."""
+        return self.role.name
 
     @property
     def days(self) -> float:

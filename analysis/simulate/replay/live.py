@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from analysis.simulate.replay.happen import happen, ignored
 from analysis.simulate.replay.line import FOLLOW, INCOMING, OPEN, Line, Sessions, together
-from analysis.simulate.replay.profile import DAY, HOUR, draw, mixed, tables
-from analysis.simulate.replay.turns import NEVER, Turns, joined, plain_turns
+from analysis.simulate.replay.tables import tables
 from analysis.simulate.replay.weather import Weather
+from analysis.simulate.shared.draws import DAY, HOUR, draw, mixed
+from analysis.simulate.shared.turns import NEVER, Life, Turns, joined, plain_turns
 
 _TURNS = 12
 _FOLLOW_DISCOUNT = 0.55
 _NAGS = 7
 _RETURNS = 0.06
 """Share of those who opted out and write again a few days later."""
-
-
-@dataclass(frozen=True)
-class Life:
-    """One life of a line."""
-
-    turns: Turns
-    stopped_at: np.ndarray  # by chat: since when it is opted out
-    returned_at: np.ndarray  # by chat: when its person wrote again after that
-    first_touch: dict[int, int]  # by incident: the first event that it made or changed
 
 
 def live(line: Line, left: frozenset[int]) -> Life:

@@ -5,44 +5,12 @@ Each is fitted on the fleet's own quiet lives (nothing planted), as a vendor wou
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import accumulate
-
 import numpy as np
 
 from analysis.simulate.replay.line import Line
-from analysis.simulate.replay.live import Life
-from analysis.simulate.replay.profile import HOUR, draw
-from analysis.simulate.replay.turns import NEVER
-
-Score = Callable[[int, Life], np.ndarray]
-
-
-def ticks(line: Line) -> int:
-    """Return the number of hours of a line."""
-    return (line.end - line.start) // HOUR
-
-
-def hourly(line: Line, at: np.ndarray, weight: np.ndarray | float = 1.0) -> np.ndarray:
-    """Return the sum of weights by hour of the line; what falls outside is left out."""
-    hour = (at - line.start) // HOUR
-    inside = (hour >= 0) & (hour < ticks(line))
-    weights = np.broadcast_to(weight, at.shape)[inside]
-    return np.bincount(hour[inside], weights=weights, minlength=ticks(line))
-
-
-def leaky(inflow: np.ndarray, half_life: float) -> np.ndarray:
-    """Return a level that leaks with this half-life in hours."""
-    keep = 0.5 ** (1 / half_life)
-    return np.fromiter(
-        accumulate(inflow.tolist(), lambda level, more: keep * level + more), dtype=float, count=len(inflow)
-    )
-
-
-def window(counts: np.ndarray, hours: int) -> np.ndarray:
-    """Return the sum over the last so many hours."""
-    total = np.concatenate([np.zeros(hours), np.cumsum(counts)])
-    return total[hours:] - total[:-hours]
+from analysis.simulate.shared.draws import HOUR, draw
+from analysis.simulate.shared.scores import hourly, hourly_max, leaky, running_max, window
+from analysis.simulate.shared.turns import NEVER, Life
 
 
 def _patience(turns_at: np.ndarray, answer_at: np.ndarray, hours: float) -> np.ndarray:
@@ -175,13 +143,6 @@ class _Seen:
         self.largest = hourly_max(line, out.at, out.size.astype(float))
 
 
-def hourly_max(line: Line, at: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Return the largest value by hour, 0 where there is none."""
-    found = np.zeros(ticks(line))
-    np.maximum.at(found, np.clip((at - line.start) // HOUR, 0, ticks(line) - 1), value)
-    return found
-
-
 def _quiet_since(life: Life, chat: np.ndarray, at: np.ndarray, days: float = 7.0) -> np.ndarray:
     """Return for each send whether its chat said nothing in the week before."""
     said = life.turns
@@ -226,12 +187,12 @@ class Forest:
             [
                 np.maximum(0, window(seen.missed, 72)) / (asks + usual.asks_a_day),
                 window(seen.fresh, 24) / (usual.openers_a_day + 3),
-                np.maximum(0, _running_max(seen.sends, 24) / usual.sends_a_day - 0.2) * (1 - window(seen.answered, 24) / np.maximum(window(seen.asks, 24), 1)),
+                np.maximum(0, running_max(seen.sends, 24) / usual.sends_a_day - 0.2) * (1 - window(seen.answered, 24) / np.maximum(window(seen.asks, 24), 1)),
                 window(seen.failed, 36) / (window(seen.asks, 36) + 0.5 * usual.asks_a_day),
                 (window(seen.after_stop, 96) + 1.2 * window(seen.stops, 48)) / (1 + 0.04 * usual.asks_a_day),
                 np.maximum(0, window(seen.nagged, 96) - 4 * usual.rank_a_day) / usual.asks_a_day,
                 window(seen.cold, 24) / usual.asks_a_day,
-                np.log1p(_running_max(seen.largest, 24)),
+                np.log1p(running_max(seen.largest, 24)),
             ],
             axis=1,
         )  # fmt: skip
@@ -257,8 +218,3 @@ class Forest:
             self._features.append(feature)
             self._limits.append(limit)
             self._leaves.append((mean + label.mean() * 4) / (count + 4))
-
-
-def _running_max(values: np.ndarray, hours: int) -> np.ndarray:
-    padded = np.concatenate([np.zeros(hours - 1), values])
-    return np.lib.stride_tricks.sliding_window_view(padded, hours).max(axis=1)

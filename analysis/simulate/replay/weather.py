@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.simulate.replay.incidents import Incident
 from analysis.simulate.replay.line import Line
-from analysis.simulate.replay.profile import HOUR, draw
-from analysis.simulate.replay.turns import NEVER
+from analysis.simulate.shared.draws import HOUR, draw
+from analysis.simulate.shared.incidents import Incident
+from analysis.simulate.shared.turns import NEVER
 
 _USUAL_FAILURES = 0.004
 _FLAG_FAILURES = 0.9

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from analysis.schema import CHAT_HEALTH, CHATS, INSTANT, MESSAGES
-from analysis.simulate.replay.line import Line
-from analysis.simulate.replay.live import Life
-from analysis.simulate.replay.profile import HOUR, draw, mixed, normal, tables
-from analysis.simulate.replay.weather import Weather
+from analysis.simulate.shared.draws import HOUR, draw, mixed, normal
+from analysis.simulate.shared.lines import MadeLine
+from analysis.simulate.shared.turns import Life
 
 _HEALTHS = ("HEALTHY", "AT_RISK", "CRITICAL", "OPTED_OUT")
 _CODES = np.array(["4001", "4001", "4001", "4002", "4006", "3007"])
@@ -43,20 +43,30 @@ def outages(rng: np.random.Generator, *, start: int, end: int) -> list[Outage]:
     ]
 
 
-def messages(
-    line: Line, place: int, life: Life, left: frozenset[int], lost: list[Outage], end: int, touch: dict[int, int]
-) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Manners:
+    """How single messages of a family go: from draws in [0, 1) to seconds."""
+
+    gap_s: Callable[[np.ndarray], np.ndarray]
+    """Between messages of a turn."""
+    looks_s: Callable[[np.ndarray], np.ndarray]
+    """From delivery to reading."""
+    by_sms: Callable[[np.ndarray], np.ndarray]
+    """Which instants (ms) go by SMS although their chat does not."""
+
+
+def messages(line: MadeLine, place: int, life: Life, manners: Manners, lost: list[Outage], end: int) -> pl.DataFrame:
     """Return MESSAGES of one line, each known by ``end``, without what outages swallowed."""
-    said, folk, t = life.turns, line.people, tables()
+    said, folk = life.turns, line.people
     row = np.repeat(np.arange(len(said.at)), said.size)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(said.size) - said.size, said.size)
     key = mixed(said.key[row] + nth.astype(np.uint64), 3)
-    gap = np.where(said.gap[row] > 0, said.gap[row], (t.at("turn_gap_s", draw(key, 1) * 0.7) * 1000).astype(np.int64))
+    gap = np.where(said.gap[row] > 0, said.gap[row], (manners.gap_s(draw(key, 1)) * 1000).astype(np.int64))
     gap[nth == 0] = 0
     total = np.cumsum(gap)
     at = said.at[row] + total - np.repeat(total[np.cumsum(said.size) - said.size], said.size)
     out, chat = said.outbound[row], said.chat[row]
-    sms = folk.sms[chat] | Weather(line, left).fallback(at, touch)
+    sms = folk.sms[chat] | manners.by_sms(at)
     failed = said.failed[row] & out
     late = draw(key, 2)
     receipt = np.exp(0.6 + 0.9 * normal(key, 4)) * 1000
@@ -69,7 +79,7 @@ def messages(
         & (late < 1 - _NO_RECEIPT / 2)
         & (arrives < end)
     )
-    opened = arrives + (t.at("reply_delay_s", draw(key, 6)) * 400).astype(np.int64)
+    opened = arrives + (manners.looks_s(draw(key, 6)) * 1000).astype(np.int64)
     looked = told & (draw(key, 7) < 0.55) & (opened < end)
     fails_at = at + (1 + 20 * draw(key, 8) ** 3 * 60).astype(np.int64) * 1000
     failing = failed & (fails_at < end)
@@ -107,7 +117,7 @@ def _some(value: np.ndarray, where: np.ndarray, known: np.ndarray) -> pl.Series:
     return pl.Series(kept).set(pl.Series(~where[known]), None)
 
 
-def chats(line: Line, place: int, seen: pl.DataFrame) -> pl.DataFrame:
+def chats(line: MadeLine, place: int, seen: pl.DataFrame) -> pl.DataFrame:
     """Return CHATS of one line: those with a message; half of the lines' owners also know when old ones began."""
     folk = line.people
     used = (
@@ -130,7 +140,7 @@ def chats(line: Line, place: int, seen: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.col(c).cast(dtype) for c, dtype in CHATS.items())
 
 
-def chat_health(line: Line, place: int, life: Life, end: int) -> pl.DataFrame:
+def chat_health(line: MadeLine, place: int, life: Life, end: int) -> pl.DataFrame:
     """Return CHAT_HEALTH of one line: the vendor's own view, from unanswered turns and failures in a row, and opt-outs."""
     said, folk = life.turns, line.people
     order = np.lexsort((said.at, said.chat))
@@ -142,7 +152,7 @@ def chat_health(line: Line, place: int, life: Life, end: int) -> pl.DataFrame:
     last = np.maximum(np.maximum.accumulate(heard) if len(heard) else heard, start[group] - 1 if len(start) else heard)
     sent = np.cumsum(s.outbound)
     streak = sent - np.where(last >= 0, sent[np.maximum(last, 0)], 0)
-    patient = 4 if line.role.name in ("alert", "campaign") else 0
+    patient = 4 if line.type_name in ("alert", "campaign") else 0
     limit = 3 + patient + (draw(folk.key, 970) * 2.2).astype(np.int64)[s.chat]
     state = np.where(streak >= 2 * limit, 2, np.where(streak >= limit, 1, 0)) * s.outbound
     out = (life.stopped_at[s.chat] <= s.at) & (s.at < life.returned_at[s.chat])

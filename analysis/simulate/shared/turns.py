@@ -48,3 +48,13 @@ def plain_turns(chat: np.ndarray, at: np.ndarray, key: np.ndarray, *, outbound: 
         session=zero - 1, column=zero, chat=chat, at=at, outbound=no | outbound, size=zero + 1, gap=zero, failed=no, blocked=no, answered=no,
         answer_at=zero + NEVER, stop=no, opener=no, rank=zero, tag=zero + tag, key=key,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Life:
+    """One life of a line."""
+
+    turns: Turns
+    stopped_at: np.ndarray  # by chat: since when it is opted out
+    returned_at: np.ndarray  # by chat: when its person wrote again after that
+    first_touch: dict[int, int]  # by incident: the first event that it made or changed

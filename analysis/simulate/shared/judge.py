@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from analysis.simulate.replay.incidents import KINDS, Incident
-from analysis.simulate.replay.line import Line
-from analysis.simulate.replay.live import Life, live
-from analysis.simulate.replay.profile import DAY, HOUR, draw, keys
-from analysis.simulate.replay.scorers import Annoyance, Forest, Score, StateSpace, leaky, ticks
-from analysis.simulate.replay.turns import NEVER
+from analysis.simulate.shared.draws import DAY, HOUR, draw, keys
+from analysis.simulate.shared.incidents import Incident
+from analysis.simulate.shared.lines import MadeLine
+from analysis.simulate.shared.scores import Score, leaky, ticks
+from analysis.simulate.shared.turns import NEVER, Life
 
-SCORERS = ("annoyance", "state_space", "forest")
 VENDOR, ORGANIC = -2, -3
 """Causes that are no incident of the line: the vendor changed its scoring, or its score of this line, for reasons of its own."""
 _LATER = 96
@@ -22,6 +22,8 @@ _ENOUGH = 6
 """Least delay in hours that makes a cause of it."""
 _EASES = 0.3
 """Where no single absence prevents a change (two causes, each enough), the one that eases this part of the room is the cause."""
+_POPULATION = 0.9992
+"""Share of the hours of lines to which nothing happens that stay below the limit of AT_RISK."""
 _SAME = 0.5
 """A second cause of at least this part of the first one's effect may be named as well."""
 
@@ -56,28 +58,29 @@ class _Limits:
 class Judge:
     """A hidden vendor for one fleet."""
 
-    lines: list[Line]
+    lines: Sequence[MadeLine]
     quiet: list[Life]
-    scorer: str
+    """Their lives without any incident: the population that limits are set on."""
+    live: Callable[[Any, frozenset[int]], Life]
+    """A line and the incidents left in its life in, that life out."""
+    score: Score
     seed: int
     noise: float
-    score: Score = field(init=False)
+    tightens: bool
+    """The vendor tightens its limits for good, midway; else only for some days, or not at all."""
     limits: _Limits = field(init=False)
     turn: tuple[int, int] = field(init=False)
     """When the vendor's limits are tighter than before."""
 
     def __post_init__(self) -> None:
-        made: dict[str, type] = {"annoyance": Annoyance, "state_space": StateSpace, "forest": Forest}
-        extra = {} if self.scorer == "annoyance" else {"seed": self.seed}
-        self.score = made[self.scorer](self.lines, self.quiet, **extra)
         every = np.concatenate([self.score(p, life)[72:] for p, life in enumerate(self.quiet)])
-        usual, risk = float(np.median(every)), float(np.quantile(every, 0.9992))
+        usual, risk = float(np.median(every)), float(np.quantile(every, _POPULATION))
         self.limits = _Limits(usual, risk, risk + 0.8 * (risk - usual))
         rng = np.random.default_rng([self.seed, 17])
         start, end = min(line.start for line in self.lines), self.lines[0].end
-        if self.scorer == "state_space":  # tightened for good, midway
+        if self.tightens:
             self.turn = (int(start + rng.uniform(0.48, 0.62) * (end - start)), NEVER)
-        elif rng.random() < 0.6:  # a few days of harsher scoring
+        elif rng.random() < 0.6:
             at = int(start + rng.uniform(0.35, 0.9) * (end - start))
             self.turn = (at, at + int(rng.uniform(3, 6) * DAY))
         else:
@@ -95,11 +98,7 @@ class Judge:
             shock = draw(z, 2) < self.noise * 0.0012 / 4
             y += leaky(shock * room * (0.7 + 0.8 * draw(z, 3)), 34)
         if VENDOR in left:
-            y += (
-                (0.24 if self.scorer == "state_space" else 0.4)
-                * room
-                * ((hours >= self.turn[0]) & (hours < self.turn[1]))
-            )
+            y += (0.24 if self.tightens else 0.4) * room * ((hours >= self.turn[0]) & (hours < self.turn[1]))
         for i in line.incidents:
             if i.kind == "carrier_flag" and i.number in left:
                 y += 2.2 * room * ((hours >= i.start + HOUR) & (hours < i.stop + 9 * HOUR))
@@ -133,14 +132,14 @@ def judged(judge: Judge, place: int) -> tuple[Life, list[Change]]:
     """Return what happened on one line and how its health changed, with the truth found by living again without each cause."""
     line = judge.lines[place]
     every = frozenset(i.number for i in line.incidents) | {VENDOR, ORGANIC}
-    life = live(line, every)
+    life = judge.live(line, every)
     y = judge.observed(place, life, every)
     full = _Run(y, judge.states(y))
     moved = np.flatnonzero(np.diff(full.states, prepend=0))
     without: dict[int, _Run] = {}
     if (np.diff(full.states, prepend=0) > 0).any():
         for n in every:
-            other = life if n < 0 else live(line, every - {n})
+            other = life if n < 0 else judge.live(line, every - {n})
             y = judge.observed(place, other, every - {n})
             without[n] = _Run(y, judge.states(y))
     changes: list[Change] = []
@@ -160,7 +159,7 @@ def judged(judge: Judge, place: int) -> tuple[Life, list[Change]]:
 
 
 def _worse(
-    line: Line,
+    line: MadeLine,
     life: Life,
     full: _Run,
     without: dict[int, _Run],
@@ -206,25 +205,25 @@ def _worse(
     )
 
 
-def _incident(line: Line, number: int) -> Incident:
+def _incident(line: MadeLine, number: int) -> Incident:
     return next(i for i in line.incidents if i.number == number)
 
 
-def _named(line: Line, n: int) -> tuple[str, str]:
+def _named(line: MadeLine, n: int) -> tuple[str, str]:
     if n < 0:
         return "unexplained", "vendor_side" if n == VENDOR else "organic"
-    kind = _incident(line, n).kind
-    return KINDS[kind].driver or "unexplained", kind
+    incident = _incident(line, n)
+    return incident.driver or "unexplained", incident.kind
 
 
-def _onset(line: Line, life: Life, full: _Run, other: _Run, n: int, k: int, turn: tuple[int, int]) -> int | None:
+def _onset(line: MadeLine, life: Life, full: _Run, other: _Run, n: int, k: int, turn: tuple[int, int]) -> int | None:
     """Return when the cause began: its first event, or for what grows slowly the hour its effect on the score began to show."""
     if n < 0:
         return turn[0] if n == VENDOR else None
     incident = _incident(line, n)
     if incident.kind == "carrier_flag":
         return incident.start
-    if not KINDS[incident.kind].slow:
+    if not incident.slow:
         return life.first_touch[n]
     effect = full.y[: k + 1] - other.y[: k + 1]
     weak = np.flatnonzero(effect < 0.1 * max(effect[-1], 1e-9))
@@ -232,14 +231,14 @@ def _onset(line: Line, life: Life, full: _Run, other: _Run, n: int, k: int, turn
     return min(max(first, life.first_touch[n]), int(line.start + k * HOUR))
 
 
-def _better(line: Line, spell: Change, at: int, previous: int, new: int) -> Change:
+def _better(line: MadeLine, spell: Change, at: int, previous: int, new: int) -> Change:
     """Return a recovery: its cause is that what made the line worse has ended."""
     stops = [i.stop for i in line.incidents if i.kind == spell.cause and i.start <= at]
     ended = min(max(stops), at) if stops else None
     return Change(at, "health", previous, new, spell.driver, spell.also_ok, spell.cause, spell.planted, ended)
 
 
-def _flags(line: Line) -> list[Change]:
+def _flags(line: MadeLine) -> list[Change]:
     found = []
     for i in line.incidents:
         if i.kind == "carrier_flag":
