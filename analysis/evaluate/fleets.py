@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from analysis.errors import UsageError
+from analysis.simulate.drawn import SCORERS as DRAWN_SCORERS
+from analysis.simulate.drawn import drawn_frames
 from analysis.simulate.frames import Frames
 from analysis.simulate.replay import SCORERS as REPLAY_SCORERS
 from analysis.simulate.replay import replay_frames
 
 FAMILIES: dict[str, tuple[Callable[..., Frames], tuple[str, ...]]] = {
+    "drawn": (drawn_frames, DRAWN_SCORERS),
     "replay": (replay_frames, REPLAY_SCORERS),
 }
 """By name: what makes a fleet of it, and its hidden scorers."""
