@@ -243,7 +243,7 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     fleet_failed = pooled.failed + max(
         (pooled.silent.get(s, 0.0) for s in history.services if receipts.get(s, False)), default=0.0
     )
-    # in its first week every chat only looks known: openers are counted from then on
+    # in its first week every chat only looks known, and no silence is long yet: openers and late follow-ups are counted from then on
     late = [(max(a, history.first_at + settings.young_line_days * DAY), b) for a, b in spans]
     late = [(a, b) for a, b in late if b > a]
     days_new = sum(b - a for a, b in late) / DAY
@@ -251,7 +251,8 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     per_day = {
         kind: (history.counts[kind].count(spans) + 0.5) / (days + 0.5) for kind in (*KINDS, "deep", "recipients")
     }
-    per_day["new"] = (history.counts["new"].count(late) + 0.5) / (days_new + 0.5)
+    for kind in ("new", "deep"):
+        per_day[kind] = (history.counts[kind].count(late) + 0.5) / (days_new + 0.5)
     sends_per_day = (history.messages.total(spans) + 0.5) / (days + 0.5)
     means = {
         "new": per_day["new"],
@@ -275,7 +276,7 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
             for what, running in history.peaks.items()
         },
         busy={
-            what: max(mean, _high(history.daily[what].within(late if what == "new" else spans), mean))
+            what: max(mean, _high(history.daily[what].within(late if what in ("new", "deep") else spans), mean))
             for what, mean in means.items()
         },
         sends_per_day=sends_per_day,

@@ -31,6 +31,9 @@ class Constants:
     deep_streak: int = _c(
         2, "asks", "A follow-up after this many unanswered asks in a row is deep: the third turn or later.", _CONTRACT
     )
+    streak_days: float = _c(
+        7.0, "days", "Unanswered asks further back than this do not make a follow-up deep: history may begin anywhere.", _OWN
+    )
     answer_hours: float = _c(24.0, "h", "An ask this soon after an inbound message answers it.", _SHEET)
     followup_hours: float = _c(72.0, "h", "An ask this soon after an unanswered one is a follow-up.", _SHEET)
     settle_seconds: float = _c(

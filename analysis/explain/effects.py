@@ -256,6 +256,7 @@ def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float
         grown = int((inside & ~w.deep).sum()) / (days * sum(usual.per_day[kind] for kind in KINDS))
         usual_deep = usual.per_day["deep"] * days * min(max(grown, 1.0), 3.0)
         silence = max(0.0, deep - 1.4 * usual_deep - 2) * (1 - min(1.0, blast / 1.2))
+        silence *= usual.days_new >= k.least_usual_days
         ratio = float(weight @ w.replied + k.engaged_replies) / float(weight @ w.expected + k.engaged_replies)
         low, high = k.nagging_welcome
         silence *= min(max((high - ratio) / (high - low), 0.0), 1.0)

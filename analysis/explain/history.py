@@ -108,7 +108,8 @@ class LineHistory:
         services = asks["service"].unique().sort()
         self.services: list[str] = services.to_list()
         self.service = np.searchsorted(services.to_numpy().astype(str), asks["service"].to_numpy().astype(str))
-        self.deep = (self.kind == KINDS.index("followup")) & (self.streak >= CONSTANTS.deep_streak)
+        self.recent = _recent(self.chat, self.first, self.streak)
+        self.deep = (self.kind == KINDS.index("followup")) & (self.recent >= CONSTANTS.deep_streak)
         outbound = rows.filter("outbound")
         self.send_at = np.sort(outbound["at"].to_numpy())
         self.inbound_at = np.sort(rows.filter(pl.col("outbound").not_())["at"].to_numpy())
@@ -249,6 +250,22 @@ class LineHistory:
     def after_opt_out_times(self) -> list[int]:
         """When they went out."""
         return [int(at) for at in self.out_at]
+
+
+def _recent(chat: Array, first: Array, streak: Array) -> Array:
+    """Return how many unanswered asks in a row came before each within ``streak_days``.
+
+    A whole streak grows with the history that is loaded; this does not, so that a young export and an old one look alike.
+    """
+    order = np.lexsort((first, chat))
+    run = np.cumsum(streak[order] == 0)
+    base = int(first.min()) if len(first) else 0
+    key = run * (1 << 42) + (first[order] - base)
+    reach = int(CONSTANTS.streak_days * DAY)
+    begin = np.searchsorted(key, np.maximum(key - reach, run * (1 << 42)))
+    found = np.empty(len(first), dtype=np.int64)
+    found[order] = np.arange(len(first)) - begin
+    return found
 
 
 def _rows(frame: pl.DataFrame) -> list[Row]:
