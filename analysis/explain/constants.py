@@ -64,7 +64,9 @@ class Constants:
 
     window_hours: float = _c(24.0, "h", "Window in which volume, openers and failures are scanned.", _SHEET)
     scan_step_hours: float = _c(3.0, "h", "Step of the scan.", _SHEET)
-    scan_back_hours: float = _c(57.0, "h", "The last scanned window ends this long before the change.", _SHEET)
+    scan_back_hours: float = _c(120.0, "h", "The last scanned window ends this long before the change.", _OWN)
+    fade_hours: float = _c(72.0, "h", "A burst or failures weigh half as much this long after their first day.", _OWN)
+    failure_hours: tuple[float, ...] = _c((3.0, 8.0, 24.0), "h", "Windows in which failures are scanned.", _OWN)
     busy_quantile: float = _c(
         0.95, "share", "A day's volume and openers are held against the usual day that this share stays below.", _OWN
     )

@@ -87,6 +87,12 @@ def _days(ends: Sequence[float]) -> list[tuple[float, float]]:
     return [(end, CONSTANTS.window_hours) for end in ends]
 
 
+def _faded(t: int, stops: Array) -> Array:
+    """Return how much a window that ended then still weighs at t: all of it for a day, then half as much every ``fade_hours``."""
+    k = CONSTANTS
+    return np.asarray(0.5 ** (np.maximum(0.0, (t - stops) / HOUR - k.window_hours) / k.fade_hours))
+
+
 def _short_ends(t: int, ends: Sequence[float]) -> Array:
     """Return an end an hour from the first day scanned up to t: the short window slides in steps of an hour."""
     return t - np.arange(0, t - min(ends) + DAY - CONSTANTS.short_hours * HOUR, HOUR)
@@ -151,6 +157,7 @@ def _volume(
         v_m = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.busy["sends"], usual.peaks["sends"]) + 5))
         over = np.maximum(v * _unanswered(asks.engaged), v_m * _unanswered(messages.engaged)) - k.volume_floor
         over -= np.where(long, 0.0, k.short_floor)
+        over *= _faded(found.t, np.array([end for end, _ in spans]))
         best = int(np.argmax(over))
         if over[best] > 0:
             a, b = spans[best][0] - spans[best][1] * HOUR, spans[best][0]
@@ -168,13 +175,13 @@ def _volume(
 def _loop(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> None:
     """Set send_pace where one chat got far more sends in a row than the line's largest usual run: a loop hides in any volume."""
     k = CONSTANTS
-    w = w.of(w.first >= ends[0] - k.window_hours * HOUR)
+    w = w.of(w.first >= ends[-1] - k.window_hours * HOUR)
     if not len(w):
         return
     size = w.sends - k.loop_replies * w.replied
     run = np.log2((np.maximum(size, 0) + 5) / (usual.busy["run"] + 5))
-    best = int(np.argmax(run))
-    over = k.loop_worth * float(run[best]) - k.loop_floor
+    best = int(np.argmax(run * _faded(found.t, w.first)))
+    over = (k.loop_worth * float(run[best]) - k.loop_floor) * float(_faded(found.t, w.first[best]))
     if over > found.x["send_pace"]:
         found.x["send_pace"] = over
         a = float(w.first[best])
@@ -213,6 +220,7 @@ def _new(found: Effects, w: Window, usual: Usual, settings: Settings, ends: Sequ
         over = v * np.clip(1.3 - 0.5 * scan.engaged, 0.4, 1.1) - k.new_floor - np.where(long, 0.0, k.short_floor)
     else:
         over = k.unit_new * np.log2(np.maximum(scan.n, 1) / settings.ref_new_per_day)
+    over = over * _faded(found.t, np.array([end for end, _ in spans]))
     best = int(np.argmax(over))
     if over[best] > 0:
         found.x["new_conversations"] = float(over[best])
@@ -298,16 +306,22 @@ def _deliverability(found: Effects, w: Window, usual: Usual, ends: Sequence[floa
     found.x["deliverability"] = 0.0
     if not judged.undelivered.any():
         return
-    n, bad = (
-        _Scan(judged, np.ones(len(judged)), _days(ends)).n,
-        _Scan(judged, judged.undelivered.astype(float), _days(ends)).n,
-    )
+    spans = [(end, hours) for hours in k.failure_hours for end in _failure_ends(found.t, ends, hours)]
+    stops, hours = np.asarray(spans, dtype=float).T
+    n, bad = _Scan(judged, np.ones(len(judged)), spans).n, _Scan(judged, judged.undelivered.astype(float), spans).n
     share = bad / np.maximum(n, 1)
     over = (bad - usual.failed * n - k.rate_margin * np.sqrt(bad * (1 - share) + 0.5)) / (n + 4)
+    over *= _faded(found.t, stops)
     best = int(np.argmax(over))
     if over[best] > 0:
         found.x["deliverability"] = float(over[best])
-        found.windows["deliverability"] = (ends[best] - k.window_hours * HOUR, ends[best])
+        found.windows["deliverability"] = (stops[best] - hours[best] * HOUR, stops[best])
+
+
+def _failure_ends(t: int, ends: Sequence[float], hours: float) -> Array:
+    """Return the ends of windows of this length from the first day scanned up to t."""
+    step = min(CONSTANTS.scan_step_hours, hours / 2) * HOUR
+    return t - np.arange(0, t - min(ends) + 1, step)
 
 
 def _opt_outs(found: Effects, history: LineHistory, usual: Usual, since: float) -> None:
