@@ -53,7 +53,7 @@ def after_recovery(case: Case) -> list[dict[str, str]]:
 
 
 def _effect(driver: str, case: Case, scale: Scale) -> str:
-    z = scale.z(case.effects.x)
+    z = scale.z(case.effects)
     pressure = sum(z.values())
     if driver == "flagged" or pressure <= 0:
         return "The vendor lifts a flag after at least 24 h; this model has no figure for it."

@@ -220,11 +220,12 @@ def _kind(settings: Settings) -> pl.Expr:
     young = pl.col("first") - pl.col("line_first") <= settings.young_line_days * DAY
     fresh = pl.col("first") - pl.col("created") <= settings.new_chat_grace_hours * HOUR
     unknown = pl.col("before").is_null() & pl.col("last_in").is_null()
+    looks_new = young.not_() & _creation_is_told(unknown, fresh).not_()
     answers = pl.col("last_in").is_not_null() & (pl.col("before").is_null() | (pl.col("last_in") > pl.col("before")))
     soon = pl.col("first") - pl.col("last_in") <= CONSTANTS.answer_hours * HOUR
     again = pl.col("first") - pl.col("before") <= CONSTANTS.followup_hours * HOUR
     return (
-        pl.when(unknown & pl.when(pl.col("created").is_not_null()).then(fresh).otherwise(young.not_()))
+        pl.when(unknown & pl.when(pl.col("created").is_not_null()).then(fresh).otherwise(looks_new))
         .then(place["new"])
         .when(unknown)
         .then(place["touch"])
@@ -234,6 +235,20 @@ def _kind(settings: Settings) -> pl.Expr:
         .then(place["followup"])
         .otherwise(place["touch"])
     )
+
+
+def _creation_is_told(first: pl.Expr, fresh: pl.Expr) -> pl.Expr:
+    """Say whether the vendor tells when chats of this line are created, as far as its earlier first sends show.
+
+    Where it told of ``created_asks`` creations, the last within ``created_days``, a chat without one is from before the export:
+    it only looks new.
+    """
+    k = CONSTANTS
+    told = first & fresh.fill_null(False)
+    before = (told.cast(pl.Int32).cum_sum() - told.cast(pl.Int32)).over("line", order_by="first")
+    last = pl.when(told).then("first").shift().forward_fill().over("line", order_by="first")
+    lately = (pl.col("first") - last <= k.created_days * DAY).fill_null(False)
+    return (before >= k.created_asks) & lately
 
 
 def _receipts_here(least: int, share: float) -> pl.Expr:

@@ -256,7 +256,7 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     sends_per_day = (history.messages.total(spans) + 0.5) / (days + 0.5)
     means = {
         "new": per_day["new"],
-        "known": sum(per_day[kind] for kind in ("answer", "touch", "followup")),
+        "known": per_day["answer"] + per_day["touch"],
         "sends": sends_per_day,
         "deep": per_day["deep"],
         "run": _mean(history.daily["run"], spans),

@@ -16,6 +16,7 @@ _SHEET = "shared method sheet, 2.5 (a starting point, tuned on one simulator)"
 _SHEET_4B = "shared method sheet, 4b (what held on a second simulator)"
 _CONTRACT = "definition of unanswered_turns (third turn or later); the sheet has 3"
 _VENDOR = "vendor's volume_spike: far above the line's normal while few recipients reply"
+_FITTED = "fitted on six hidden scorers of two made-up families (linehealth evaluate --fit)"
 _OWN = "own choice, checked on planted causes (tests/explain)"
 
 
@@ -32,7 +33,10 @@ class Constants:
         2, "asks", "A follow-up after this many unanswered asks in a row is deep: the third turn or later.", _CONTRACT
     )
     streak_days: float = _c(
-        7.0, "days", "Unanswered asks further back than this do not make a follow-up deep: history may begin anywhere.", _OWN
+        7.0,
+        "days",
+        "Unanswered asks further back than this do not make a follow-up deep: history may begin anywhere.",
+        _OWN,
     )
     answer_hours: float = _c(24.0, "h", "An ask this soon after an inbound message answers it.", _SHEET)
     followup_hours: float = _c(72.0, "h", "An ask this soon after an unanswered one is a follow-up.", _SHEET)
@@ -52,6 +56,8 @@ class Constants:
         0.5, "share", "Receipts are usual in a chat where this share of its asks had one.", _OWN
     )
 
+    created_asks: int = _c(10, "chats", "So many creations told show that the vendor tells of them.", _OWN)
+    created_days: float = _c(7.0, "days", "The last of them not longer ago than this.", _OWN)
     reply_prior: float = _c(20.0, "asks", "Weight of the fleet's reply rate in a line's own.", _SHEET)
     fail_prior: float = _c(60.0, "asks", "Weight of the fleet's share of undelivered asks in a line's own.", _SHEET)
     fail_default: float = _c(0.01, "share", "Undelivered share before the fleet has shown any.", _OWN)
@@ -82,6 +88,9 @@ class Constants:
         "One reply answers at most this many sends of an ask where messages are counted: a loop is not answered.",
         _OWN,
     )
+    loop_sends: int = _c(
+        4, "sends", "An ask of so many sends counts as volume, whatever its class: it may be a loop.", _OWN
+    )
     loop_worth: float = _c(
         0.7, "ratio", "A run of sends to one chat counts this much per doubling of the largest usual run.", _OWN
     )
@@ -102,11 +111,12 @@ class Constants:
         4.0, "replies", "Missing replies are measured against the expected ones and this many more.", _OWN
     )
     engagement_days: tuple[float, ...] = _c((2.0, 4.0, 7.0), "days", "Windows of the reply deficit.", _SHEET)
-    rate_margin: float = _c(1.2, "sd", "Deficits and failures are lowered by this many deviations.", _SHEET)
+    rate_margin: float = _c(1.2, "sd", "Failures are lowered by this many deviations.", _SHEET)
+    reply_margin: float = _c(0.7, "sd", "The deficit of replies is lowered by this many deviations.", _OWN)
     started_worth: float = _c(
         0.9, "ratio", "Missing replies to what the line began itself (not to its answers) weigh this much.", _OWN
     )
-    started_margin: float = _c(1.8, "sd", "That deficit is lowered by this many deviations.", _OWN)
+    started_margin: float = _c(1.0, "sd", "That deficit is lowered by this many deviations.", _OWN)
     exposure_allowed: float = _c(
         1.8, "ratio", "Asks of a class beyond this ratio of usual belong to volume, not to replies.", _SHEET
     )
@@ -117,11 +127,12 @@ class Constants:
         _OWN,
     )
     nagging_welcome: tuple[float, ...] = _c(
-        (1.0, 1.2),
+        (0.6, 1.1),
         "ratio",
-        "Deep follow-ups count in full below, and not at all above, this part of the usual replies.",
+        "Deep follow-ups count in full below, and not at all above, this part of the replies that follow-ups usually get.",
         _OWN,
     )
+    amount_half_days: float = _c(1.5, "days", "What went wrong counts half as much in amounts after this long.", _OWN)
     pressure_half_days: float = _c(3.0, "days", "Sends after an opt-out weigh half as much after this long.", _SHEET)
     wave_weight: float = _c(0.25, "sends", "One opt-out beyond usual weighs as this many sends after one.", _OWN)
     flag_hours: float = _c(48.0, "h", "A carrier's flag this long before a change is its cause.", _SHEET)
@@ -131,27 +142,35 @@ class Constants:
     )
 
     unit_engagement: float = _c(
-        0.35, "effect", "Share of the expected replies missing that is one unit of pressure.", _OWN
+        1.0, "effect", "Share of the expected replies missing that is one unit of pressure.", _FITTED
     )
-    unit_volume: float = _c(0.75, "effect", "Volume effect of one unit.", _SHEET)
-    unit_new: float = _c(0.9, "effect", "New-conversation effect of one unit.", _SHEET)
-    unit_opt_outs: float = _c(0.7, "effect", "Opt-out effect of one unit.", _SHEET_4B)
-    unit_deliverability: float = _c(0.07, "effect", "Failure effect of one unit.", _SHEET_4B)
+    unit_follow_ups: float = _c(
+        1.7, "effect", "Late follow-ups above the busy day that are one unit of pressure.", _FITTED
+    )
+    unit_spread: float = _c(0.5, "effect", "Effect of recipients that is one unit.", _FITTED)
+    unit_pace: float = _c(1.85, "effect", "Effect of pace that is one unit.", _FITTED)
+    unit_new: float = _c(0.5, "effect", "New-conversation effect of one unit.", _FITTED)
+    unit_opt_outs: float = _c(1.0, "effect", "Opt-out effect of one unit.", _FITTED)
+    unit_deliverability: float = _c(0.25, "effect", "Failure effect of one unit.", _FITTED)
     unit_repeated: float = _c(0.35, "effect", "Repeated-content effect of one unit.", _OWN)
-    unit_reach: float = _c(1.7, "ratio", "Quiet times may move a unit by at most this factor.", _OWN)
-    unit_prior: float = _c(50.0, "quiet times", "Weight of the fixed units against quiet times.", _OWN)
-    unit_quantile: float = _c(0.98, "share", "The point of the quiet times that a unit is drawn to.", _OWN)
+    unit_seen: float = _c(
+        0.6, "ratio", "Part of what an effect reaches in quiet times that is added to its unit.", _FITTED
+    )
+    unit_prior: float = _c(50.0, "quiet times", "So many quiet times count half.", _OWN)
+    unit_quantile: float = _c(0.95, "share", "The point of the quiet times that is meant.", _OWN)
+    amount_power: float = _c(0.75, "power", "How much more pressure more of the same makes.", _FITTED)
+    amount_floor: float = _c(0.1, "days", "Amount that any effect has at least.", _OWN)
+    ordinary: float = _c(0.1, "units", "Pressure of a worsening without a cause, in units of an effect.", _FITTED)
+    ordinary_quantile: float = _c(0.9, "share", "The point of quiet pressures that counts as ordinary.", _OWN)
+    ordinary_seen: float = _c(0.0, "ratio", "Part of it that is added.", _FITTED)
     weight_prior: float = _c(12.0, "1/variance", "How firmly a driver's weight is held at 1.", _SHEET)
     weight_least: float = _c(0.3, "ratio", "No driver's weight falls below this.", _SHEET)
     own_weight: int = _c(10, "ratio", "A line's own quiet time weighs as this many of the fleet's.", _OWN)
-    sharpness: float = _c(1.7, "power", "Pressures are raised to this power before they are shared out.", _SHEET)
+    sharpness: float = _c(0.85, "power", "Pressures are raised to this power before they are shared out.", _FITTED)
     quiet_days: float = _c(7.0, "days", "A time this far from any unhealthy spell is quiet.", _SHEET)
     quiet_step_days: int = _c(2, "days", "Quiet times are looked at once in so many days, at noon UTC.", _OWN)
     quiet_back_days: int = _c(60, "days", "Quiet times further back than this do not count.", _OWN)
     quiet_lines: int = _c(50, "lines", "Quiet times are taken from this many lines, longest known first.", _OWN)
-    quiet_prior: float = _c(40.0, "quiet times", "Weight of the fixed tail against the quiet times seen.", _OWN)
-    explained_from: float = _c(0.5, "decades", "Pressures less rare than this in quiet times explain nothing.", _OWN)
-    tail_decades: float = _c(1.3, "decades per unit", "Fixed tail: how fast large pressures become rare.", _OWN)
     unexplained_floor: float = _c(0.03, "share", "Nothing is ever explained beyond 1 minus this.", _OWN)
 
     onset_days_counts: float = _c(4.0, "days", "How far back the start of a burst is looked for.", _OWN)

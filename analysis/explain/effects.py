@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import log, log2, sqrt
+from math import hypot, log, log2, sqrt
 
 import numpy as np
 
+from analysis.explain.amounts import amounts_of, unwelcome
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
 from analysis.explain.history import Array, LineHistory, Span, Troubles
@@ -26,6 +27,7 @@ class Effects:
     sends_week: int = 0
     asks_week: int = 0
     nagging: bool = False
+    amount: dict[str, float] = field(default_factory=dict)
     limit: str = ""
     """Which published limit a burst is above, where that is what counts ("new" or "messages")."""
 
@@ -71,6 +73,8 @@ def effects_at(
     _deliverability(found, window, usual, ends)
     _opt_outs(found, history, usual, t - (DAY if fresh else 7 * DAY))
     _repeated(found, history, usual)
+    if usual.own and len(window):
+        found.amount = amounts_of(window, history, usual, kept_in_bursts(found, window, usual))
     since = troubles.flagged_since(t) if flags else None
     found.x["flagged"] = 1.0 if since is not None else 0.0
     if since is not None:
@@ -117,6 +121,7 @@ class _Scan:
         expected, came = over(weights * asks.expected), over(np.minimum(weights, k.loop_replies) * asks.replied)
         self.engaged = (came + k.engaged_prior * k.engaged_replies) / (expected + k.engaged_replies)
         """The answered share of the replies expected by now; drawn to ``engaged_prior`` while few are expected."""
+        self.rate = over(asks.replied.astype(float)) / np.maximum(over(asks.share), 1.0)
 
 
 def _unanswered(engaged: Array) -> Array:
@@ -126,14 +131,13 @@ def _unanswered(engaged: Array) -> Array:
 
 
 def in_volume(s: Seen) -> bool:
-    """Say whether an ask's messages count as volume: not an opener (unless a loop), not a late follow-up, not opted out."""
-    return (s.kind != "new" or s.sends > 3) and (not s.deep or s.sends > 3) and not s.opted_out
+    """Say whether an ask's messages count as volume: it answers or takes up a known chat again; a loop always counts."""
+    return (s.kind not in ("new", "followup") or s.sends >= CONSTANTS.loop_sends) and not s.opted_out
 
 
 def counts_as_volume(w: Window) -> Array:
     """Say the same of every ask of a window."""
-    loop = w.sends > 3
-    return ((w.kind != NEW) | loop) & (~w.deep | loop) & ~w.opted_out
+    return ((w.kind != NEW) & (w.kind != FOLLOWUP) | (w.sends >= CONSTANTS.loop_sends)) & ~w.opted_out
 
 
 def _volume(
@@ -147,7 +151,7 @@ def _volume(
     k = CONSTANTS
     found.x["recipient_spread"] = found.x["send_pace"] = 0.0
     if usual.own and len(w):
-        kept, loops = w.of((w.kind != NEW) & ~w.deep & ~w.opted_out), w.of(counts_as_volume(w))
+        kept, loops = w.of((w.kind != NEW) & (w.kind != FOLLOWUP) & ~w.opted_out), w.of(counts_as_volume(w))
         spans = [(end, k.window_hours) for end in ends] + [(end, k.short_hours) for end in _short_ends(found.t, ends)]
         long = np.array([hours == k.window_hours for _, hours in spans])
         asks, messages = _Scan(kept, np.ones(len(kept)), spans), _Scan(loops, loops.sends.astype(float), spans)
@@ -198,7 +202,7 @@ def _published_limit(
     totals = np.searchsorted(times, stops, side="right") - np.searchsorted(times, stops - length, side="right")
     best, limit = int(np.argmax(totals)), settings.ref_messages_per_day
     if totals[best] > limit and totals[best] > 1.3 * usual.total_per_day:
-        over = k.unit_volume * (1 + log2(totals[best] / limit))
+        over = k.unit_pace * (1 + log2(totals[best] / limit))
         if over > found.x["send_pace"]:
             found.x["send_pace"], found.limit = over, "messages"
             found.windows["send_pace"] = (ends[best] - length, ends[best])
@@ -247,8 +251,7 @@ def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float
     found.x["engagement"] = 0.0
     if not usual.own or not len(w):
         return
-    blast = max(found.x["recipient_spread"], found.x["send_pace"])
-    burst = _kept_in_bursts(found, w, usual)
+    burst, begun = kept_in_bursts(found, w, usual), ("new", "answer", "touch")
     best = 0.0
     for days in lengths:
         inside = w.first >= found.t - days * DAY
@@ -261,15 +264,12 @@ def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float
                 weight[of] = min(1.0, allowed)
         weight = np.minimum(weight, np.where(tells, burst, 0.0))
         deep = int((inside & w.deep & ~w.opted_out).sum())
-        grown = int((inside & ~w.deep).sum()) / (days * sum(usual.per_day[kind] for kind in KINDS))
+        grown = int((inside & (w.kind != FOLLOWUP)).sum()) / (days * sum(usual.per_day[kind] for kind in begun))
         usual_deep = usual.per_day["deep"] * days * min(max(grown, 1.0), 3.0)
-        silence = max(0.0, deep - 1.4 * usual_deep - 2) * (1 - min(1.0, blast / 1.2))
+        silence = max(0.0, deep - 1.4 * usual_deep - 2) * unwelcome(w, inside & w.deep & ~w.opted_out, usual)
         silence *= usual.days_new >= k.least_usual_days
-        ratio = float(weight @ w.replied + k.engaged_replies) / float(weight @ w.expected + k.engaged_replies)
-        low, high = k.nagging_welcome
-        silence *= min(max((high - ratio) / (high - low), 0.0), 1.0)
         for part, worth, margin in (
-            (weight, 1.0, k.rate_margin),
+            (weight, 1.0, k.reply_margin),
             (np.where(w.kind == ANSWER, 0.0, weight), k.started_worth, k.started_margin),
         ):
             expected, answered = float(part @ w.expected), float(part @ w.replied)
@@ -281,10 +281,26 @@ def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float
                 best = x
                 found.windows["engagement"] = (found.t - days * DAY, found.t)
                 found.nagging = 0.8 * silence > bad and answered >= k.nagging_replies * expected
-    found.x["engagement"] = best
+    ends = _ends(found.t) if len(lengths) > 1 else [found.t]
+    again = _follow_ups(found, w, usual, ends) * k.unit_engagement / k.unit_follow_ups
+    found.nagging = found.nagging or again > best
+    found.x["engagement"] = hypot(best, again)
 
 
-def _kept_in_bursts(found: Effects, w: Window, usual: Usual) -> Array:
+def _follow_ups(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> float:
+    """Return how far late follow-ups into silence are above the line's busy days, in doublings, the less the more of them are answered."""
+    k = CONSTANTS
+    deep = w.of(w.deep & ~w.opted_out)
+    if not len(deep) or usual.days_new < k.least_usual_days:
+        return 0.0
+    scan = _Scan(deep, np.ones(len(deep)), _days(ends))
+    low = scan.n - k.count_margin * np.sqrt(scan.n)
+    over = np.log2((np.maximum(low, 0) + 5) / (usual.busy["deep"] + 5)) * (1 - np.minimum(1.0, scan.rate)) - 0.1
+    over *= _faded(found.t, np.asarray(ends, dtype=float))
+    return max(0.0, float(over.max()))
+
+
+def kept_in_bursts(found: Effects, w: Window, usual: Usual) -> Array:
     """Return the weight of each ask's missing reply: below 1 within a day of volume or of openers far beyond usual."""
     kinds = {"new_conversations": (NEW,), "recipient_spread": (TOUCH, FOLLOWUP), "send_pace": (TOUCH, FOLLOWUP)}
     weight = np.ones(len(w))

@@ -110,6 +110,8 @@ class LineHistory:
         self.service = np.searchsorted(services.to_numpy().astype(str), asks["service"].to_numpy().astype(str))
         self.recent = _recent(self.chat, self.first, self.streak)
         self.deep = (self.kind == KINDS.index("followup")) & (self.recent >= CONSTANTS.deep_streak)
+        self.begun = (self.kind != KINDS.index("new")) & (self.kind != KINDS.index("followup"))
+        self.volume = self.begun | (self.sends >= CONSTANTS.loop_sends)
         outbound = rows.filter("outbound")
         self.send_at = np.sort(outbound["at"].to_numpy())
         self.inbound_at = np.sort(rows.filter(pl.col("outbound").not_())["at"].to_numpy())
@@ -140,12 +142,11 @@ class LineHistory:
     @cached_property
     def peaks(self) -> dict[str, Running]:
         """The largest number within ``short_hours`` on every UTC day with any: of openers, of other asks, and of their sends."""
-        opens = self.kind == KINDS.index("new")
         ones = np.ones(len(self.first))
         return {
-            "new": self._daily_peak(opens, ones),
-            "known": self._daily_peak(~opens & ~self.deep, ones),
-            "sends": self._daily_peak(~opens, self.sends),
+            "new": self._daily_peak(self.kind == KINDS.index("new"), ones),
+            "known": self._daily_peak(self.begun, ones),
+            "sends": self._daily_peak(self.volume, self.sends),
         }
 
     def _daily_peak(self, mask: Array, weights: Array) -> Running:
@@ -163,7 +164,7 @@ class LineHistory:
     def daily(self) -> dict[str, Running]:
         """Numbers on every UTC day between the first ask and the last: openers, other asks, their sends, deep follow-ups, sends of the largest ask."""
         opens = self.kind == KINDS.index("new")
-        masks = {"new": opens, "known": ~opens & ~self.deep, "sends": ~opens, "deep": self.deep}
+        masks = {"new": opens, "known": self.begun, "sends": self.volume, "deep": self.deep}
         if not len(self.first):
             return dict.fromkeys([*masks, "run"], Running(np.array([], dtype=np.int64)))
         start, end = int(self.first[0] // DAY), int(self.first[-1] // DAY)
@@ -204,8 +205,8 @@ class LineHistory:
 
     @cached_property
     def messages(self) -> Running:
-        """Sends of asks that do not open a chat, dated by their ask."""
-        return self._where(self.kind != KINDS.index("new"), self.sends)
+        """Sends of asks that count as volume, dated by their ask."""
+        return self._where(self.volume, self.sends)
 
     @cached_property
     def totals(self) -> Running:

@@ -11,7 +11,7 @@ from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.effects import Effects, counts_as_volume, top_fingerprint
 from analysis.explain.history import Array, LineHistory
-from analysis.explain.window import NEW, Window, window_of
+from analysis.explain.window import FOLLOWUP, NEW, Window, window_of
 
 _BIN = HOUR // 2
 _LEAST_EXPECTED = 0.005
@@ -62,8 +62,8 @@ def onset_of(driver: str, effects: Effects, history: LineHistory, usual: Usual) 
     if driver == "new_conversations":
         wanted, per_day = w.kind == NEW, usual.per_day["new"]
     elif driver == "recipient_spread":
-        wanted = (w.kind != NEW) & ~w.deep & ~w.opted_out
-        per_day = sum(usual.per_day[kind] for kind in ("answer", "touch", "followup"))
+        wanted = (w.kind != NEW) & (w.kind != FOLLOWUP) & ~w.opted_out
+        per_day = usual.per_day["answer"] + usual.per_day["touch"]
     elif driver == "send_pace":
         wanted, per_day = counts_as_volume(w), usual.sends_per_day
     elif slow:

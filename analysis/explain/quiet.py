@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.explain.baseline import Fleet, usual_of
 from analysis.explain.constants import CONSTANTS, DAY
-from analysis.explain.effects import effects_at
+from analysis.explain.effects import Effects, effects_at
 from analysis.explain.history import Array, LineHistory, Troubles
 from analysis.settings import Settings
 
@@ -24,9 +24,12 @@ SCALED = (
 """The drivers that have an effect of their own size, in the order of every vector of effects; a flag has none."""
 
 
-def vector(x: dict[str, float]) -> Array:
-    """Return the effects of SCALED, in its order."""
-    return np.array([x.get(driver, 0.0) for driver in SCALED])
+WIDTH = 2 * len(SCALED)
+
+
+def vector(effects: Effects) -> Array:
+    """Return the effects of SCALED, in its order, then their amounts."""
+    return np.array([of.get(driver, 0.0) for of in (effects.x, effects.amount) for driver in SCALED])
 
 
 class QuietTimes:
@@ -67,8 +70,8 @@ class QuietTimes:
                 usual = usual_of(history, troubles, self._fleet, t, settings)
                 if usual.own:
                     days.append(day)
-                    found.append(vector(effects_at(history, troubles, usual, t, settings, flags=False).x))
-            self._points[line] = np.array(days, dtype=int), np.array(found).reshape(-1, len(SCALED))
+                    found.append(vector(effects_at(history, troubles, usual, t, settings, flags=False)))
+            self._points[line] = np.array(days, dtype=int), np.array(found).reshape(-1, WIDTH)
         return self._points[line]
 
     def _of_pool(self) -> tuple[Array, Array, Array]:
@@ -77,7 +80,7 @@ class QuietTimes:
             parts = [self._of_line(line) for line in self._pool]
             owner = np.repeat(np.arange(len(parts)), [len(days) for days, _ in parts])
             days = np.concatenate([days for days, _ in parts]) if parts else np.array([], dtype=int)
-            found = np.concatenate([x for _, x in parts]) if parts else np.zeros((0, len(SCALED)))
+            found = np.concatenate([x for _, x in parts]) if parts else np.zeros((0, WIDTH))
             self._shared = owner, days, found
         return self._shared
 

@@ -88,7 +88,7 @@ def explain(
         for change in changes
         if change.line in known and known[change.line].first_at <= change.at
     }
-    told = [(c.at, case.effects.x) for c, case in cases.items() if c.worsening and tells(case)]
+    told = [(c.at, case.effects) for c, case in cases.items() if c.worsening and tells(case)]
     scales = Scales(quiet, told)
     shares = {c: rounded(shares_of(case.effects, scales.at(c.line, c.at))) for c, case in cases.items() if c.worsening}
     unexplained = [(c.at, c.line, dict(of)["unexplained"]) for c, of in shares.items()]
@@ -307,7 +307,7 @@ def _driver(name: str, share: float, figures: Figures | None, case: Case, scale:
 
 
 def _unexplained_figures(effects: Effects, scale: Scale) -> Figures:
-    pressure = sum(scale.z(effects.x).values())
+    pressure = sum(scale.z(effects).values())
     return {
         "observed": round(pressure, 3),
         "quiet_share": round(scale.tail(pressure), 4),
