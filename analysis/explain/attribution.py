@@ -11,7 +11,7 @@ from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.effects import Effects
 from analysis.explain.history import Array
 from analysis.explain.quiet import SCALED, WIDTH, QuietTimes, vector
-from analysis.explain.weights import fitted
+from analysis.explain.weights import learned
 
 UNITS = {
     "engagement": CONSTANTS.unit_engagement,
@@ -99,7 +99,7 @@ class Scales:
 
         A unit is the fixed one plus what the effect reaches in quiet times (95 % point), the more so the more of them
         were seen; a quiet day of the line's own weighs as ``own_weight`` of the fleet's.
-        Weights are learned from the worsenings before that day, each drawn to 1.
+        Weights are learned from the worsenings before that day, where these teach any.
         """
         found, counts = self._quiet.before(line, t)
         units, weights = units_of(found, counts), self._learned(t)
@@ -111,9 +111,8 @@ class Scales:
             worse = self._worse[self._times < day * DAY]
             found, counts = self._quiet.before("", day * DAY)
             units, even = units_of(found, counts), np.ones(len(SCALED))
-            self._weights[day] = fitted(
-                np.log1p(pressures(worse, units, even)), np.log1p(pressures(found, units, even))
-            )
+            log = (np.log1p(pressures(of, units, even)) for of in (worse, found))
+            self._weights[day] = learned(*log)
         return self._weights[day]
 
 

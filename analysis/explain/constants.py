@@ -88,6 +88,12 @@ class Constants:
         "One reply answers at most this many sends of an ask where messages are counted: a loop is not answered.",
         _OWN,
     )
+    pace_lasts: float = _c(
+        0.7,
+        "share",
+        "Volume of which the busiest day has less than this is pace; else it is recipients in a short window.",
+        _OWN,
+    )
     loop_sends: int = _c(
         4, "sends", "An ask of so many sends counts as volume, whatever its class: it may be a loop.", _OWN
     )
@@ -132,6 +138,7 @@ class Constants:
         "Deep follow-ups count in full below, and not at all above, this part of the replies that follow-ups usually get.",
         _OWN,
     )
+    follow_ups_grow: float = _c(5.0, "ratio", "Late follow-ups grow with a line's other asks, up to this.", _OWN)
     amount_half_days: float = _c(1.5, "days", "What went wrong counts half as much in amounts after this long.", _OWN)
     pressure_half_days: float = _c(3.0, "days", "Sends after an opt-out weigh half as much after this long.", _SHEET)
     wave_weight: float = _c(0.25, "sends", "One opt-out beyond usual weighs as this many sends after one.", _OWN)
@@ -142,31 +149,32 @@ class Constants:
     )
 
     unit_engagement: float = _c(
-        1.0, "effect", "Share of the expected replies missing that is one unit of pressure.", _FITTED
+        0.7, "effect", "Share of the expected replies missing that is one unit of pressure.", _FITTED
     )
     unit_follow_ups: float = _c(
-        1.7, "effect", "Late follow-ups above the busy day that are one unit of pressure.", _FITTED
+        1.2, "effect", "Late follow-ups above the busy day that are one unit of pressure.", _FITTED
     )
-    unit_spread: float = _c(0.5, "effect", "Effect of recipients that is one unit.", _FITTED)
-    unit_pace: float = _c(1.85, "effect", "Effect of pace that is one unit.", _FITTED)
-    unit_new: float = _c(0.5, "effect", "New-conversation effect of one unit.", _FITTED)
+    unit_spread: float = _c(0.7, "effect", "Effect of recipients that is one unit.", _FITTED)
+    unit_pace: float = _c(3.0, "effect", "Effect of pace that is one unit.", _FITTED)
+    unit_new: float = _c(0.47, "effect", "New-conversation effect of one unit.", _FITTED)
     unit_opt_outs: float = _c(1.0, "effect", "Opt-out effect of one unit.", _FITTED)
-    unit_deliverability: float = _c(0.25, "effect", "Failure effect of one unit.", _FITTED)
+    unit_deliverability: float = _c(0.27, "effect", "Failure effect of one unit.", _FITTED)
     unit_repeated: float = _c(0.35, "effect", "Repeated-content effect of one unit.", _OWN)
     unit_seen: float = _c(
-        0.6, "ratio", "Part of what an effect reaches in quiet times that is added to its unit.", _FITTED
+        0.75, "ratio", "Part of what an effect reaches in quiet times that is added to its unit.", _FITTED
     )
     unit_prior: float = _c(50.0, "quiet times", "So many quiet times count half.", _OWN)
     unit_quantile: float = _c(0.95, "share", "The point of the quiet times that is meant.", _OWN)
-    amount_power: float = _c(0.75, "power", "How much more pressure more of the same makes.", _FITTED)
+    amount_power: float = _c(0.45, "power", "How much more pressure more of the same makes.", _FITTED)
     amount_floor: float = _c(0.1, "days", "Amount that any effect has at least.", _OWN)
-    ordinary: float = _c(0.1, "units", "Pressure of a worsening without a cause, in units of an effect.", _FITTED)
+    ordinary: float = _c(0.105, "units", "Pressure of a worsening without a cause, in units of an effect.", _FITTED)
     ordinary_quantile: float = _c(0.9, "share", "The point of quiet pressures that counts as ordinary.", _OWN)
     ordinary_seen: float = _c(0.0, "ratio", "Part of it that is added.", _FITTED)
-    weight_prior: float = _c(12.0, "1/variance", "How firmly a driver's weight is held at 1.", _SHEET)
+    weight_prior: float = _c(150.0, "1/variance", "How firmly a driver's weight is held at 1.", _OWN)
+    weight_worsenings: int = _c(60, "worsenings", "From this many on a fleet's own worsenings may teach weights.", _OWN)
     weight_least: float = _c(0.3, "ratio", "No driver's weight falls below this.", _SHEET)
     own_weight: int = _c(10, "ratio", "A line's own quiet time weighs as this many of the fleet's.", _OWN)
-    sharpness: float = _c(0.85, "power", "Pressures are raised to this power before they are shared out.", _FITTED)
+    sharpness: float = _c(1.25, "power", "Pressures are raised to this power before they are shared out.", _FITTED)
     quiet_days: float = _c(7.0, "days", "A time this far from any unhealthy spell is quiet.", _SHEET)
     quiet_step_days: int = _c(2, "days", "Quiet times are looked at once in so many days, at noon UTC.", _OWN)
     quiet_back_days: int = _c(60, "days", "Quiet times further back than this do not count.", _OWN)
@@ -192,7 +200,7 @@ class Constants:
     least_asks_shown: int = _c(10, "asks", "Fewer asks since a fall began: its whole window is shown instead.", _OWN)
     confidence_unexplained: float = _c(0.6, "probability", "Highest stated where nothing explains a change.", _OWN)
     confidence_no_data: float = _c(0.3, "probability", "Stated where there is not enough data to say.", _OWN)
-    confidence_most: float = _c(0.92, "probability", "Highest stated for any cause.", _OWN)
+    confidence_most: float = _c(0.97, "probability", "Highest stated for any cause.", _OWN)
     confidence_prior: float = _c(15.0, "asks", "Data worth this many asks pulls confidence to .3.", _OWN)
 
 

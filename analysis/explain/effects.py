@@ -170,10 +170,20 @@ def _volume(
             per_chat = usual.sends_per_day / usual.recipients_per_day
             spread = log2((chats + 3) / (usual.recipients_per_day + 3))
             pace = log2(max(sends / max(chats, 1), 1.0) / max(per_chat, 1.0)) if chats else 0.0
-            driver = "recipient_spread" if spread >= pace else "send_pace"
-            found.x[driver], found.windows[driver] = float(over[best]), _day_around(spans[best], found.t)
+            lasts = spread >= pace and _goes_on(kept, usual, b, found.t)
+            driver = "recipient_spread" if spread >= pace and not lasts else "send_pace"
+            found.x[driver] = float(over[best]) * (k.unit_pace / k.unit_spread if lasts else 1.0)
+            found.windows[driver] = _day_around(spans[best], found.t)
         _loop(found, loops, usual, ends)
     _published_limit(found, history, usual, settings, ends)
+
+
+def _goes_on(w: Window, usual: Usual, end: float, t: int) -> bool:
+    """Say whether volume above the busy day lasts for more than a day: then it is pace, not many recipients in a short window."""
+    k = CONSTANTS
+    days = [end + i * DAY for i in range(-int(k.scan_back_hours // 24), int((t - end) // DAY) + 1)]
+    over = np.maximum(0.0, _Scan(w, np.ones(len(w)), _days(days)).n - usual.busy["known"])
+    return bool(over.sum() > 0 and over.max() < k.pace_lasts * over.sum())
 
 
 def _loop(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> None:
@@ -288,14 +298,17 @@ def _engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float
 
 
 def _follow_ups(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> float:
-    """Return how far late follow-ups into silence are above the line's busy days, in doublings, the less the more of them are answered."""
+    """Return how far late follow-ups into silence are above the line's busy days, in doublings, the less the more of them are answered; as many more are usual as the line has grown."""
     k = CONSTANTS
     deep = w.of(w.deep & ~w.opted_out)
     if not len(deep) or usual.days_new < k.least_usual_days:
         return 0.0
     scan = _Scan(deep, np.ones(len(deep)), _days(ends))
+    begun = w.of((w.kind != FOLLOWUP) & ~w.opted_out)
+    known = sum(usual.per_day[kind] for kind in ("new", "answer", "touch"))
+    grown = np.clip(_Scan(begun, np.ones(len(begun)), _days(ends)).n / (known + 3), 1.0, k.follow_ups_grow)
     low = scan.n - k.count_margin * np.sqrt(scan.n)
-    over = np.log2((np.maximum(low, 0) + 5) / (usual.busy["deep"] + 5)) * (1 - np.minimum(1.0, scan.rate)) - 0.1
+    over = np.log2((np.maximum(low, 0) + 5) / (grown * usual.busy["deep"] + 5)) * (1 - np.minimum(1.0, scan.rate)) - 0.1
     over *= _faded(found.t, np.asarray(ends, dtype=float))
     return max(0.0, float(over.max()))
 

@@ -10,22 +10,41 @@ from analysis.explain.history import Array
 _STEPS = 25
 
 
+def learned(worse: Array, quiet: Array) -> Array:
+    """Return the weights of the drivers as this fleet's own worsenings teach them, or 1 for all where they teach nothing.
+
+    Args:
+        worse: log pressures at worsenings, one a row, in order of time.
+        quiet: log pressures in quiet times, one a row.
+
+    Returns:
+        Fitted weights where there are at least ``weight_worsenings``, and where weights fitted on the first two thirds of them
+        tell the last third from quiet times better than equal weights do. Otherwise 1: a fleet too small, or a vendor
+        whose reasons do not show, keeps the fixed scale.
+    """
+    k, n = CONSTANTS, worse.shape[1]
+    if len(worse) < k.weight_worsenings or not len(quiet):
+        return np.ones(n)
+    cut = 2 * len(worse) // 3
+    tried, even = fitted(worse[:cut], quiet), np.ones(n)
+    if _told(worse[cut:], quiet, tried) <= _told(worse[cut:], quiet, even):
+        return even
+    return fitted(worse, quiet)
+
+
 def fitted(worse: Array, quiet: Array) -> Array:
     """Return a weight per column by a logistic regression with a normal prior of mean 1 on every weight.
 
     Args:
-        worse: pressures at worsenings, one a row.
-        quiet: pressures in quiet times, one a row.
+        worse: log pressures at worsenings, one a row.
+        quiet: log pressures in quiet times, one a row.
 
     Returns:
-        Weights of at least ``weight_least``; all 1 where either side is empty, and near 1 where there are few: the prior
-        counts as much as ``weight_prior`` says. Newton's method on a concave likelihood. Source: method sheet, 2.6.
+        Weights of at least ``weight_least``; near 1 where there are few: the prior counts as much as ``weight_prior`` says.
+        Newton's method on a concave likelihood. Source: method sheet, 2.6.
     """
     k, n = CONSTANTS, worse.shape[1]
-    if not len(worse) or not len(quiet):
-        return np.ones(n)
-    x = np.hstack((np.ones((len(worse) + len(quiet), 1)), np.vstack((worse, quiet))))
-    y = np.concatenate((np.ones(len(worse)), np.zeros(len(quiet))))
+    x, y = _stacked(worse, quiet)
     prior = np.diag([1e-3, *[k.weight_prior] * n])
     mean = np.concatenate(([0.0], np.ones(n)))
     beta = mean.copy()
@@ -38,3 +57,15 @@ def fitted(worse: Array, quiet: Array) -> Array:
         if np.abs(step).max() < 1e-6:
             break
     return np.maximum(beta[1:], k.weight_least)
+
+
+def _stacked(worse: Array, quiet: Array) -> tuple[Array, Array]:
+    x = np.hstack((np.ones((len(worse) + len(quiet), 1)), np.vstack((worse, quiet))))
+    return x, np.concatenate((np.ones(len(worse)), np.zeros(len(quiet))))
+
+
+def _told(worse: Array, quiet: Array, weights: Array) -> float:
+    """Return the share of pairs (worsening, quiet time) in which the worsening has the larger weighted pressure."""
+    a, b = worse @ weights, np.sort(quiet @ weights)
+    below = (np.searchsorted(b, a, side="left") + np.searchsorted(b, a, side="right")) / 2
+    return float(below.mean() / len(b))

@@ -75,7 +75,7 @@ def plan(
         seed = int(rng.integers(2**62))
         found.append(_incident(len(found), kind, at, at + length, size, seed))
         if kind == "growth":  # more volume and fewer replies at once: the guide's own picture of a spike
-            found.append(_incident(len(found), "collapse", at, at + length, 0.75 * size, seed + 1))
+            found.append(_incident(len(found), "collapse", at, at + length, 0.4 * size, seed + 1))
     return sorted(found, key=lambda i: (i.start, i.number))
 
 

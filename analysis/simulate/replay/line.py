@@ -114,7 +114,7 @@ def rhythm(role: Role, zone: str, start: int, end: int, rng: np.random.Generator
         noise[d] = t.day_memory * noise[d - 1] + np.sqrt(1 - t.day_memory**2) * noise[d]
     factor = t.at("day_factor", _normal_share(noise)) ** role.bursty
     shape = shape * factor[np.arange(len(local)) // 24]
-    return shape / shape.sum() * (len(local) / 24), work | (~role.office & (hour >= 9) & (hour < 21))
+    return shape / shape.sum() * (len(local) / 24), work | ((hour >= 9) & (hour < 21) & (not role.office))
 
 
 def _normal_share(z: np.ndarray) -> np.ndarray:
