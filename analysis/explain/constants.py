@@ -183,6 +183,8 @@ class Constants:
 
     onset_days_counts: float = _c(4.0, "days", "How far back the start of a burst is looked for.", _OWN)
     onset_days_rates: float = _c(10.0, "days", "How far back the start of a fall or of failures is looked for.", _OWN)
+    onset_days_audience: float = _c(14.0, "days", "How far back the start of writing to chats that do not answer is looked for.", _OWN)
+    audience_answers: float = _c(0.85, "ratio", "A colder audience began a fall where the other chats still give this part of their replies.", _OWN)
     onset_excess: float = _c(1.6, "ratio", "A burst is counted against this ratio of usual.", _SHEET)
     onset_reply_ratio: float = _c(0.4, "ratio", "A fall in replies is looked for as this ratio of usual.", _SHEET)
     onset_fail_rate: float = _c(0.12, "share", "Failures are looked for at this rate at least.", _SHEET)

@@ -209,6 +209,13 @@ class LineHistory:
         return self._where(self.volume, self.sends)
 
     @cached_property
+    def begun_to(self) -> list[Running]:
+        """Asks that the line began in known chats, by how many in a row their chat had left unanswered (RECORDS)."""
+        begun = (self.kind == KINDS.index("touch")) | (self.kind == KINDS.index("followup"))
+        record = record_of(self.streak)
+        return [self._where(begun & (record == i)) for i in range(len(RECORDS))]
+
+    @cached_property
     def totals(self) -> Running:
         """All messages, either way."""
         return Running(np.sort(np.concatenate((self.send_at, self.inbound_at))))
@@ -251,6 +258,15 @@ class LineHistory:
     def after_opt_out_times(self) -> list[int]:
         """When they went out."""
         return [int(at) for at in self.out_at]
+
+
+RECORDS = (0, 1, 2, 4)
+"""A chat's record by the unanswered asks in a row before one: none, one, two or three, four or more."""
+
+
+def record_of(streak: Array) -> Array:
+    """Return the place in RECORDS for each streak."""
+    return np.searchsorted(RECORDS, streak, side="right") - 1
 
 
 def _recent(chat: Array, first: Array, streak: Array) -> Array:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import log
+from math import log, sqrt
 
 import numpy as np
 
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.effects import Effects, counts_as_volume, top_fingerprint
-from analysis.explain.history import Array, LineHistory
-from analysis.explain.window import FOLLOWUP, NEW, Window, window_of
+from analysis.explain.history import Array, LineHistory, record_of
+from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window, window_of
 
 _BIN = HOUR // 2
 _LEAST_EXPECTED = 0.005
@@ -26,6 +26,8 @@ class Onset:
     last: int | None = None
     earliest: int | None = None
     latest: int | None = None
+    clearness: float = 0.0
+    """Log likelihood of this beginning against none."""
 
 
 _UNKNOWN = Onset()
@@ -55,7 +57,10 @@ def onset_of(driver: str, effects: Effects, history: LineHistory, usual: Usual) 
     if driver == "deliverability":
         return _failures(window_of(history, usual, t - k.onset_days_rates * DAY, t), usual)
     if driver == "engagement" and not effects.nagging:
-        return _fall(window_of(history, usual, t - k.onset_days_rates * DAY, t))
+        w = window_of(history, usual, t - k.onset_days_audience * DAY, t)
+        late = w.of(w.first >= t - k.onset_days_rates * DAY)
+        fall = max(_fall(late), _fall(late.of(late.kind != ANSWER)), key=lambda onset: onset.clearness)
+        return _clearer(fall, _colder(w, history, usual), w)
     slow = driver == "engagement"
     days = k.onset_days_rates if slow else k.onset_days_counts
     w = window_of(history, usual, t - days * DAY, t)
@@ -67,7 +72,8 @@ def onset_of(driver: str, effects: Effects, history: LineHistory, usual: Usual) 
     elif driver == "send_pace":
         wanted, per_day = counts_as_volume(w), usual.sends_per_day
     elif slow:
-        wanted, per_day = w.deep & ~w.opted_out, usual.per_day["deep"]
+        wanted = (w.kind == FOLLOWUP) & ~w.opted_out
+        per_day = usual.per_day["followup"] + usual.per_day["deep"]
     else:
         return _UNKNOWN
     weights = w.sends[wanted].astype(float) if driver == "send_pace" else np.ones(int(wanted.sum()))
@@ -129,6 +135,49 @@ def _fall(w: Window) -> Onset:
     return replace(start, last=int(asks.first.max()))
 
 
+def _clearer(fall: Onset, colder: Onset, w: Window) -> Onset:
+    """Return the beginning of writing to chats that do not answer, where the others go on answering; else of fewer replies.
+
+    Chats fall silent when replies fall, too: a colder audience is a cause only where the chats that had answered still do.
+    """
+    k = CONSTANTS
+    if colder.began is None or colder.clearness < max(fall.clearness, k.onset_likelihood):
+        return fall
+    warm = (w.first >= (fall.began or colder.began)) & (w.streak < k.deep_streak) & w.measured
+    expected = float(w.expected[warm].sum())
+    still = float(w.replied[warm].sum()) >= k.audience_answers * expected - sqrt(expected)
+    return colder if still else fall
+
+
+def _colder(w: Window, history: LineHistory, usual: Usual) -> Onset:
+    """Return the start from which the asks in known chats likeliest go to chats with a worse record of answering.
+
+    A single change of shares over RECORDS: log likelihood of the shares since a start against the usual ones; the shares
+    are estimated from the start found, twice.
+    """
+    asks = w.of(((w.kind == TOUCH) | (w.kind == FOLLOWUP)) & ~w.opted_out)
+    counts = np.array([running.count(usual.spans) for running in history.begun_to], dtype=float)
+    if len(asks) < CONSTANTS.least_asks_shown or counts.sum() < CONSTANTS.least_usual_asks:
+        return _UNKNOWN
+    record, found = record_of(asks.streak), _UNKNOWN
+    before = (counts + 1) / (counts.sum() + len(counts))
+    after = before * np.linspace(0.5, 1.5, len(before))
+    for _ in range(3):
+        gain = np.log(after / after.sum() / before)[record]
+        total = np.cumsum(gain[::-1])[::-1]
+        total[1:][asks.first[1:] == asks.first[:-1]] = -np.inf
+        best = int(np.argmax(total))
+        if total[best] <= 0:
+            return found
+        near = np.flatnonzero(total >= total[best] - CONSTANTS.onset_likelihood)
+        times = asks.first
+        found = Onset(int(times[best]), int(times[-1]), int(times[near[0]]), int(times[near[-1]]), float(total[best]))
+        seen = np.bincount(record[best:], minlength=len(before))
+        after = seen + 5 * before
+    worse = float(after @ np.arange(len(after)) / after.sum()) > float(before @ np.arange(len(before)))
+    return found if worse else _UNKNOWN
+
+
 def _likeliest(asks: Window, ratio: float, sign: float) -> Onset | None:
     """Return the start from which "ratio of the expected replies" beats "as expected" most (sign -1: the reverse)."""
     if not len(asks):
@@ -141,7 +190,8 @@ def _likeliest(asks: Window, ratio: float, sign: float) -> Onset | None:
     if total[best] <= 0:
         return None
     near = np.flatnonzero(total >= total[best] - CONSTANTS.onset_likelihood)
-    return Onset(int(asks.first[best]), None, int(asks.first[near[0]]), int(asks.first[near[-1]]))
+    times = asks.first
+    return Onset(int(times[best]), None, int(times[near[0]]), int(times[near[-1]]), float(total[best]))
 
 
 def replies_back(history: LineHistory, usual: Usual, since: int, t: int) -> int | None:
