@@ -172,9 +172,13 @@ def rounded(shares: dict[str, float]) -> list[tuple[str, float]]:
 
 
 def confidence_of(shares: list[tuple[str, float]], asks: int) -> float:
-    """Return the stated probability that the first driver is the main cause: its share, shrunk where data is thin."""
-    weight = asks / (asks + CONSTANTS.confidence_prior)
-    if shares[0][0] == "flagged":
-        weight = 1.0
-    most = CONSTANTS.confidence_unexplained if shares[0][0] == "unexplained" else CONSTANTS.confidence_most
-    return round(min(most, weight * shares[0][1] + (1 - weight) * CONSTANTS.confidence_no_data), 3)
+    """Return the stated probability that the first driver is the main cause: its share, shrunk where data is thin.
+
+    Shares are fitted as probabilities (METHOD.md); a carrier's flag is a report of the vendor itself.
+    """
+    k, (first, share) = CONSTANTS, shares[0]
+    if first == "flagged":
+        return k.confidence_flag
+    weight = asks / (asks + k.confidence_prior)
+    most = k.confidence_unexplained if first == "unexplained" else k.confidence_most
+    return round(min(most, weight * share + (1 - weight) * k.confidence_no_data), 3)

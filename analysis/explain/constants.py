@@ -200,9 +200,10 @@ class Constants:
     drift_likelihood: float = _c(5.0, "log likelihood", "At least this much less likely by chance.", _OWN)
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
     least_asks_shown: int = _c(10, "asks", "Fewer asks since a fall began: its whole window is shown instead.", _OWN)
-    confidence_unexplained: float = _c(0.6, "probability", "Highest stated where nothing explains a change.", _OWN)
+    confidence_unexplained: float = _c(0.8, "probability", "Highest stated where nothing explains a change.", _OWN)
     confidence_no_data: float = _c(0.3, "probability", "Stated where there is not enough data to say.", _OWN)
     confidence_most: float = _c(0.97, "probability", "Highest stated for any cause.", _OWN)
+    confidence_flag: float = _c(0.95, "probability", "Stated for a carrier's flag.", _OWN)
     confidence_prior: float = _c(15.0, "asks", "Data worth this many asks pulls confidence to .3.", _OWN)
 
 

@@ -77,7 +77,8 @@ def onset_of(driver: str, effects: Effects, history: LineHistory, usual: Usual) 
     else:
         return _UNKNOWN
     weights = w.sends[wanted].astype(float) if driver == "send_pace" else np.ones(int(wanted.sum()))
-    return _burst(w.first[wanted], weights, rhythm(history, usual), per_day, t - days * DAY, t)
+    found = _burst(w.first[wanted], weights, rhythm(history, usual), per_day, t - days * DAY, t)
+    return replace(found, began=found.earliest) if slow else found
 
 
 def _point(at: int, last: int | None = None) -> Onset:
