@@ -156,7 +156,7 @@ def eased_shares(then: Effects, now: Effects, scale: Scale, *, flag_lifted: bool
     eased = {driver: max(0.0, before[driver] - after[driver]) for driver in before}
     pressure = sum(before.values())
     part = sum(eased.values()) / pressure if pressure else 0.0
-    return _shared(eased, scale.ordinary(), flagged=flag_lifted, part=min(1.0, part))
+    return _shared(eased, scale.ordinary(), flagged=flag_lifted, part=min(1.0, CONSTANTS.eased_enough * part))
 
 
 def rounded(shares: dict[str, float]) -> list[tuple[str, float]]:

@@ -74,7 +74,8 @@ def effects_at(
     _opt_outs(found, history, usual, t - (DAY if fresh else 7 * DAY))
     _repeated(found, history, usual)
     if usual.own and len(window):
-        found.amount = amounts_of(window, history, usual, kept_in_bursts(found, window, usual))
+        lately = window.first > t - (2 if fresh else 7) * DAY
+        found.amount = amounts_of(window.of(lately), history, usual, kept_in_bursts(found, window, usual)[lately])
     since = troubles.flagged_since(t) if flags else None
     found.x["flagged"] = 1.0 if since is not None else 0.0
     if since is not None:

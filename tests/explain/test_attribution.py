@@ -3,16 +3,19 @@
 import numpy as np
 import pytest
 
-from analysis.explain.attribution import UNITS, Scale, confidence_of, rounded, shares_of
+from analysis.explain.attribution import UNITS, Scale, confidence_of, rounded, shares_of, units_of
 from analysis.explain.constants import CONSTANTS
 from analysis.explain.effects import Effects
+from analysis.explain.quiet import vector
 
 FIXED = Scale()
 
 
-def of(**units):
-    """Effects in multiples of each driver's unit."""
-    return Effects(0, {d: n * UNITS[d] if d in UNITS else n for d, n in units.items()})
+def of(days=1.0, **units):
+    """Effects in multiples of each driver's unit, with so many usual days of each."""
+    return Effects(
+        0, {d: n * UNITS[d] if d in UNITS else n for d, n in units.items()}, amount=dict.fromkeys(units, days)
+    )
 
 
 @pytest.mark.parametrize(
@@ -26,17 +29,30 @@ def test_shares_add_up_before_rounding_and_after(effects):
 
 
 def test_more_pressure_leaves_less_unexplained():
-    left = [shares_of(of(engagement=n), FIXED)["unexplained"] for n in (0, 0.3, 0.6, 1, 2)]
+    left = [shares_of(of(engagement=n), FIXED)["unexplained"] for n in (0, 0.03, 0.1, 0.3, 1, 3)]
     assert left == sorted(left, reverse=True)
     assert left[0] == 1
+    assert left[1] > 0.5 > left[3]
     assert left[-1] == pytest.approx(CONSTANTS.unexplained_floor)
 
 
-def test_pressure_that_quiet_times_also_show_explains_little():
-    often = Scale(quiet=np.array([1.2] * 20 + [0.0] * 80), counts=np.ones(100))
-    never = Scale(quiet=np.zeros(100), counts=np.ones(100))
-    effects = of(engagement=1.1)
-    assert shares_of(effects, often)["unexplained"] > 0.6 > 0.1 > shares_of(effects, never)["unexplained"]
+def test_more_of_the_same_leaves_less_unexplained():
+    left = [shares_of(of(days, engagement=0.1), FIXED)["unexplained"] for days in (0, 0.3, 1, 3)]
+    assert left == sorted(left, reverse=True)
+    assert left[0] > 0.6 > 0.4 > left[-1]
+
+
+def test_what_quiet_times_also_show_explains_less():
+    usual = vector(of(engagement=1.0))
+    often = Scale(units=units_of(np.tile(usual, (100, 1)), np.ones(100)))
+    never = Scale(units=units_of(np.zeros((100, len(usual))), np.ones(100)))
+    effects = of(engagement=0.2)
+    assert shares_of(effects, often)["unexplained"] > 1.2 * shares_of(effects, never)["unexplained"]
+    assert often.units[1:] == pytest.approx(never.units[1:])
+
+
+def test_an_effect_of_one_unit_in_a_usual_day_is_ten_times_the_ordinary():
+    assert FIXED.z(of(opt_outs=1))["opt_outs"] == pytest.approx(1 / CONSTANTS.ordinary)
 
 
 def test_a_flag_takes_four_fifths_and_the_rest_keep_their_proportions():
@@ -60,7 +76,7 @@ def test_the_rounding_remainder_goes_to_the_largest():
 
 def test_confidence_grows_with_share_and_data_and_is_low_without_a_cause():
     strong = [("engagement", 0.97), ("unexplained", 0.03)]
-    assert confidence_of(strong, 5) < confidence_of(strong, 100) <= 0.92
+    assert confidence_of(strong, 5) < confidence_of(strong, 100) <= 0.97
     assert confidence_of([("engagement", 0.5), ("opt_outs", 0.45), ("unexplained", 0.05)], 100) < 0.5
-    assert confidence_of([("unexplained", 1.0)], 1000) <= 0.6
+    assert confidence_of([("unexplained", 1.0)], 1000) < 0.75  # never "high"
     assert confidence_of([("unexplained", 1.0)], 0) == 0.3

@@ -40,7 +40,8 @@ def test_growth_with_a_collapse_is_engagement_not_volume(seed):
 def test_twice_the_volume_with_usual_replies_is_no_cause(seed):
     (e,) = fall(World(seed), reply=0.6, asks=80).turn("+1", 41.1).explain()
     assert e.drivers[0].driver == "unexplained"
-    assert e.drivers[0].share > 0.8
+    assert e.drivers[0].share > 0.75
+    assert share(e, "recipient_spread") + share(e, "send_pace") < 0.1
     assert e.headline.startswith("No clear cause.")
     assert e.confidence != "high"
 
@@ -51,7 +52,7 @@ def test_nothing_out_of_the_usual_is_said_so(seed):
     assert e.headline.startswith("No clear cause. ")
     assert "within this line's usual" in e.headline or "too small to explain it" in e.headline
     assert e.drivers[0].driver == "unexplained"
-    assert e.drivers[0].share > 0.8
+    assert e.drivers[0].share > 0.75
     assert e.onset is None
 
 
@@ -168,14 +169,14 @@ def test_one_text_to_many_is_repeated_content_only_where_fingerprints_exist(seed
 @pytest.mark.parametrize("seed", SEEDS)
 def test_two_causes_are_both_named(seed):
     world = World(seed).steady().burst("+1", 41.3, 40, reply=0.1)
-    for i in range(6):
+    for i in range(12):
         world.message("+1", f"+1-stopped{i}", 20)
         world.opt_out(f"+1-stopped{i}", 30)
         world.message("+1", f"+1-stopped{i}", 41.3 + i / 50)
     (e,) = world.turn("+1", 41.9).explain()
     assert {d.driver for d in e.drivers[:2]} == {"new_conversations", "opt_outs"}
     assert e.headline.startswith("Two causes together: ")
-    assert "6 sends to 6 people who had opted out" in e.headline
+    assert "12 sends to 12 people who had opted out" in e.headline
 
 
 @pytest.mark.parametrize("seed", SEEDS)
