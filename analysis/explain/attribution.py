@@ -87,7 +87,7 @@ class Scales:
         worsenings: (when, effects) of every worsening of the fleet that can be measured; only those before a time count for it.
     """
 
-    def __init__(self, quiet: QuietTimes, worsenings: Iterable[tuple[int, Effects]]) -> None:
+    def __init__(self, quiet: QuietTimes | None, worsenings: Iterable[tuple[int, Effects]]) -> None:
         self._quiet = quiet
         told = sorted(((at, tuple(vector(x))) for at, x in worsenings), key=lambda item: item)
         self._times = np.array([at for at, _ in told], dtype=np.int64)
@@ -101,13 +101,15 @@ class Scales:
         were seen; a quiet day of the line's own weighs as ``own_weight`` of the fleet's.
         Weights are learned from the worsenings before that day, where these teach any.
         """
+        if self._quiet is None:
+            return Scale()
         found, counts = self._quiet.before(line, t)
         units, weights = units_of(found, counts), self._learned(t)
         return Scale(units, weights, pressures(found, units, weights).sum(axis=-1), counts)
 
     def _learned(self, t: int) -> Array:
         day = t // DAY
-        if day not in self._weights:
+        if day not in self._weights and self._quiet is not None:
             worse = self._worse[self._times < day * DAY]
             found, counts = self._quiet.before("", day * DAY)
             units, even = units_of(found, counts), np.ones(len(SCALED))

@@ -183,8 +183,15 @@ class Constants:
 
     onset_days_counts: float = _c(4.0, "days", "How far back the start of a burst is looked for.", _OWN)
     onset_days_rates: float = _c(10.0, "days", "How far back the start of a fall or of failures is looked for.", _OWN)
-    onset_days_audience: float = _c(14.0, "days", "How far back the start of writing to chats that do not answer is looked for.", _OWN)
-    audience_answers: float = _c(0.85, "ratio", "A colder audience began a fall where the other chats still give this part of their replies.", _OWN)
+    onset_days_audience: float = _c(
+        14.0, "days", "How far back the start of writing to chats that do not answer is looked for.", _OWN
+    )
+    audience_answers: float = _c(
+        0.85,
+        "ratio",
+        "A colder audience began a fall where the other chats still give this part of their replies.",
+        _OWN,
+    )
     onset_excess: float = _c(1.6, "ratio", "A burst is counted against this ratio of usual.", _SHEET)
     onset_reply_ratio: float = _c(0.4, "ratio", "A fall in replies is looked for as this ratio of usual.", _SHEET)
     onset_fail_rate: float = _c(0.12, "share", "Failures are looked for at this rate at least.", _SHEET)
@@ -198,7 +205,9 @@ class Constants:
     drift_share: float = _c(0.1, "share of lines", "A smaller part of the fleet shows no change of scoring.", _OWN)
     drift_ratio: float = _c(3.0, "ratio", "At least this many times as many as expected.", _OWN)
     drift_likelihood: float = _c(5.0, "log likelihood", "At least this much less likely by chance.", _OWN)
-    eased_enough: float = _c(1.5, "ratio", "Pressure that eased counts this much: two thirds of it eased explain a recovery.", _OWN)
+    eased_enough: float = _c(
+        1.5, "ratio", "Pressure that eased counts this much: two thirds of it eased explain a recovery.", _OWN
+    )
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
     least_asks_shown: int = _c(10, "asks", "Fewer asks since a fall began: its whole window is shown instead.", _OWN)
     confidence_unexplained: float = _c(0.74, "probability", "Highest stated where nothing explains a change.", _OWN)

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 
-from analysis.explain.constants import DAY, HOUR
-from analysis.explain.effects import top_fingerprint
-from analysis.explain.evidence import Case, Figures, failures, replies
+from analysis.explain.actions import after_recovery
+from analysis.explain.attribution import Scale, confidence_of, eased_shares, rounded
+from analysis.explain.constants import CONSTANTS, DAY, HOUR
+from analysis.explain.effects import effects_at, top_fingerprint
+from analysis.explain.evidence import Case, Figures, failures, figures_of, replies
+from analysis.explain.headline import recovered
 from analysis.explain.history import Troubles
+from analysis.explain.measure import Change
 from analysis.explain.onset import replies_back
+from analysis.explain.summary import eased_text
+from analysis.explain.telling import (
+    UNEXPLAINED,
+    better,
+    capital,
+    change_notes,
+    data_notes,
+    level_of,
+    unexplained,
+    unexplained_figures,
+)
+from analysis.explain.words import iso
+from analysis.schema import VENDOR_DRIVERS, Driver, Explanation
 
 
 def eased_at(driver: str, case: Case, troubles: Troubles, began: int) -> int | None:
@@ -52,3 +70,97 @@ def figures_now(driver: str, then: Figures, case: Case, since: int | None) -> Fi
         return {"observed": round(n / total, 4) if total else 0.0, "observed_count": n, "observed_of": total}
     n = len(case.history.sends_in(day, t))
     return {"observed": n, "observed_count": n, "window_hours": 24.0}
+
+
+def episode_of(before: list[Change], change: Change) -> list[Change]:
+    """Return the worsenings of the same kind since the line was last healthy (or active), oldest first."""
+    found: list[Change] = []
+    for earlier in reversed(before):
+        if earlier.kind != change.kind:
+            continue
+        if earlier.new in ("HEALTHY", "ACTIVE"):
+            break
+        if earlier.worsening:
+            found.append(earlier)
+    return found[::-1]
+
+
+def recovery_of(
+    change: Change,
+    case: Case,
+    episode: list[Change],
+    worst: list[Case],
+    of_line: Troubles,
+    scale: Scale,
+) -> Explanation:
+    """Explain a recovery by the drivers of its worsening that eased, measured before and after."""
+    settings, zone = case.settings, case.settings.zone
+    notes = [*change_notes(change), *data_notes(case, change)]
+    back = change.new in ("HEALTHY", "ACTIVE")
+    after = change.at - episode[0 if back else -1].at if episode else None
+    if not worst:
+        notes.append("The worsening before this recovery is not loaded, so there is nothing to compare with.")
+        return unexplained(change, recovered(better(change), after, [], change.at, zone), notes)
+    then = _peak(worst)
+    now = effects_at(case.history, of_line, case.usual, change.at, settings, flags=False, fresh=True)
+    started = {
+        d: min((c.spans[d][0] or c.t for c in worst if d in c.spans), default=worst[0].t) for d in then.effects.x
+    }
+    lifted = (
+        then.effects.x.get("flagged", 0.0) > 0 and eased_at("flagged", case, of_line, started["flagged"]) is not None
+    )
+    shares = rounded(eased_shares(then.effects, now, scale, flag_lifted=lifted))
+    evidence: dict[str, Figures] = {}
+    texts: dict[str, str] = {}
+    since: dict[str, int | None] = {}
+    for driver, _ in shares:
+        if driver == "unexplained":
+            continue
+        since[driver] = eased_at(driver, case, of_line, worst[-1].t if driver == "engagement" else started[driver])
+        if since[driver] is None:
+            since[driver] = next((c.spans[driver][1] for c in reversed(worst) if driver in c.spans), None)
+        before = next(figures_of(driver, c) for c in reversed(worst) if c.effects.x.get(driver, 0.0) > 0)
+        measured = figures_now(driver, before, case, since[driver])
+        text = eased_text(driver, before, measured, since[driver], change.at, zone)
+        evidence[driver] = {**measured, "usual": before.get("usual"), "before": before.get("observed")}
+        texts[driver] = text or ""
+    named = [(d, share) for d, share in shares if d != "unexplained"]
+    least = max(CONSTANTS.two_causes_share, named[0][1] / 2) if named else 1.0
+    reasons = [texts[d] for i, (d, share) in enumerate(named) if texts[d] and (share >= least or not i)][:2]
+    if shares[0][0] == "unexplained" and named and named[0][1] < CONSTANTS.two_causes_share:
+        reasons = []
+    p = confidence_of(shares, case.effects.asks_week)
+    onset = since.get(shares[0][0])
+    return Explanation(
+        line=change.line,
+        at=iso(change.at),
+        kind=change.kind,
+        previous=change.previous,
+        new=change.new,
+        onset=iso(onset) if onset is not None else None,
+        lead_hours=round((change.at - onset) / HOUR, 2) if onset is not None else None,
+        drivers=[
+            Driver(
+                driver=d,
+                vendor_driver=VENDOR_DRIVERS[d],
+                share=share,
+                summary=UNEXPLAINED
+                if d == "unexplained"
+                else capital(texts[d]) or "Eased, too few sends to say by how much",
+                evidence=unexplained_figures(then.effects, scale) if d == "unexplained" else evidence[d],
+            )
+            for d, share in shares
+        ],
+        headline=recovered(better(change), after, reasons, change.at, zone),
+        chats_to_fix=[],
+        actions=after_recovery(case),
+        confidence=level_of(p),
+        confidence_p=p,
+        notes=notes,
+    )
+
+
+def _peak(worst: list[Case]) -> Case:
+    """Return the case of the last worsening with each driver's largest effect over the episode."""
+    x = {driver: max(c.effects.x.get(driver, 0.0) for c in worst) for driver in worst[-1].effects.x}
+    return replace(worst[-1], effects=replace(worst[-1].effects, x=x))

@@ -6,6 +6,7 @@ nor incidents, nor scorers: people answer by chance and log-normal delays, lines
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import numpy as np
@@ -19,8 +20,14 @@ from analysis.simulate.rhythm import milliseconds
 from analysis.simulate.shared.frames import frames_of
 from analysis.simulate.shared.judge import Judge
 from analysis.simulate.shared.messages import Manners
+from analysis.simulate.shared.scores import Score
+from analysis.simulate.shared.turns import Life
 
-_SCORES = {"ledger": Ledger, "sickness": Sickness, "surprise": Surprise}
+_SCORES: dict[str, Callable[[list[Line], list[Life], int], Score]] = {
+    "ledger": Ledger,
+    "sickness": Sickness,
+    "surprise": Surprise,
+}
 SCORERS = tuple(_SCORES)
 END = datetime(2026, 11, 15)
 """A fixed day; clocks change on both sides of the equator in the weeks before it."""

@@ -195,7 +195,7 @@ def _plan(
         wanted.append(
             (SMALL[int(rng.integers(len(SMALL)))] if small else name, SMALL_SIZE * strength if small else 1.0)
         )
-    found = []
+    found: list[Incident] = []
     for name, size in wanted:
         hour = int(rng.integers(min(9 * 24, int(0.3 * len(shape))), max(10 * 24, len(shape) - 12)))
         working = np.flatnonzero(shape[hour:] > 0.04)

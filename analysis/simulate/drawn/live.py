@@ -20,7 +20,9 @@ def live(line: Line, left: frozenset[int]) -> Life:
     """Return the life of a line in which only these incidents (by number) happen."""
     here = [i for i in line.incidents if i.number in left]
     touch: dict[int, int] = {}
-    batch, parts, rounds = _begun(line, here), [], []
+    batch = _begun(line, here)
+    parts: list[Turns] = []
+    rounds: list[Asks] = []
     for rank in range(_ROUNDS):
         if not len(batch.at):
             break

@@ -1,0 +1,106 @@
+"""Frames of the store in, every transition as measured out: its case, the shares of its drivers, and what the fleet shows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from analysis.explain.attribution import Scales, rounded, shares_of
+from analysis.explain.baseline import Fleet, usual_of
+from analysis.explain.drift import ScoringChange, scoring_change
+from analysis.explain.effects import effects_at
+from analysis.explain.evidence import Case
+from analysis.explain.history import LineHistory, Troubles, histories, troubles
+from analysis.explain.onset import onset_of
+from analysis.explain.quiet import QuietTimes
+from analysis.settings import Settings
+
+_NEEDS_USUAL = ("engagement", "new_conversations", "recipient_spread", "send_pace", "repeated_content")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row of TRANSITIONS, its time in ms."""
+
+    line: str
+    at: int
+    kind: str
+    previous: str | None
+    new: str
+    worsening: bool
+    missed_before: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All changes of a fleet as measured."""
+
+    changes: list[Change] = field(default_factory=list)
+    """In order of time, line and kind."""
+    cases: dict[Change, Case] = field(default_factory=dict)
+    """Of those that have a message before them."""
+    shares: dict[Change, list[tuple[str, float]]] = field(default_factory=dict)
+    """Of worsenings."""
+    drifts: dict[Change, ScoringChange | None] = field(default_factory=dict)
+    """A change of the vendor's scoring as it shows at worsenings without a cause."""
+    scales: Scales = field(default_factory=lambda: Scales(None, []))
+    troubles: dict[str, Troubles] = field(default_factory=dict)
+
+
+def measure(
+    messages: pl.DataFrame,
+    chats: pl.DataFrame,
+    chat_health: pl.DataFrame,
+    spells: pl.DataFrame,
+    transitions: pl.DataFrame,
+    *,
+    as_of: datetime,
+    settings: Settings,
+) -> Measured:
+    """Measure every change; arguments as ``verdict.explain``."""
+    rows = (
+        transitions.filter(pl.col("at") <= as_of)
+        .with_columns(pl.col("at").cast(pl.Int64))
+        .sort("at", "line", "kind")
+        .select("line", "at", "kind", "previous", "new", "worsening", "missed_before")
+    )
+    changes = [Change(*row) for row in rows.iter_rows()]
+    if not changes:
+        return Measured()
+    known = histories(messages.filter(pl.col("at") <= as_of), chats, chat_health, settings)
+    of_line: dict[str, Troubles] = defaultdict(lambda: Troubles([]), troubles(spells))
+    fleet = Fleet(known, of_line, settings)
+    quiet = QuietTimes(known, of_line.__getitem__, fleet, settings)
+    cases = {
+        change: case_of(change, known[change.line], of_line[change.line], fleet, settings)
+        for change in changes
+        if change.line in known and known[change.line].first_at <= change.at
+    }
+    told = [(c.at, case.effects) for c, case in cases.items() if c.worsening and tells(case)]
+    scales = Scales(quiet, told)
+    shares = {c: rounded(shares_of(case.effects, scales.at(c.line, c.at))) for c, case in cases.items() if c.worsening}
+    unexplained = [(c.at, c.line, dict(of)["unexplained"]) for c, of in shares.items()]
+    starts = {line: history.first_at for line, history in known.items()}
+    drifts = {c: scoring_change(unexplained, c.at, starts) for c, of in shares.items() if of[0][0] == "unexplained"}
+    return Measured(changes, cases, shares, drifts, scales, of_line)
+
+
+def tells(case: Case) -> bool:
+    """Say whether a worsening can teach how much each driver weighs: enough data, a usual, and no carrier's flag."""
+    thin = case.effects.sends_week < case.settings.explain_thin_sends
+    return case.usual.own and not thin and not case.effects.x["flagged"]
+
+
+def case_of(change: Change, history: LineHistory, of_line: Troubles, fleet: Fleet, settings: Settings) -> Case:
+    """Measure one transition: what is usual, what was not, and since when."""
+    usual = usual_of(history, of_line, fleet, change.at, settings)
+    effects = effects_at(history, of_line, usual, change.at, settings)
+    if change.new == "FLAGGED" and not effects.x["flagged"]:
+        effects.x["flagged"], effects.windows["flagged"] = 1.0, (change.at, change.at)
+    if effects.sends_week < settings.explain_thin_sends:
+        effects.x |= dict.fromkeys(_NEEDS_USUAL, 0.0)
+    spans = {driver: onset_of(driver, effects, history, usual) for driver, x in effects.x.items() if x > 0}
+    return Case(history, usual, effects, settings, spans)

@@ -1,0 +1,133 @@
+"""Pieces of an explanation: one driver, one without a cause, levels of confidence, and notes on what the data could not show."""
+
+from __future__ import annotations
+
+from analysis.explain.actions import KEEP
+from analysis.explain.attribution import Scale, confidence_of
+from analysis.explain.constants import DAY
+from analysis.explain.effects import Effects
+from analysis.explain.evidence import Case, Figures
+from analysis.explain.measure import Change
+from analysis.explain.onset import Onset
+from analysis.explain.summary import summary_of
+from analysis.explain.words import count, iso, plural
+from analysis.schema import VENDOR_DRIVERS, Driver, Explanation
+
+UNEXPLAINED = "What the data does not explain"
+
+
+def driver_of(name: str, share: float, figures: Figures | None, case: Case, scale: Scale) -> Driver:
+    """Return one driver with its share, words and figures; "unexplained" where there are no figures."""
+    if figures is None:
+        return Driver(
+            driver=name,
+            vendor_driver=VENDOR_DRIVERS[name],
+            share=share,
+            summary=UNEXPLAINED,
+            evidence=unexplained_figures(case.effects, scale),
+        )
+    onset = case.onsets.get(name, Onset())
+    return Driver(
+        driver=name,
+        vendor_driver=VENDOR_DRIVERS[name],
+        share=share,
+        summary=summary_of(name, figures),
+        evidence=figures,
+        onset=iso(onset.began) if onset.began is not None else None,
+    )
+
+
+def unexplained_figures(effects: Effects, scale: Scale) -> Figures:
+    """Return the pressure on the line, and how often quiet times had as much."""
+    pressure = sum(scale.z(effects).values())
+    return {
+        "observed": round(pressure, 3),
+        "quiet_share": round(scale.tail(pressure), 4),
+        "quiet_times": len(scale.quiet),
+    }
+
+
+def unexplained(change: Change, headline: str, notes: list[str]) -> Explanation:
+    """Return the explanation of a change that could not be measured at all."""
+    p = confidence_of([("unexplained", 1.0)], 0)
+    return Explanation(
+        line=change.line,
+        at=iso(change.at),
+        kind=change.kind,
+        previous=change.previous,
+        new=change.new,
+        onset=None,
+        lead_hours=None,
+        drivers=[Driver("unexplained", VENDOR_DRIVERS["unexplained"], 1.0, UNEXPLAINED, {"observed": None})],
+        headline=headline,
+        chats_to_fix=[],
+        actions=[
+            {
+                "action": "Load the messages of the weeks before this change, then look again.",
+                "expected_effect": "None by itself: it shows what this model could not see.",
+            },
+            KEEP,
+        ],
+        confidence=level_of(p),
+        confidence_p=p,
+        notes=notes,
+    )
+
+
+def level_of(p: float) -> str:
+    """Return a probability as a word: high from .75, medium from .5."""
+    return "high" if p >= 0.75 else "medium" if p >= 0.5 else "low"
+
+
+def word(state: str) -> str:
+    """Return a state as words."""
+    return state.replace("_", " ").lower()
+
+
+def better(change: Change) -> str:
+    """Return how a recovery begins its sentence."""
+    if change.new in ("HEALTHY", "ACTIVE"):
+        return f"{word(change.new).capitalize()} again"
+    return f"No longer {word(change.previous or 'critical')}"
+
+
+def capital(text: str) -> str:
+    """Return text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def change_notes(change: Change) -> list[str]:
+    """Say what the reports of a change leave open."""
+    notes = []
+    if change.missed_before:
+        notes.append("A change before this one was not reported to us: the previous state is the vendor's word.")
+    if change.previous is None:
+        notes.append("The state before this change is not known.")
+    return notes
+
+
+def data_notes(case: Case, change: Change) -> list[str]:
+    """Say what the data could not show."""
+    usual, settings, history = case.usual, case.settings, case.history
+    notes = []
+    age = (change.at - history.first_at) / DAY
+    if usual.young:
+        notes.append(
+            f"Young line: {plural(int(age), 'day')} of history, under {settings.young_line_days}; chats begun before it look new, and no usual is claimed."
+        )
+    elif not usual.own:
+        notes.append("No quiet days before the change to take a usual from; only what needs no usual is judged.")
+    elif not usual.quiet:
+        notes.append("The line was hardly ever healthy before this change: its usual comes from unhealthy days too.")
+    elif usual.days < settings.explain_baseline_days / 2:
+        notes.append(
+            f"The usual comes from {count(usual.days)} quiet days only: the history is short, cut or full of trouble."
+        )
+    if history.states.first_at() > change.at:
+        notes.append("No chat health is loaded for this line: opt-outs cannot be seen.")
+    week = history.sends_in(change.at - 7 * DAY, change.at)
+    if week and not any(usual.receipts_usual(r.service) for r in week):
+        notes.append("No delivery receipts are usual on this line: silence is not judged, only reported failures.")
+    if len(week) < settings.explain_thin_sends:
+        notes.append(f"Only {plural(len(week), 'send')} in the week before the change.")
+    return notes
