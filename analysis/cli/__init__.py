@@ -20,6 +20,7 @@ COMMANDS = {
     "signals": "reasons",
     "explain": "reasons",
     "gaps": "live",
+    "evaluate": "trials",
     "demo": "app",
     "app": "app",
 }

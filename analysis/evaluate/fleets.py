@@ -50,20 +50,24 @@ def fleets(
     lines: int,
     days: int,
     families: tuple[str, ...] = (),
+    scorers: tuple[str, ...] = (),
     strength: float = 1.0,
     noise: float = 1.0,
 ) -> list[Fleet]:
     """Return one fleet per seed of every scorer of every family (all where none is named).
 
     Raises:
-        UsageError: no such family.
+        UsageError: no such family or scorer.
     """
-    unknown = [name for name in families if name not in FAMILIES]
-    if unknown:
-        raise UsageError(f"no fleet family {unknown[0]!r}", where="evaluate", fix=f"choose of {', '.join(FAMILIES)}")
+    every = tuple(s for _, of in FAMILIES.values() for s in of)
+    for kind, asked, known in (("family", families, tuple(FAMILIES)), ("scorer", scorers, every)):
+        unknown = [name for name in asked if name not in known]
+        if unknown:
+            raise UsageError(f"no fleet {kind} {unknown[0]!r}", where="evaluate", fix=f"choose of {', '.join(known)}")
     return [
         Fleet(family, scorer, seed, lines, days, strength, noise)
         for family in families or tuple(FAMILIES)
         for scorer in FAMILIES[family][1]
+        if not scorers or scorer in scorers
         for seed in seeds
     ]

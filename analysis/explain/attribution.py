@@ -107,6 +107,12 @@ class Scales:
         units, weights = units_of(found, counts), self._learned(t)
         return Scale(units, weights, pressures(found, units, weights).sum(axis=-1), counts)
 
+    def reach(self, line: str, t: int) -> Array:
+        """Return what each effect reaches in the quiet times that count for a line at t (added to its unit in part)."""
+        if self._quiet is None:
+            return np.zeros(len(SCALED))
+        return reach_of(*self._quiet.before(line, t))
+
     def _learned(self, t: int) -> Array:
         day = t // DAY
         if day not in self._weights and self._quiet is not None:
@@ -118,13 +124,18 @@ class Scales:
         return self._weights[day]
 
 
-def units_of(found: Array, counts: Array) -> Array:
-    """Return the unit of every driver from quiet times (rows of ``vector``) and how much each row counts."""
+def reach_of(found: Array, counts: Array) -> Array:
+    """Return what each effect reaches in quiet times (rows of ``vector``, and how much each counts), less where few were seen."""
     k, n = CONSTANTS, float(counts.sum())
     if not n:
-        return _FIXED.copy()
-    seen = np.array([_quantile(found[:, i], counts, k.unit_quantile) for i in range(len(SCALED))])
-    return np.asarray(_FIXED + k.unit_seen * n / (n + k.unit_prior) * seen)
+        return np.zeros(len(SCALED))
+    seen = [_quantile(found[:, i], counts, k.unit_quantile) for i in range(len(SCALED))]
+    return np.array(seen) * n / (n + k.unit_prior)
+
+
+def units_of(found: Array, counts: Array) -> Array:
+    """Return the unit of every driver from quiet times: the fixed one and part of what its effect reaches in them."""
+    return np.asarray(_FIXED + CONSTANTS.unit_seen * reach_of(found, counts))
 
 
 def shares_of(effects: Effects, scale: Scale) -> dict[str, float]:

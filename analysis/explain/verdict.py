@@ -48,7 +48,11 @@ def explain(
         One Explanation per transition up to as_of, ordered by (at, line, kind). Nothing later than a transition is
         used for it. Source: contract.md, section 7; METHOD.md, "Explanations".
     """
-    measured = measure(messages, chats, chat_health, spells, transitions, as_of=as_of, settings=settings)
+    return explained(measure(messages, chats, chat_health, spells, transitions, as_of=as_of, settings=settings))
+
+
+def explained(measured: Measured) -> list[Explanation]:
+    """Return the explanation of every change that was measured, ordered by (at, line, kind)."""
     by_line: dict[str, list[Change]] = defaultdict(list)
     for change in measured.changes:
         by_line[change.line].append(change)

@@ -105,8 +105,11 @@ def _line(rng: np.random.Generator, place: int, deck: list[str], start: int, end
     old = max(15, int(kind.chats * own * (0.15 if young else 1.0)))
     stranger = rng.random(len(in_at)) < (0.5 if young else 0.22)
     born = np.concatenate([open_at, in_at[stranger]])
-    fresh_at = {i.number: _opened(i, kind.openers * own) for i in incidents if i.kind in ("burst", "opening_days")}
-    fresh_at = {n: at if kind_ == "burst" else _moved(at, shape, start) for (n, at), kind_ in zip(fresh_at.items(), [i.kind for i in incidents if i.number in fresh_at], strict=True)}  # fmt: skip
+    fresh_at = {}
+    for i in incidents:
+        if i.kind in ("burst", "opening_days"):
+            at = _opened(i, kind.openers * own)
+            fresh_at[i.number] = at if i.kind == "burst" else _moved(at, shape, start)
     created = np.concatenate(
         [np.sort(start - (rng.random(old) * 150 * DAY).astype(np.int64)), np.sort(born), *fresh_at.values()]
     )
@@ -115,8 +118,8 @@ def _line(rng: np.random.Generator, place: int, deck: list[str], start: int, end
     where = np.empty(len(born), dtype=np.int64)
     where[order] = np.arange(len(born)) + old
     taken, fresh = old + len(born), {}
-    for number, at in fresh_at.items():
-        fresh[number] = np.arange(taken, taken + len(at))
+    for place_of, at in fresh_at.items():
+        fresh[place_of] = np.arange(taken, taken + len(at))
         taken += len(at)
     usual = old + len(born)
     base = joined(
