@@ -64,12 +64,12 @@ class Scale:
         return float((self.counts[self.quiet >= pressure].sum() + 1) / (self.counts.sum() + 1))
 
     def ordinary(self) -> float:
-        """Return the pressure that competes as "unexplained": 1, or more where the line's quiet times often show more."""
-        k, n = CONSTANTS, float(self.counts.sum())
-        if not n:
+        """Return the pressure that competes as "unexplained": 1, and more where the line's own quiet times show much (90 % point)."""
+        k, own = CONSTANTS, self.quiet[self.counts > 1]
+        if not len(own):
             return 1.0
-        seen = _quantile(self.quiet, self.counts, k.ordinary_quantile)
-        return float(1.0 + k.ordinary_seen * n / (n + k.unit_prior) * seen)
+        seen = float(np.quantile(own, k.ordinary_quantile))
+        return float(1.0 + k.ordinary_seen * len(own) / (len(own) + 5.0) * seen)
 
 
 def _quantile(values: Array, counts: Array, share: float) -> float:
