@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.explain.constants import CONSTANTS, DAY
-from analysis.explain.effects import Effects
+from analysis.explain.found import Effects
 from analysis.explain.history import Array
 from analysis.explain.quiet import SCALED, WIDTH, QuietTimes, vector
 from analysis.explain.weights import learned

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from analysis.explain.asks import ChatStates
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, MINUTE
-from analysis.explain.effects import Effects, in_volume, top_fingerprint, usual_repetition
+from analysis.explain.effects import top_fingerprint, usual_repetition
+from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
 from analysis.explain.onset import Onset, rhythm
+from analysis.explain.volume import in_volume
 from analysis.explain.window import seen_asks, window_of
 from analysis.settings import Settings
 

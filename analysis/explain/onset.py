@@ -9,8 +9,10 @@ import numpy as np
 
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
-from analysis.explain.effects import Effects, counts_as_volume, top_fingerprint
+from analysis.explain.effects import top_fingerprint
+from analysis.explain.found import Effects
 from analysis.explain.history import Array, LineHistory, record_of
+from analysis.explain.volume import counts_as_volume
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window, window_of
 
 _BIN = HOUR // 2

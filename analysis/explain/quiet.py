@@ -8,7 +8,8 @@ import numpy as np
 
 from analysis.explain.baseline import Fleet, usual_of
 from analysis.explain.constants import CONSTANTS, DAY
-from analysis.explain.effects import Effects, effects_at
+from analysis.explain.effects import effects_at
+from analysis.explain.found import Effects
 from analysis.explain.history import Array, LineHistory, Troubles
 from analysis.settings import Settings
 

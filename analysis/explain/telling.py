@@ -5,8 +5,8 @@ from __future__ import annotations
 from analysis.explain.actions import KEEP
 from analysis.explain.attribution import Scale, confidence_of
 from analysis.explain.constants import DAY
-from analysis.explain.effects import Effects
 from analysis.explain.evidence import Case, Figures
+from analysis.explain.found import Effects
 from analysis.explain.measure import Change
 from analysis.explain.onset import Onset
 from analysis.explain.summary import summary_of

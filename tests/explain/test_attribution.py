@@ -5,7 +5,7 @@ import pytest
 
 from analysis.explain.attribution import UNITS, Scale, confidence_of, rounded, shares_of, units_of
 from analysis.explain.constants import CONSTANTS
-from analysis.explain.effects import Effects
+from analysis.explain.found import Effects
 from analysis.explain.quiet import vector
 
 FIXED = Scale()

@@ -1,0 +1,94 @@
+"""A line's last week and its usual in, replies missing at usual exposure and follow-ups into silence out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import hypot, sqrt
+
+import numpy as np
+
+from analysis.explain.amounts import unwelcome
+from analysis.explain.baseline import Usual
+from analysis.explain.constants import CONSTANTS, DAY, KINDS
+from analysis.explain.found import Effects
+from analysis.explain.history import Array
+from analysis.explain.scan import Scan, days_of, ends_of, faded
+from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window
+
+
+def engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float]) -> None:
+    """Set engagement: replies missing at usual exposure, and follow-ups into silence beyond usual.
+
+    Asks of a class beyond 1.8 × usual, over the window or over the day of a burst, belong to the burst and not to a
+    fall in replies (the rate step of a rate-and-mix split); deep follow-ups count as silence unless from a blast, and
+    as many more are usual as the line has grown.
+    """
+    k = CONSTANTS
+    found.x["engagement"] = 0.0
+    if not usual.own or not len(w):
+        return
+    burst, begun = kept_in_bursts(found, w, usual), ("new", "answer", "touch")
+    best = 0.0
+    for days in lengths:
+        inside = w.first >= found.t - days * DAY
+        tells = inside & w.measured & ~w.deep
+        weight = np.where(tells, 1.0, 0.0)
+        for code, kind in enumerate(KINDS):
+            if code != ANSWER:
+                of = tells & (w.kind == code)
+                allowed = k.exposure_allowed * (usual.per_day[kind] * days + 2) / max(int(of.sum()), 1)
+                weight[of] = min(1.0, allowed)
+        weight = np.minimum(weight, np.where(tells, burst, 0.0))
+        deep = int((inside & w.deep & ~w.opted_out).sum())
+        grown = int((inside & (w.kind != FOLLOWUP)).sum()) / (days * sum(usual.per_day[kind] for kind in begun))
+        usual_deep = usual.per_day["deep"] * days * min(max(grown, 1.0), 3.0)
+        silence = max(0.0, deep - 1.4 * usual_deep - 2) * unwelcome(w, inside & w.deep & ~w.opted_out, usual)
+        silence *= usual.days_new >= k.least_usual_days
+        for part, worth, margin in (
+            (weight, 1.0, k.reply_margin),
+            (np.where(w.kind == ANSWER, 0.0, weight), k.started_worth, k.started_margin),
+        ):
+            expected, answered = float(part @ w.expected), float(part @ w.replied)
+            bad = expected - answered
+            var = float(part @ (w.expected * (1 - w.expected)))
+            below = bad + 0.8 * silence - margin * sqrt(1.6 * var + 1)
+            x = worth * below / (expected + 0.5 * silence + k.engagement_replies)
+            if x > best:
+                best = x
+                found.windows["engagement"] = (found.t - days * DAY, found.t)
+                found.nagging = 0.8 * silence > bad and answered >= k.nagging_replies * expected
+    ends = ends_of(found.t) if len(lengths) > 1 else [found.t]
+    again = _follow_ups(found, w, usual, ends) * k.unit_engagement / k.unit_follow_ups
+    found.nagging = found.nagging or again > best
+    found.x["engagement"] = hypot(best, again)
+
+
+def _follow_ups(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> float:
+    """Return how far late follow-ups into silence are above the line's busy days, in doublings, the less the more of them are answered; as many more are usual as the line has grown."""
+    k = CONSTANTS
+    deep = w.of(w.deep & ~w.opted_out)
+    if not len(deep) or usual.days_new < k.least_usual_days:
+        return 0.0
+    scan = Scan(deep, np.ones(len(deep)), days_of(ends))
+    begun = w.of((w.kind != FOLLOWUP) & ~w.opted_out)
+    known = sum(usual.per_day[kind] for kind in ("new", "answer", "touch"))
+    grown = np.clip(Scan(begun, np.ones(len(begun)), days_of(ends)).n / (known + 3), 1.0, k.follow_ups_grow)
+    low = scan.n - k.count_margin * np.sqrt(scan.n)
+    over = np.log2((np.maximum(low, 0) + 5) / (grown * usual.busy["deep"] + 5)) * (1 - np.minimum(1.0, scan.rate)) - 0.1
+    over *= faded(found.t, np.asarray(ends, dtype=float))
+    return max(0.0, float(over.max()))
+
+
+def kept_in_bursts(found: Effects, w: Window, usual: Usual) -> Array:
+    """Return the weight of each ask's missing reply: below 1 within a day of volume or of openers far beyond usual."""
+    kinds = {"new_conversations": (NEW,), "recipient_spread": (TOUCH, FOLLOWUP), "send_pace": (TOUCH, FOLLOWUP)}
+    weight = np.ones(len(w))
+    for driver, codes in kinds.items():
+        if driver not in found.windows:
+            continue
+        a, b = found.windows[driver]
+        for code in codes:
+            of = (w.kind == code) & (w.first > a) & (w.first <= b)
+            allowed = CONSTANTS.exposure_allowed * (usual.per_day[KINDS[code]] * (b - a) / DAY + 2)
+            weight[of] = np.minimum(weight[of], min(1.0, allowed / max(int(of.sum()), 1)))
+    return weight

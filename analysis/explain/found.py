@@ -1,0 +1,31 @@
+"""Effects of all drivers on a line at one time: a record that the rooms of the drivers fill in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from analysis.explain.history import Span
+from analysis.explain.window import Seen, Window
+
+
+@dataclass
+class Effects:
+    """Effects per driver at one time, with the window in which each was largest."""
+
+    t: int
+    x: dict[str, float]
+    windows: dict[str, Span] = field(default_factory=dict)
+    window: Window | None = None
+    sends_week: int = 0
+    asks_week: int = 0
+    nagging: bool = False
+    spread: dict[str, float] = field(default_factory=dict)
+    """Standard deviation of each effect by chance alone."""
+    amount: dict[str, float] = field(default_factory=dict)
+    limit: str = ""
+    """Which published limit a burst is above, where that is what counts ("new" or "messages")."""
+
+    @property
+    def seen(self) -> list[Seen]:
+        """The asks of the 7 days up to t, as of t."""
+        return self.window.seen if self.window is not None else []

@@ -1,0 +1,68 @@
+"""Asks of a window in, counts over sliding windows out: what volume, openers, failures and follow-ups are scanned with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.explain.constants import CONSTANTS, DAY, HOUR
+from analysis.explain.history import Array, Span
+from analysis.explain.window import Window
+
+
+def ends_of(t: int) -> Sequence[float]:
+    """Return the ends of the days scanned up to t, latest first."""
+    k = CONSTANTS
+    return [t - i * k.scan_step_hours * HOUR for i in range(int(k.scan_back_hours / k.scan_step_hours) + 1)]
+
+
+def days_of(ends: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the days that end then, as (end, hours)."""
+    return [(end, CONSTANTS.window_hours) for end in ends]
+
+
+def faded(t: int, stops: Array) -> Array:
+    """Return how much a window that ended then still weighs at t: all of it for a day, then half as much every ``fade_hours``."""
+    k = CONSTANTS
+    return np.asarray(0.5 ** (np.maximum(0.0, (t - stops) / HOUR - k.window_hours) / k.fade_hours))
+
+
+def short_ends(t: int, ends: Sequence[float]) -> Array:
+    """Return an end an hour from the first day scanned up to t: the short window slides in steps of an hour."""
+    return t - np.arange(0, t - min(ends) + DAY - CONSTANTS.short_hours * HOUR, HOUR)
+
+
+class Scan:
+    """Counts, expected and observed replies of some asks over windows (end - hours, end], each given as (end, hours).
+
+    A reply counts for at most ``loop_replies`` of an ask's weight: one answer does not make a loop an answered one.
+    """
+
+    def __init__(self, asks: Window, weights: Array, spans: Sequence[tuple[float, float]]) -> None:
+        k, (stops, hours) = CONSTANTS, np.asarray(spans, dtype=float).T
+        low = np.searchsorted(asks.first, stops - hours * HOUR, side="right")
+        high = np.searchsorted(asks.first, stops, side="right")
+
+        def over(values: Array) -> Array:
+            sums = np.concatenate(([0.0], np.cumsum(values)))
+            return sums[high] - sums[low]
+
+        self.n = over(weights)
+        expected, came = over(weights * asks.expected), over(np.minimum(weights, k.loop_replies) * asks.replied)
+        self.engaged = (came + k.engaged_prior * k.engaged_replies) / (expected + k.engaged_replies)
+        """The answered share of the replies expected by now; drawn to ``engaged_prior`` while few are expected."""
+        self.rate = over(asks.replied.astype(float)) / np.maximum(over(asks.share), 1.0)
+
+
+def failure_ends(t: int, ends: Sequence[float], hours: float) -> Array:
+    """Return the ends of windows of this length from the first day scanned up to t."""
+    step = min(CONSTANTS.scan_step_hours, hours / 2) * HOUR
+    return t - np.arange(0, t - min(ends) + 1, step)
+
+
+def day_around(span: tuple[float, float], t: int) -> Span:
+    """Return the day that ends with a window given as (end, hours), or for a short one the day around it, up to t."""
+    k, (end, hours) = CONSTANTS, span
+    stop = end if hours == k.window_hours else min(float(t), end + (k.window_hours - hours) / 2 * HOUR)
+    return stop - k.window_hours * HOUR, stop

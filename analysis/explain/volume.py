@@ -1,0 +1,110 @@
+"""A line's last week and its usual in, volume far above usual out: many recipients in a short window, pace, loops, published limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log2
+
+import numpy as np
+
+from analysis.explain.baseline import Usual
+from analysis.explain.constants import CONSTANTS, DAY, HOUR
+from analysis.explain.found import Effects
+from analysis.explain.history import Array, LineHistory
+from analysis.explain.scan import Scan, day_around, days_of, faded, short_ends
+from analysis.explain.window import FOLLOWUP, NEW, Seen, Window
+from analysis.settings import Settings
+
+
+def _unanswered(engaged: Array) -> Array:
+    """Return how much volume weighs when this part of the usual replies comes: nothing from 0.95 on, all of it up to 0.45."""
+    low, high = CONSTANTS.volume_replies
+    return np.clip(1.5 - 1.1 * engaged, 0.2, 1.0) * np.clip((high - engaged) / (high - low), 0.0, 1.0)
+
+
+def in_volume(s: Seen) -> bool:
+    """Say whether an ask's messages count as volume: it answers or takes up a known chat again; a loop always counts."""
+    return (s.kind not in ("new", "followup") or s.sends >= CONSTANTS.loop_sends) and not s.opted_out
+
+
+def counts_as_volume(w: Window) -> Array:
+    """Say the same of every ask of a window."""
+    return ((w.kind != NEW) & (w.kind != FOLLOWUP) | (w.sends >= CONSTANTS.loop_sends)) & ~w.opted_out
+
+
+def volume(
+    found: Effects, w: Window, history: LineHistory, usual: Usual, settings: Settings, ends: Sequence[float]
+) -> None:
+    """Set recipient_spread or send_pace: volume far above usual, the more so the fewer answer.
+
+    Asks and messages are both scanned: a loop hides inside one ask. The excess counts as recipient_spread where more
+    of it (in doublings) is different recipients than messages to each, else as send_pace.
+    """
+    k = CONSTANTS
+    found.x["recipient_spread"] = found.x["send_pace"] = 0.0
+    if usual.own and len(w):
+        kept, loops = w.of((w.kind != NEW) & (w.kind != FOLLOWUP) & ~w.opted_out), w.of(counts_as_volume(w))
+        spans = [(end, k.window_hours) for end in ends] + [(end, k.short_hours) for end in short_ends(found.t, ends)]
+        long = np.array([hours == k.window_hours for _, hours in spans])
+        asks, messages = Scan(kept, np.ones(len(kept)), spans), Scan(loops, loops.sends.astype(float), spans)
+        low = asks.n - k.count_margin * np.sqrt(asks.n)
+        v = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.busy["known"], usual.peaks["known"]) + 5))
+        low = messages.n - k.count_margin * np.sqrt(k.message_spread * messages.n)
+        v_m = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.busy["sends"], usual.peaks["sends"]) + 5))
+        over = np.maximum(v * _unanswered(asks.engaged), v_m * _unanswered(messages.engaged)) - k.volume_floor
+        over -= np.where(long, 0.0, k.short_floor)
+        over *= faded(found.t, np.array([end for end, _ in spans]))
+        best = int(np.argmax(over))
+        if over[best] > 0:
+            a, b = spans[best][0] - spans[best][1] * HOUR, spans[best][0]
+            inside = loops.of((loops.first > a) & (loops.first <= b))
+            chats, sends = len(np.unique(inside.chat)), int(inside.sends.sum())
+            per_chat = usual.sends_per_day / usual.recipients_per_day
+            spread = log2((chats + 3) / (usual.recipients_per_day + 3))
+            pace = log2(max(sends / max(chats, 1), 1.0) / max(per_chat, 1.0)) if chats else 0.0
+            lasts = spread >= pace and _goes_on(kept, usual, b, found.t)
+            driver = "recipient_spread" if spread >= pace and not lasts else "send_pace"
+            found.x[driver] = float(over[best]) * (k.unit_pace / k.unit_spread if lasts else 1.0)
+            found.windows[driver] = day_around(spans[best], found.t)
+        _loop(found, loops, usual, ends)
+    _published_limit(found, history, usual, settings, ends)
+
+
+def _goes_on(w: Window, usual: Usual, end: float, t: int) -> bool:
+    """Say whether volume above the busy day lasts for more than a day: then it is pace, not many recipients in a short window."""
+    k = CONSTANTS
+    days = [end + i * DAY for i in range(-int(k.scan_back_hours // 24), int((t - end) // DAY) + 1)]
+    over = np.maximum(0.0, Scan(w, np.ones(len(w)), days_of(days)).n - usual.busy["known"])
+    return bool(over.sum() > 0 and over.max() < k.pace_lasts * over.sum())
+
+
+def _loop(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> None:
+    """Set send_pace where one chat got far more sends in a row than the line's largest usual run: a loop hides in any volume."""
+    k = CONSTANTS
+    w = w.of(w.first >= ends[-1] - k.window_hours * HOUR)
+    if not len(w):
+        return
+    size = w.sends - k.loop_replies * w.replied
+    run = np.log2((np.maximum(size, 0) + 5) / (usual.busy["run"] + 5))
+    best = int(np.argmax(run * faded(found.t, w.first)))
+    over = (k.loop_worth * float(run[best]) - k.loop_floor) * float(faded(found.t, w.first[best]))
+    if over > found.x["send_pace"]:
+        found.x["send_pace"] = over
+        a = float(w.first[best])
+        stop = min(float(found.t), a + k.window_hours / 2 * HOUR)
+        found.windows["send_pace"] = (stop - k.window_hours * HOUR, stop)
+
+
+def _published_limit(
+    found: Effects, history: LineHistory, usual: Usual, settings: Settings, ends: Sequence[float]
+) -> None:
+    """Set send_pace where all messages of a day are above the vendor's published limit, and above the line's usual."""
+    k, length = CONSTANTS, CONSTANTS.window_hours * HOUR
+    times, stops = history.totals.times, np.asarray(ends, dtype=float)
+    totals = np.searchsorted(times, stops, side="right") - np.searchsorted(times, stops - length, side="right")
+    best, limit = int(np.argmax(totals)), settings.ref_messages_per_day
+    if totals[best] > limit and totals[best] > 1.3 * usual.total_per_day:
+        over = k.unit_pace * (1 + log2(totals[best] / limit))
+        if over > found.x["send_pace"]:
+            found.x["send_pace"], found.limit = over, "messages"
+            found.windows["send_pace"] = (ends[best] - length, ends[best])
