@@ -171,6 +171,13 @@ class Driver(msgspec.Struct, frozen=True):
     evidence: dict[str, float | int | str | None]
     onset: str | None = None
     """When this driver left its usual range, where that can be dated."""
+    share_low: float | None = None
+    """The share with this driver's effect as low, and as high, as chance alone may make it (80 %)."""
+    share_high: float | None = None
+    basis: str = ""
+    """How sure its own figures are: "verified" (counted), "correlated" (against the usual), "guessed" (little data)."""
+    detail: dict[str, list[dict[str, Any]]] = {}
+    """Rows behind the figures: hours, openings, gaps, codes, after_opt_out (explain/detail.py)."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -186,11 +193,15 @@ class Explanation(msgspec.Struct, frozen=True):
     drivers: list[Driver]
     headline: str
     chats_to_fix: list[dict[str, float | int | str | None]]
-    actions: list[dict[str, str]]
+    actions: list[dict[str, Any]]
     confidence: str
     confidence_p: float
     onset_earliest: str | None = None
     """The onset lies between this and ``onset_latest``: beginnings in between are almost as likely."""
     onset_latest: str | None = None
+    audience: dict[str, Any] | None = None
+    """Who was written to before and since, and the change in replies split into rate and mix (explain/audience.py)."""
+    episode: dict[str, Any] | None = None
+    """The spell of trouble this change belongs to: began, step, of, and its story so far."""
     notes: list[str] = []
     """What the data could not show (missed reports, young line, no chat health, …)."""

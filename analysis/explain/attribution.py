@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import hypot
 
 import numpy as np
 
@@ -145,6 +146,39 @@ def shares_of(effects: Effects, scale: Scale) -> dict[str, float]:
     everything, the rest keep their proportions in what is left.
     """
     return _shared(scale.z(effects), scale.ordinary(), flagged=effects.x.get("flagged", 0.0) > 0)
+
+
+def intervals_of(effects: Effects, scale: Scale) -> dict[str, tuple[float, float]]:
+    """Return per driver its share with its effect lower and higher by what chance alone makes of it (80 %).
+
+    The other drivers stay as they are. A flag has no size, and no interval.
+    """
+    reach = CONSTANTS.interval_reach
+    found = {}
+    for driver, spread in effects.spread.items():
+        x = effects.x.get(driver, 0.0)
+        if x <= 0:
+            continue
+        ends = (max(0.0, x - reach * spread), x + reach * spread)
+        low, high = (shares_of(replace(effects, x=effects.x | {driver: end}), scale).get(driver, 0.0) for end in ends)
+        found[driver] = (low, high)
+    return found
+
+
+def pressure_range(effects: Effects, scale: Scale) -> tuple[float, float, float]:
+    """Return the sum of all pressures, and its 80 % range: each effect lower and higher by what chance makes of it."""
+    reach, z = CONSTANTS.interval_reach, scale.z(effects)
+    below, above = 0.0, 0.0
+    for driver, spread in effects.spread.items():
+        x = effects.x.get(driver, 0.0)
+        if x > 0:
+            low, high = (
+                scale.z(replace(effects, x=effects.x | {driver: end}))[driver]
+                for end in (max(0.0, x - reach * spread), x + reach * spread)
+            )
+            below, above = hypot(below, z[driver] - low), hypot(above, high - z[driver])
+    total = sum(z.values())
+    return total, max(0.0, total - below), total + above
 
 
 def _shared(z: dict[str, float], ordinary: float, *, flagged: bool, part: float = 1.0) -> dict[str, float]:

@@ -208,6 +208,11 @@ class Constants:
     eased_enough: float = _c(
         1.5, "ratio", "Pressure that eased counts this much: two thirds of it eased explain a recovery.", _OWN
     )
+    interval_reach: float = _c(1.28, "sd", "Intervals of shares and pressures reach this far: 80 %.", _OWN)
+    audience_grown: float = _c(0.1, "share", "A colder audience is told of where its share grew by this much.", _OWN)
+    openings_shown: int = _c(100, "rows", "At most so many opening sends or chats are listed with a driver.", _OWN)
+    action_least: float = _c(0.1, "ordinary pressures", "A step that eases less than this is not told.", _OWN)
+    basis_asks: int = _c(30, "asks", "A driver that rests on fewer in the week is called guessed.", _OWN)
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
     least_asks_shown: int = _c(10, "asks", "Fewer asks since a fall began: its whole window is shown instead.", _OWN)
     confidence_unexplained: float = _c(0.74, "probability", "Highest stated where nothing explains a change.", _OWN)

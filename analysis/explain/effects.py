@@ -13,7 +13,7 @@ from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.engagement import engagement, kept_in_bursts
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory, Troubles
-from analysis.explain.scan import Scan, day_around, days_of, ends_of, faded, failure_ends, short_ends
+from analysis.explain.scan import DOUBLINGS, Scan, day_around, days_of, ends_of, faded, failure_ends, short_ends
 from analysis.explain.volume import volume
 from analysis.explain.window import NEW, Window, window_of
 from analysis.settings import Settings
@@ -97,6 +97,7 @@ def _new(found: Effects, w: Window, usual: Usual, settings: Settings, ends: Sequ
     best = int(np.argmax(over))
     if over[best] > 0:
         found.x["new_conversations"] = float(over[best])
+        found.spread["new_conversations"] = DOUBLINGS / sqrt(max(float(scan.n[best]), 1.0))
         # a burst is told by the day around it
         found.windows["new_conversations"] = day_around(spans[best], found.t)
         found.limit = found.limit if own else "new"
@@ -118,6 +119,7 @@ def _deliverability(found: Effects, w: Window, usual: Usual, ends: Sequence[floa
     best = int(np.argmax(over))
     if over[best] > 0:
         found.x["deliverability"] = float(over[best])
+        found.spread["deliverability"] = sqrt(bad[best] * (1 - share[best]) + 0.5) / (n[best] + 4)
         found.windows["deliverability"] = (stops[best] - hours[best] * HOUR, stops[best])
 
 
@@ -132,6 +134,7 @@ def _opt_outs(found: Effects, history: LineHistory, usual: Usual, since: float) 
         pressure += k.wave_weight * max(0.0, wave - k.count_margin * sqrt(wave) - 3 * usual.opt_outs_per_day - 1)
     found.x["opt_outs"] = log(1 + pressure / 4)
     if found.x["opt_outs"] > 0:
+        found.spread["opt_outs"] = sqrt(pressure + 0.5) / (4 + pressure)
         found.windows["opt_outs"] = (t - 7 * DAY, t)
 
 
@@ -175,6 +178,7 @@ def _repeated(found: Effects, history: LineHistory, usual: Usual) -> None:
         x = share - before - CONSTANTS.rate_margin * sqrt(share * (1 - share) / of + 0.5 / of)
         if x > best:
             best, where = x, (b - DAY, b)
+            found.spread["repeated_content"] = sqrt(share * (1 - share) / of + 0.5 / of)
     found.x["repeated_content"] = best
     if best > 0:
         found.windows["repeated_content"] = where

@@ -12,7 +12,7 @@ from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, KINDS
 from analysis.explain.found import Effects
 from analysis.explain.history import Array
-from analysis.explain.scan import Scan, days_of, ends_of, faded
+from analysis.explain.scan import DOUBLINGS, Scan, days_of, ends_of, faded
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window
 
 
@@ -55,12 +55,17 @@ def engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float]
             x = worth * below / (expected + 0.5 * silence + k.engagement_replies)
             if x > best:
                 best = x
+                whole = expected + 0.5 * silence + k.engagement_replies
+                found.spread["engagement"] = worth * sqrt(1.6 * var + 1) / whole
                 found.windows["engagement"] = (found.t - days * DAY, found.t)
                 found.nagging = 0.8 * silence > bad and answered >= k.nagging_replies * expected
     ends = ends_of(found.t) if len(lengths) > 1 else [found.t]
     again = _follow_ups(found, w, usual, ends) * k.unit_engagement / k.unit_follow_ups
     found.nagging = found.nagging or again > best
     found.x["engagement"] = hypot(best, again)
+    if again > best:
+        late = float((w.deep & ~w.opted_out).sum())
+        found.spread["engagement"] = DOUBLINGS / sqrt(max(late, 1.0)) * k.unit_engagement / k.unit_follow_ups
 
 
 def _follow_ups(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> float:

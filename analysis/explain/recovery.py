@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 
-from analysis.explain.actions import after_recovery
 from analysis.explain.attribution import Scale, confidence_of, eased_shares, rounded
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.effects import effects_at, top_fingerprint
@@ -14,6 +13,7 @@ from analysis.explain.headline import recovered
 from analysis.explain.history import Troubles
 from analysis.explain.measure import Change
 from analysis.explain.onset import replies_back
+from analysis.explain.playbook import after_recovery
 from analysis.explain.summary import eased_text
 from analysis.explain.telling import (
     UNEXPLAINED,

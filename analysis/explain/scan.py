@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log
 
 import numpy as np
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.history import Array, Span
 from analysis.explain.window import Window
+
+DOUBLINGS = 1 / log(2)
+"""Standard deviation of the log2 of a count, times the root of the count."""
 
 
 def ends_of(t: int) -> Sequence[float]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from analysis.explain.actions import KEEP
 from analysis.explain.attribution import Scale, confidence_of
-from analysis.explain.constants import DAY
+from analysis.explain.constants import CONSTANTS, DAY
+from analysis.explain.detail import detail_of
 from analysis.explain.evidence import Case, Figures
 from analysis.explain.found import Effects
+from analysis.explain.headline import num
 from analysis.explain.measure import Change
 from analysis.explain.onset import Onset
+from analysis.explain.playbook import KEEP
 from analysis.explain.summary import summary_of
 from analysis.explain.words import count, iso, plural
 from analysis.schema import VENDOR_DRIVERS, Driver, Explanation
@@ -16,8 +18,15 @@ from analysis.schema import VENDOR_DRIVERS, Driver, Explanation
 UNEXPLAINED = "What the data does not explain"
 
 
-def driver_of(name: str, share: float, figures: Figures | None, case: Case, scale: Scale) -> Driver:
-    """Return one driver with its share, words and figures; "unexplained" where there are no figures."""
+def driver_of(
+    name: str,
+    share: float,
+    figures: Figures | None,
+    case: Case,
+    scale: Scale,
+    interval: tuple[float, float] | None = None,
+) -> Driver:
+    """Return one driver with its share, words, figures and rows; "unexplained" where there are no figures."""
     if figures is None:
         return Driver(
             driver=name,
@@ -34,7 +43,28 @@ def driver_of(name: str, share: float, figures: Figures | None, case: Case, scal
         summary=summary_of(name, figures),
         evidence=figures,
         onset=iso(onset.began) if onset.began is not None else None,
+        share_low=round(min(interval[0], share), 4) if interval else None,
+        share_high=round(max(interval[1], share), 4) if interval else None,
+        basis=basis_of(name, figures, case),
+        detail=detail_of(name, case),
     )
+
+
+def basis_of(name: str, figures: Figures, case: Case) -> str:
+    """Return how sure a driver's own figures are: counted facts, a difference from the usual, or too little of either.
+
+    "verified": events that need no usual (the carrier's flag, sends after an opt-out, reported failures, a published limit);
+    "correlated": a difference from the line's usual; "guessed": one that rests on few asks or on inference. That it made
+    the vendor change the line's health is never more than correlated.
+    """
+    few = case.effects.asks_week < CONSTANTS.basis_asks or not case.usual.own
+    if name == "flagged" or (name == "opt_outs" and num(figures, "observed") > 0):
+        return "verified"
+    if name == "deliverability" and num(figures, "failed") >= num(figures, "without_receipt"):
+        return "verified"
+    if name in ("send_pace", "new_conversations") and case.effects.limit:
+        return "verified"
+    return "guessed" if few or name == "opt_outs" else "correlated"
 
 
 def unexplained_figures(effects: Effects, scale: Scale) -> Figures:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import polars as pl
 
-from analysis.explain.actions import actions_of
-from analysis.explain.attribution import Scale, confidence_of
+from analysis.explain.attribution import Scale, confidence_of, intervals_of
+from analysis.explain.audience import audience_of
 from analysis.explain.constants import DAY, HOUR
 from analysis.explain.drift import scoring_changed
 from analysis.explain.evidence import Case, chats_to_fix, figures_of
@@ -16,6 +16,7 @@ from analysis.explain.headline import no_usual, not_enough, worsening
 from analysis.explain.history import Troubles
 from analysis.explain.measure import Change, Measured, measure
 from analysis.explain.onset import Onset
+from analysis.explain.playbook import actions_of
 from analysis.explain.recovery import episode_of, recovery_of
 from analysis.explain.telling import change_notes, data_notes, driver_of, level_of, unexplained, word
 from analysis.explain.words import iso
@@ -102,8 +103,11 @@ def _worsening(change: Change, case: Case, scale: Scale, measured: Measured) -> 
         headline = worsening(shares, figures, began, change.at, settings.zone)
     if drift is not None and not thin:
         headline = scoring_changed(drift, settings.zone)
+    fell = began.get("engagement") or case.effects.windows.get("engagement", (change.at - 7 * DAY, 0))[0]
+    audience = audience_of(case, fell)
     onset = began.get(first)
     dated = case.onsets.get(first, Onset())
+    intervals = intervals_of(case.effects, scale)
     p = confidence_of(shares, 0 if unknown else case.effects.asks_week)
     return Explanation(
         line=change.line,
@@ -115,10 +119,11 @@ def _worsening(change: Change, case: Case, scale: Scale, measured: Measured) -> 
         lead_hours=round((change.at - onset) / HOUR, 2) if onset is not None else None,
         onset_earliest=iso(dated.earliest) if dated.earliest is not None else None,
         onset_latest=iso(dated.latest) if dated.latest is not None else None,
-        drivers=[driver_of(d, share, figures.get(d), case, scale) for d, share in shares],
+        drivers=[driver_of(d, share, figures.get(d), case, scale, intervals.get(d)) for d, share in shares],
         headline=headline,
         chats_to_fix=chats_to_fix(case, dict(shares)),
-        actions=actions_of(case, scale, shares, figures),
+        actions=actions_of(case, scale, shares, figures, audience),
+        audience=audience,
         confidence=level_of(p),
         confidence_p=p,
         notes=[*change_notes(change), *data_notes(case, change)],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log2
+from math import log2, sqrt
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.found import Effects
 from analysis.explain.history import Array, LineHistory
-from analysis.explain.scan import Scan, day_around, days_of, faded, short_ends
+from analysis.explain.scan import DOUBLINGS, Scan, day_around, days_of, faded, short_ends
 from analysis.explain.window import FOLLOWUP, NEW, Seen, Window
 from analysis.settings import Settings
 
@@ -64,7 +64,9 @@ def volume(
             pace = log2(max(sends / max(chats, 1), 1.0) / max(per_chat, 1.0)) if chats else 0.0
             lasts = spread >= pace and _goes_on(kept, usual, b, found.t)
             driver = "recipient_spread" if spread >= pace and not lasts else "send_pace"
-            found.x[driver] = float(over[best]) * (k.unit_pace / k.unit_spread if lasts else 1.0)
+            scale = k.unit_pace / k.unit_spread if lasts else 1.0
+            found.x[driver] = float(over[best]) * scale
+            found.spread[driver] = scale * DOUBLINGS / sqrt(max(float(asks.n[best]), 1.0))
             found.windows[driver] = day_around(spans[best], found.t)
         _loop(found, loops, usual, ends)
     _published_limit(found, history, usual, settings, ends)
@@ -89,7 +91,7 @@ def _loop(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> Non
     best = int(np.argmax(run * faded(found.t, w.first)))
     over = (k.loop_worth * float(run[best]) - k.loop_floor) * float(faded(found.t, w.first[best]))
     if over > found.x["send_pace"]:
-        found.x["send_pace"] = over
+        found.x["send_pace"], found.spread["send_pace"] = over, k.loop_worth * DOUBLINGS / sqrt(float(size[best]) + 5)
         a = float(w.first[best])
         stop = min(float(found.t), a + k.window_hours / 2 * HOUR)
         found.windows["send_pace"] = (stop - k.window_hours * HOUR, stop)
@@ -107,4 +109,5 @@ def _published_limit(
         over = k.unit_pace * (1 + log2(totals[best] / limit))
         if over > found.x["send_pace"]:
             found.x["send_pace"], found.limit = over, "messages"
+            found.spread["send_pace"] = k.unit_pace * DOUBLINGS / sqrt(float(totals[best]))
             found.windows["send_pace"] = (ends[best] - length, ends[best])

@@ -72,3 +72,8 @@ def lasting(ms: float) -> str:
         return "an hour" if hours == 1 else f"{hours} hours"
     days = round(ms / DAY)
     return "a day" if days == 1 else f"{days} days"
+
+
+def times(value: float) -> str:
+    """Return "0.8 ×", "3.4 ×" or "16 ×"."""
+    return f"{value:.1f} ×" if value < 9.95 else f"{round(value):,} ×"

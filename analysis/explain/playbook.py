@@ -1,0 +1,378 @@
+"""A transition with its shares and figures in, concrete steps for this line out, by expected effect, each with a number from the evidence.
+
+The steps follow the vendor's guides: stop what must never happen, fix the chats, slow down, hold back new conversations, let the
+line recover; and never move its chats to another line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from analysis.explain.attribution import Scale, pressure_range
+from analysis.explain.audience import colder, mix_weighs
+from analysis.explain.constants import CONSTANTS, DAY
+from analysis.explain.effects import effects_in
+from analysis.explain.evidence import Case, Figures
+from analysis.explain.found import Effects
+from analysis.explain.headline import num
+from analysis.explain.history import Array
+from analysis.explain.volume import counts_as_volume
+from analysis.explain.window import ANSWER, FOLLOWUP, NEW, Window
+from analysis.explain.words import count, percent, plural, times
+
+Action = dict[str, Any]
+STEPS = ("stop", "fix chats", "slow down", "hold new conversations", "recover", "keep")
+"""What a step is for, in the guides' order."""
+
+KEEP: Action = {
+    "action": "Keep these chats on this line: moving them to another one spreads the problem.",
+    "expected_effect": "Moving chats eases nothing in this model; the vendor's guide warns of it.",
+    "step": "keep",
+}
+_LEAST_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do, and the asks that it would have prevented."""
+
+    driver: str
+    step: str
+    text: str
+    prevented: Array | None = None
+    """A mask over the week's window; None: the driver itself is taken as gone."""
+    numbers: tuple[tuple[str, float | int], ...] = ()
+
+
+def actions_of(
+    case: Case,
+    scale: Scale,
+    shares: list[tuple[str, float]],
+    figures: dict[str, Figures],
+    audience: dict[str, Any] | None = None,
+) -> list[Action]:
+    """Return steps for the drivers that have at least 5 % of the change, the most effective first, and what not to do.
+
+    Each effect is what the model gives for the line at the transition without the asks that the step prevents:
+    "in this model", never "would have".
+
+    Args:
+        case: the transition.
+        scale: units and weights at it.
+        shares: of its drivers.
+        figures: per driver.
+        audience: of ``audience_of``.
+
+    Returns:
+        action and expected_effect (text), step (of STEPS), driver, pressure_before, pressure_after (with low and high), and the
+        numbers of the step.
+    """
+    steps: list[Step] = []
+    for driver, share in shares:
+        if driver != "unexplained" and share >= _LEAST_SHARE:
+            steps += _steps(driver, case, figures[driver], audience)
+    if not steps:
+        return [
+            {
+                "action": "Change nothing for a day, then look again; ask the vendor for a reputation audit of this line.",
+                "expected_effect": "None in this model: no driver was out of its usual.",
+                "step": "recover",
+            },
+            KEEP,
+        ]
+    before = pressure_range(case.effects, scale)
+    told = [_told(step, case, scale, before) for step in steps]
+    order = sorted(range(len(told)), key=lambda i: (told[i].get("pressure_after", before[0]), i))
+    kept = [
+        told[i]
+        for i in order
+        if told[i].get("pressure_after", 0.0) < before[0] - CONSTANTS.action_least or steps[i].driver == "flagged"
+    ]
+    return [*(kept or [told[order[0]]]), _recover(case, shares), KEEP]
+
+
+def after_recovery(case: Case) -> list[Action]:
+    """Return the steps after a recovery: keep to the usual, whose figures are named where there are any."""
+    usual = case.usual
+    pace = "the pace of the last days"
+    if usual.own:
+        people, new = max(1, round(usual.recipients_per_day)), max(1, round(usual.per_day["new"]))
+        pace = f"its usual, about {plural(people, 'recipient')} and {plural(new, 'new conversation')} a day"
+    return [
+        {
+            "action": f"Keep to {pace}; raise it slowly, those who answer first.",
+            "expected_effect": "In this model the line stays within its quiet times while what eased stays down.",
+            "step": "recover",
+        },
+        KEEP,
+    ]
+
+
+def _recover(case: Case, shares: list[tuple[str, float]]) -> Action:
+    """Return the step of patience: what to send meanwhile, and when to look again."""
+    if any(driver == "flagged" for driver, _ in shares):
+        text, when = "Send nothing until the flag is lifted", "a flag lasts at least 24 h"
+    else:
+        answers = case.usual.per_day["answer"]
+        some = f" (usually {count(answers)} a day)" if case.usual.own and answers >= 1 else ""
+        text, when = (
+            f"Then only answer who writes{some} for a day, and raise the rest step by step",
+            "better days show in 3 to 7",
+        )
+    return {
+        "action": f"{text}; look again after a day.",
+        "expected_effect": f"Not in this model. Linq's help centre: {when} (medium confidence).",
+        "step": "recover",
+    }
+
+
+def _told(step: Step, case: Case, scale: Scale, before: tuple[float, float, float]) -> Action:
+    found: Action = {"action": step.text, "step": step.step, "driver": step.driver, **dict(step.numbers)}
+    if step.driver == "flagged":
+        return found | {
+            "expected_effect": "The vendor lifts a flag after at least 24 h; this model has no figure for it."
+        }
+    after = pressure_range(without(case, step), scale)
+    text = f"In this model the pressure falls from {times(before[0])} to {times(after[0])} the ordinary ({times(after[1])} to {times(after[2])})."
+    if after[0] > before[0] - CONSTANTS.action_least:
+        text = f"In this model by itself too little: the pressure stays at {times(before[0])} the ordinary."
+    return found | {
+        "expected_effect": text,
+        "pressure_before": round(before[0], 2),
+        "pressure_after": round(min(after[0], before[0]), 2),
+        "pressure_after_low": round(after[1], 2),
+        "pressure_after_high": round(after[2], 2),
+    }
+
+
+def without(case: Case, step: Step) -> Effects:
+    """Return the effects on the line at the transition without what a step prevents."""
+    effects, window = case.effects, case.effects.window
+    if step.prevented is None or window is None:
+        return replace(effects, x=effects.x | {step.driver: 0.0}, amount=effects.amount | {step.driver: 0.0})
+    left = effects_in(window.of(~step.prevented), case.history, case.usual, case.settings)
+    # what is prevented cannot make anything else worse than it was
+    return replace(
+        left,
+        x={d: min(x, effects.x.get(d, 0.0)) for d, x in left.x.items()},
+        amount={d: min(a, effects.amount.get(d, 0.0)) for d, a in left.amount.items()},
+    )
+
+
+def _steps(driver: str, case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]:
+    made = {
+        "engagement": _engagement,
+        "deliverability": _deliverability,
+        "new_conversations": _new,
+        "recipient_spread": _spread,
+        "send_pace": _pace,
+    }
+    if driver in made and case.effects.window is not None:
+        return made[driver](case, f, audience)
+    if driver == "opt_outs":
+        return [_opt_outs(f)]
+    if driver == "flagged":
+        return [
+            Step(driver, "stop", "Stop sending until the flag is lifted, at least 24 h; answer the vendor's support.")
+        ]
+    if driver == "repeated_content":
+        return [
+            Step(
+                driver,
+                "fix chats",
+                f"Vary the text: one and the same went to {plural(num(f, 'recipients'), 'recipient')}.",
+            )
+        ]
+    return []
+
+
+def silent_chats(w: Window, turns: int) -> tuple[Array, Array]:
+    """Return the chats that have left at least so many asks unanswered, and a mask of the asks from that one on."""
+    open_at = np.full(len(w.names), -1, dtype=np.int64)
+    open_at[w.chat] = np.arange(len(w))  # each chat's last ask: later rows overwrite
+    ends_silent = np.zeros(len(w.names), dtype=bool)
+    seen = open_at >= 0
+    ends_silent[seen] = ~w.replied[open_at[seen]] & (w.streak[open_at[seen]] + 1 >= turns)
+    chats = np.flatnonzero(ends_silent)
+    return chats, np.isin(w.chat, chats) & (w.streak >= turns - 1) & (w.kind != ANSWER)
+
+
+def _engagement(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]:
+    w = case.effects.window
+    assert w is not None
+    turns = case.settings.late_turn
+    chats, late = silent_chats(w, turns)
+    mine = np.isin(w.chat, chats)
+    missing = np.maximum(w.expected - w.replied, 0.0) * w.measured
+    total = float(missing.sum())
+    part = float(missing[mine].sum()) / total if total > 0 else 0.0
+    steps = []
+    if len(chats):
+        of = f"; they are {percent(part)} of the missing replies" if total >= 1 else ""
+        steps.append(
+            Step(
+                "engagement",
+                "fix chats",
+                f"Pause follow-ups to the {plural(len(chats), 'chat')} that left {turns} or more unanswered in a row{of}.",
+                late,
+                (("chats", len(chats)), ("share_of_missing", round(part, 4)), ("sends", int(w.sends[late].sum()))),
+            )
+        )
+    cold = colder(audience)
+    if cold is not None and audience is not None and (mix_weighs(audience) or cold["after"] >= 1.5 * cold["before"]):
+        begun = (w.kind != NEW) & (w.kind != ANSWER) & (w.streak >= 2)
+        steps.append(
+            Step(
+                "engagement",
+                "fix chats",
+                f"Write first to chats that answer: {percent(cold['after'])} of the line's own sends went to chats that had left two or more "
+                f"unanswered, usually {percent(cold['before'])}.",
+                _beyond(w, begun, cold["before"] / max(cold["after"], 1e-9)),
+                (("share_after", cold["after"]), ("share_before", cold["before"])),
+            )
+        )
+    once = w.measured & ~w.replied & (w.kind != ANSWER) & ~mine & (w.share > 0.8)
+    people = np.unique(w.chat[once])
+    if len(people) and not case.effects.nagging:
+        steps.append(
+            Step(
+                "engagement",
+                "fix chats",
+                f"Leave the {plural(len(people), 'chat')} that did not answer the last ask alone for a day or more; ask what they can answer "
+                f"in a word. About {plural(round(total), 'reply', 'replies')} are missing in all.",
+                once,
+                (("chats", len(people)), ("missing", round(total, 1))),
+            )
+        )
+    return steps
+
+
+def _beyond(w: Window, mask: Array, share: float) -> Array:
+    """Return the latest of the masked asks beyond this share of them."""
+    places = np.flatnonzero(mask)
+    kept = round(share * len(places))
+    found = np.zeros(len(w), dtype=bool)
+    found[places[kept:]] = True
+    return found
+
+
+def _beyond_day(w: Window, mask: Array, a_day: float) -> Array:
+    """Return the masked asks beyond so many in the 24 hours before each: what holding to a daily number leaves out."""
+    found = np.zeros(len(w), dtype=bool)
+    kept: list[float] = []
+    most = max(1, round(a_day))
+    for place in np.flatnonzero(mask):
+        at = float(w.first[place])
+        kept = [t for t in kept if t > at - DAY]
+        if len(kept) >= most:
+            found[place] = True
+        else:
+            kept.append(at)
+    return found
+
+
+def _deliverability(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]:
+    w = case.effects.window
+    assert w is not None
+    bad = w.undelivered & w.judged
+    chats = len(np.unique(w.chat[bad]))
+    code = f" (most with code {f['top_code']}: {count(num(f, 'top_code_count'))})" if f.get("top_code") else ""
+    text = f"Stop sending to the {plural(chats, 'chat')} behind the {plural(num(f, 'observed_count'), 'undelivered send')}{code} until one gets through."
+    return [Step("deliverability", "stop", text, bad, (("chats", chats), ("sends", int(num(f, "observed_count")))))]
+
+
+def _new(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]:
+    w = case.effects.window
+    assert w is not None
+    new, opened, peak = w.kind == NEW, num(f, "observed"), num(f, "peak_1h")
+    numbers = (("opened", int(opened)), ("peak_1h", int(peak)))
+    if f.get("usual") is None:
+        limit = int(num(f, "limit"))
+        text = f"Open fewer than {count(limit)} new conversations a day and spread them; {count(opened)} were opened in one. New recipients go to HEALTHY lines."
+        return [
+            Step(
+                "new_conversations",
+                "hold new conversations",
+                text,
+                _beyond_day(w, new, limit),
+                (("a_day", limit), *numbers),
+            )
+        ]
+    usual = max(1, round(num(f, "usual")))
+    text = (
+        f"Open at most {usual} new conversations a day, its usual, hours apart: {count(opened)} were opened in one day, {count(peak)} in its "
+        "busiest hour. New recipients go to HEALTHY lines."
+    )
+    return [
+        Step(
+            "new_conversations",
+            "hold new conversations",
+            text,
+            _beyond_day(w, new, usual),
+            (("a_day", usual), *numbers),
+        )
+    ]
+
+
+def _spread(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]:
+    w = case.effects.window
+    assert w is not None
+    people = max(1, round(case.usual.recipients_per_day))
+    known = (w.kind != NEW) & (w.kind != FOLLOWUP) & ~w.opted_out
+    text = f"Spread the list: at most {people} recipients a day, its usual, where {count(num(f, 'recipients'))} were written to; those who answered first."
+    mask = _beyond_day(w, known, case.usual.busy["known"])
+    return [
+        Step(
+            "recipient_spread", "slow down", text, mask, (("a_day", people), ("recipients", int(num(f, "recipients"))))
+        )
+    ]
+
+
+def _pace(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]:
+    w = case.effects.window
+    assert w is not None
+    if f.get("limit") is not None:
+        text = f"Stay below {count(num(f, 'limit'))} messages a day; {count(num(f, 'observed'))} went over the line in one."
+        return [
+            Step(
+                "send_pace",
+                "slow down",
+                text,
+                None,
+                (("a_day", int(num(f, "limit"))), ("sends", int(num(f, "observed")))),
+            )
+        ]
+    counted = counts_as_volume(w)
+    loops = counted & (w.sends >= CONSTANTS.loop_sends)
+    numbers = (("sends", int(num(f, "observed"))), ("to_one_chat", int(num(f, "top_chat_sends"))))
+    if num(f, "top_chat_sends") > 0.3 * num(f, "observed") and loops.any():
+        text = f"Look for a loop: {count(num(f, 'top_chat_sends'))} of {plural(num(f, 'observed'), 'send')} went to one chat, where {count(num(f, 'usual'))} are usual in all."
+        return [Step("send_pace", "stop", text, loops, numbers)]
+    usual = max(1, round(case.usual.sends_per_day))
+    text = f"Slow down: at most {count(usual)} sends a day, its usual; {count(num(f, 'observed'))} went out where {count(num(f, 'usual'))} are usual."
+    return [
+        Step(
+            "send_pace",
+            "slow down",
+            text,
+            _beyond_day(w, counted, case.usual.busy["known"]),
+            (("a_day", usual), *numbers),
+        )
+    ]
+
+
+def _opt_outs(f: Figures) -> Step:
+    if not num(f, "observed"):
+        people = plural(num(f, "opted_out_3d"), "person", "people")
+        return Step(
+            "opt_outs",
+            "stop",
+            f"Find which campaign made {people} opt out in 3 days, and stop it.",
+            None,
+            (("people", int(num(f, "opted_out_3d"))),),
+        )
+    text = f"Stop all sends to the {plural(num(f, 'people'), 'person', 'people')} who opted out; {count(num(f, 'observed'))} went out after it."
+    return Step("opt_outs", "stop", text, None, (("people", int(num(f, "people"))), ("sends", int(num(f, "observed")))))
