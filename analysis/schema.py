@@ -203,5 +203,9 @@ class Explanation(msgspec.Struct, frozen=True):
     """Who was written to before and since, and the change in replies split into rate and mix (explain/audience.py)."""
     episode: dict[str, Any] | None = None
     """The spell of trouble this change belongs to: began, step, of, and its story so far."""
+    what_if: list[dict[str, Any]] = []
+    """The pressure on the line without the burst, at its usual pace, without late follow-ups, in this model (explain/whatif.py)."""
+    agreement: dict[str, Any] | None = None
+    """The vendor's audit of the same spell beside ours, where one is stored (explain/agreement.py)."""
     notes: list[str] = []
     """What the data could not show (missed reports, young line, no chat health, …)."""

@@ -1,4 +1,4 @@
-"""Commands that read a store: signals and explain."""
+"""Commands that read a store: signals, explain, and what comes of an explanation: what-if, progress, agreement."""
 
 from __future__ import annotations
 
@@ -62,3 +62,60 @@ def explain(line: str | None, since: str | None, until: str | None, store: str |
         click.echo("no transitions here")
     for e in found:
         click.echo(pipeline.as_text(e) + "\n")
+
+
+_AT = click.option("--at", default=None, help="Time of the worsening; the line's latest where not given.")
+_OF_LINE = click.option("--line", required=True, help="The line (E.164).")
+
+
+@click.command("what-if")
+@_OF_LINE
+@_AT
+@STORE
+@AS_JSON
+def what_if(line: str, at: str | None, store: str | None, as_json: bool) -> None:
+    """What a worsening would have looked like without the burst, at the usual pace, without late follow-ups; in this model."""
+    from analysis import pipeline
+
+    found = pipeline.what_if(store, line=line, at=at)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        click.echo("nothing to leave out: no burst, pace or late follow-ups before this change")
+    for scenario in found:
+        click.echo(f"{scenario['text']}\n  {pipeline.changed_signals(scenario['signals'])}")
+
+
+@click.command()
+@_OF_LINE
+@_AT
+@click.option("--until", default=None, help="Look up to then; the store's latest event where not given.")
+@STORE
+@AS_JSON
+def progress(line: str, at: str | None, until: str | None, store: str | None, as_json: bool) -> None:
+    """What has been done of a worsening's playbook, as the data since shows."""
+    from analysis import pipeline
+
+    found = pipeline.progress(store, line=line, at=at, until=until)
+    if as_json:
+        print_json(found)
+        return
+    for step in found:
+        mark = {True: "[x]", False: "[ ]", None: "[?]"}[step["done"]]
+        click.echo(f"{mark} {step['action']}\n    {step['since']}")
+
+
+@click.command()
+@LINE
+@STORE
+@AS_JSON
+def agreement(line: str | None, store: str | None, as_json: bool) -> None:
+    """How often the vendor's archived audits and our explanations agree, per driver."""
+    from analysis import pipeline
+
+    frame = pipeline.agreement(store, line=line)
+    if as_json:
+        print_json(pipeline.records(frame))
+    else:
+        click.echo(pipeline.as_csv(frame), nl=False)

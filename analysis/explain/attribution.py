@@ -209,9 +209,9 @@ def eased_shares(then: Effects, now: Effects, scale: Scale, *, flag_lifted: bool
 def rounded(shares: dict[str, float]) -> list[tuple[str, float]]:
     """Return shares to 4 decimals, largest first, ``unexplained`` always among them, summing to 1 exactly.
 
-    The rounding remainder goes to the largest; equal shares are in order of name, drivers before unexplained.
+    Drivers under ``share_least`` are left out; what that and the rounding leave goes to the largest; equal shares are in order of name, drivers before unexplained.
     """
-    kept = {d: round(s, 4) for d, s in shares.items() if round(s, 4) > 0 or d == "unexplained"}
+    kept = {d: round(s, 4) for d, s in shares.items() if s >= CONSTANTS.share_least or d == "unexplained"}
     order = sorted(kept, key=lambda d: (-kept[d], d == "unexplained", d))
     rest = sum(round(kept[d] * 10_000) for d in order[1:])
     kept[order[0]] = (10_000 - rest) / 10_000

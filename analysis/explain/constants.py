@@ -97,6 +97,7 @@ class Constants:
     loop_sends: int = _c(
         4, "sends", "An ask of so many sends counts as volume, whatever its class: it may be a loop.", _OWN
     )
+    loop_share: float = _c(0.3, "share", "A burst of which one chat got more is told as a loop.", _OWN)
     loop_worth: float = _c(
         0.7, "ratio", "A run of sends to one chat counts this much per doubling of the largest usual run.", _OWN
     )
@@ -213,6 +214,20 @@ class Constants:
     openings_shown: int = _c(100, "rows", "At most so many opening sends or chats are listed with a driver.", _OWN)
     action_least: float = _c(0.1, "ordinary pressures", "A step that eases less than this is not told.", _OWN)
     basis_asks: int = _c(30, "asks", "A driver that rests on fewer in the week is called guessed.", _OWN)
+    due: float = _c(0.8, "share", "An ask counts as left unanswered once this share of replies would have come.", _OWN)
+    share_least: float = _c(0.005, "share", "A driver with less is not listed.", _OWN)
+    answered_weight: float = _c(
+        0.2, "ratio", "What a chat left unanswered weighs this much once it answers again.", _OWN
+    )
+    deep_weight: float = _c(
+        0.8, "replies", "A late follow-up weighs as this many missing replies in the list of chats.", _SHEET
+    )
+    audit_days: float = _c(7.0, "days", "An audit this long after a change still speaks of it.", _OWN)
+    audit_named: float = _c(0.15, "share", "Our share from which we name what the vendor names.", _OWN)
+    audit_ours: float = _c(0.25, "share", "Our share from which the vendor's silence about it is a difference.", _OWN)
+    audit_least: int = _c(30, "audits", "From this many on they correct the stated confidence.", _SHEET)
+    audit_prior: float = _c(30.0, "audits", "Our own stated confidence counts as this many.", _OWN)
+    progress_days: float = _c(0.5, "days", "Sooner after a change nothing is said of what was done since.", _OWN)
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
     least_asks_shown: int = _c(10, "asks", "Fewer asks since a fall began: its whole window is shown instead.", _OWN)
     confidence_unexplained: float = _c(0.74, "probability", "Highest stated where nothing explains a change.", _OWN)

@@ -14,6 +14,7 @@ from analysis.explain.history import LineHistory
 from analysis.explain.onset import Onset, rhythm
 from analysis.explain.volume import in_volume
 from analysis.explain.window import seen_asks, window_of
+from analysis.explain.words import iso
 from analysis.settings import Settings
 
 Figures = dict[str, float | int | str | None]
@@ -299,7 +300,10 @@ def _parts(case: Case) -> dict[str, dict[str, float]]:
     parts: dict[str, dict[str, float]] = {driver: defaultdict(float) for driver in _REASONS}
     windows = case.effects.windows
     for s in case.effects.seen:
-        parts["engagement"][s.chat] += (s.expected - s.replied) + (0.8 if s.deep else 0.0)
+        # a chat that answered is only to be fixed for what it left unanswered since
+        kept = CONSTANTS.answered_weight if s.replied else 1.0
+        parts["engagement"][s.chat] = kept * parts["engagement"][s.chat] + (s.expected - s.replied)
+        parts["engagement"][s.chat] += CONSTANTS.deep_weight if s.deep and not s.replied else 0.0
         parts["deliverability"][s.chat] += s.undelivered
         for driver in ("new_conversations", "recipient_spread", "send_pace"):
             a, b = windows.get(driver, (0.0, 0.0))
@@ -330,6 +334,7 @@ def _chat_row(case: Case, chat: str, driver: str) -> Figures:
         r.failed_at is not None and r.failed_at <= t and not (r.receipt_at is not None and r.receipt_at <= t)
         for r in sends
     )
+    since_health = states.since(t)
     return {
         "chat_id": chat,
         "reason": _REASONS[driver],
@@ -338,6 +343,8 @@ def _chat_row(case: Case, chat: str, driver: str) -> Figures:
         "unanswered_turns": turns,
         "silent_hours": round((t - last_in) / HOUR, 1) if last_in is not None else None,
         "chat_health": states.at(t),
+        "chat_health_since": iso(since_health) if since_health is not None else None,
+        "last_reply_at": iso(last_in) if last_in is not None else None,
         "failed": failed,
         "sends_after_opt_out": sum(states.at(r.at) == "OPTED_OUT" for r in sends),
     }

@@ -60,7 +60,7 @@ def volume(f: Figures) -> str:
         )
     to = "" if num(f, "recipients") < 2 else f" to {plural(num(f, 'recipients'), 'chat')}"
     text = f"{plural(num(f, 'observed'), 'send')}{to} in {window}, usually {count(num(f, 'usual'))}"
-    if num(f, "top_chat_sends") > 0.5 * num(f, "observed"):
+    if num(f, "top_chat_sends") > CONSTANTS.loop_share * num(f, "observed"):
         return f"{text}; {count(num(f, 'top_chat_sends'))} of them went to one chat."
     if num(f, "to_silent_chats") > 0.3 * num(f, "observed"):
         return f"{text}; {count(num(f, 'to_silent_chats'))} of them went to chats that had not answered the last one."
@@ -69,13 +69,16 @@ def volume(f: Figures) -> str:
 
 
 def opted_out(f: Figures) -> str:
-    """Sends to people who had opted out; or a wave of opt-outs."""
-    if not num(f, "observed"):
-        usual = "" if f.get("usual_opted_out_3d") is None else f", usually {count(num(f, 'usual_opted_out_3d'))}"
-        return f"{plural(num(f, 'opted_out_3d'), 'person', 'people')} opted out in 3 days{usual}."
-    people = plural(num(f, "people"), "person", "people")
-    text = f"{plural(num(f, 'observed'), 'send')} to {people} who had opted out"
-    return f"{text}, in {lasting(num(f, 'window_hours') * HOUR)}." if num(f, "observed") > 1 else f"{text}."
+    """Sends to people who had opted out; or, where that weighs more, a wave of opt-outs."""
+    sends, left = num(f, "observed"), num(f, "opted_out_3d")
+    usual = "" if f.get("usual_opted_out_3d") is None else f", usually {count(num(f, 'usual_opted_out_3d'))}"
+    wave = f"{plural(left, 'person', 'people')} opted out in 3 days{usual}"
+    if not sends:
+        return f"{wave}."
+    if CONSTANTS.wave_weight * (left - num(f, "usual_opted_out_3d")) > sends:
+        return f"{wave}; {plural(sends, 'send')} went out after that."
+    text = f"{plural(sends, 'send')} to {plural(num(f, 'people'), 'person', 'people')} who had opted out"
+    return f"{text}, in {lasting(num(f, 'window_hours') * HOUR)}." if sends > 1 else f"{text}."
 
 
 def delivery(f: Figures, began: int | None, t: int, zone: ZoneInfo) -> str:

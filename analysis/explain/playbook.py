@@ -13,13 +13,13 @@ import numpy as np
 
 from analysis.explain.attribution import Scale, pressure_range
 from analysis.explain.audience import colder, mix_weighs
-from analysis.explain.constants import CONSTANTS, DAY
-from analysis.explain.effects import effects_in
+from analysis.explain.constants import CONSTANTS
 from analysis.explain.evidence import Case, Figures
 from analysis.explain.found import Effects
 from analysis.explain.headline import num
 from analysis.explain.history import Array
 from analysis.explain.volume import counts_as_volume
+from analysis.explain.whatif import beyond_day, effects_without
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, Window
 from analysis.explain.words import count, percent, plural, times
 
@@ -136,9 +136,12 @@ def _told(step: Step, case: Case, scale: Scale, before: tuple[float, float, floa
             "expected_effect": "The vendor lifts a flag after at least 24 h; this model has no figure for it."
         }
     after = pressure_range(without(case, step), scale)
-    text = f"In this model the pressure falls from {times(before[0])} to {times(after[0])} the ordinary ({times(after[1])} to {times(after[2])})."
+    range_ = f"between {times(after[1])} and {times(after[2])}"
+    text = (
+        f"In this model the pressure falls from {times(before[0])} to {times(after[0])} times the ordinary ({range_})."
+    )
     if after[0] > before[0] - CONSTANTS.action_least:
-        text = f"In this model by itself too little: the pressure stays at {times(before[0])} the ordinary."
+        text = f"In this model too little by itself: the pressure stays at {times(before[0])} times the ordinary."
     return found | {
         "expected_effect": text,
         "pressure_before": round(before[0], 2),
@@ -150,16 +153,10 @@ def _told(step: Step, case: Case, scale: Scale, before: tuple[float, float, floa
 
 def without(case: Case, step: Step) -> Effects:
     """Return the effects on the line at the transition without what a step prevents."""
-    effects, window = case.effects, case.effects.window
-    if step.prevented is None or window is None:
+    effects = case.effects
+    if step.prevented is None:
         return replace(effects, x=effects.x | {step.driver: 0.0}, amount=effects.amount | {step.driver: 0.0})
-    left = effects_in(window.of(~step.prevented), case.history, case.usual, case.settings)
-    # what is prevented cannot make anything else worse than it was
-    return replace(
-        left,
-        x={d: min(x, effects.x.get(d, 0.0)) for d, x in left.x.items()},
-        amount={d: min(a, effects.amount.get(d, 0.0)) for d, a in left.amount.items()},
-    )
+    return effects_without(case, step.prevented)
 
 
 def _steps(driver: str, case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]:
@@ -205,10 +202,11 @@ def _engagement(case: Case, f: Figures, audience: dict[str, Any] | None) -> list
     assert w is not None
     turns = case.settings.late_turn
     chats, late = silent_chats(w, turns)
-    mine = np.isin(w.chat, chats)
-    missing = np.maximum(w.expected - w.replied, 0.0) * w.measured
-    total = float(missing.sum())
-    part = float(missing[mine].sum()) / total if total > 0 else 0.0
+    by_chat = np.maximum(
+        np.bincount(w.chat, weights=(w.expected - w.replied) * w.measured, minlength=len(w.names)), 0.0
+    )
+    total = float(by_chat.sum())
+    part = float(by_chat[chats].sum()) / total if total > 0 else 0.0
     steps = []
     if len(chats):
         of = f"; they are {percent(part)} of the missing replies" if total >= 1 else ""
@@ -234,20 +232,27 @@ def _engagement(case: Case, f: Figures, audience: dict[str, Any] | None) -> list
                 (("share_after", cold["after"]), ("share_before", cold["before"])),
             )
         )
-    once = w.measured & ~w.replied & (w.kind != ANSWER) & ~mine & (w.share > 0.8)
-    people = np.unique(w.chat[once])
+    # what pausing a chat after an unanswered ask leaves out: its next asks
+    next_ = (w.streak >= 1) & (w.kind != ANSWER) & ~late
+    silent = w.measured & ~w.replied & (w.kind != ANSWER) & ~np.isin(w.chat, chats) & (w.share > CONSTANTS.due)
+    people, missing = np.unique(w.chat[silent]), num(f, "usual_by_now") - num(f, "observed_count")
     if len(people) and not case.effects.nagging:
         steps.append(
             Step(
                 "engagement",
                 "fix chats",
                 f"Leave the {plural(len(people), 'chat')} that did not answer the last ask alone for a day or more; ask what they can answer "
-                f"in a word. About {plural(round(total), 'reply', 'replies')} are missing in all.",
-                once,
-                (("chats", len(people)), ("missing", round(total, 1))),
+                f"in a word. {_missing(missing)}",
+                next_,
+                (("chats", len(people)), ("missing", round(missing, 1))),
             )
         )
     return steps
+
+
+def _missing(replies: float) -> str:
+    n = max(1, round(replies))
+    return f"About {plural(n, 'reply is', 'replies are')} missing in all."
 
 
 def _beyond(w: Window, mask: Array, share: float) -> Array:
@@ -256,21 +261,6 @@ def _beyond(w: Window, mask: Array, share: float) -> Array:
     kept = round(share * len(places))
     found = np.zeros(len(w), dtype=bool)
     found[places[kept:]] = True
-    return found
-
-
-def _beyond_day(w: Window, mask: Array, a_day: float) -> Array:
-    """Return the masked asks beyond so many in the 24 hours before each: what holding to a daily number leaves out."""
-    found = np.zeros(len(w), dtype=bool)
-    kept: list[float] = []
-    most = max(1, round(a_day))
-    for place in np.flatnonzero(mask):
-        at = float(w.first[place])
-        kept = [t for t in kept if t > at - DAY]
-        if len(kept) >= most:
-            found[place] = True
-        else:
-            kept.append(at)
     return found
 
 
@@ -297,7 +287,7 @@ def _new(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]:
                 "new_conversations",
                 "hold new conversations",
                 text,
-                _beyond_day(w, new, limit),
+                beyond_day(w.first, new, limit),
                 (("a_day", limit), *numbers),
             )
         ]
@@ -311,7 +301,7 @@ def _new(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]:
             "new_conversations",
             "hold new conversations",
             text,
-            _beyond_day(w, new, usual),
+            beyond_day(w.first, new, usual),
             (("a_day", usual), *numbers),
         )
     ]
@@ -323,7 +313,7 @@ def _spread(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Ste
     people = max(1, round(case.usual.recipients_per_day))
     known = (w.kind != NEW) & (w.kind != FOLLOWUP) & ~w.opted_out
     text = f"Spread the list: at most {people} recipients a day, its usual, where {count(num(f, 'recipients'))} were written to; those who answered first."
-    mask = _beyond_day(w, known, case.usual.busy["known"])
+    mask = beyond_day(w.first, known, case.usual.busy["known"])
     return [
         Step(
             "recipient_spread", "slow down", text, mask, (("a_day", people), ("recipients", int(num(f, "recipients"))))
@@ -348,7 +338,7 @@ def _pace(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]
     counted = counts_as_volume(w)
     loops = counted & (w.sends >= CONSTANTS.loop_sends)
     numbers = (("sends", int(num(f, "observed"))), ("to_one_chat", int(num(f, "top_chat_sends"))))
-    if num(f, "top_chat_sends") > 0.3 * num(f, "observed") and loops.any():
+    if num(f, "top_chat_sends") > CONSTANTS.loop_share * num(f, "observed") and loops.any():
         text = f"Look for a loop: {count(num(f, 'top_chat_sends'))} of {plural(num(f, 'observed'), 'send')} went to one chat, where {count(num(f, 'usual'))} are usual in all."
         return [Step("send_pace", "stop", text, loops, numbers)]
     usual = max(1, round(case.usual.sends_per_day))
@@ -358,7 +348,7 @@ def _pace(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]
             "send_pace",
             "slow down",
             text,
-            _beyond_day(w, counted, case.usual.busy["known"]),
+            beyond_day(w.first, counted, case.usual.busy["known"]),
             (("a_day", usual), *numbers),
         )
     ]

@@ -72,19 +72,6 @@ def figures_now(driver: str, then: Figures, case: Case, since: int | None) -> Fi
     return {"observed": n, "observed_count": n, "window_hours": 24.0}
 
 
-def episode_of(before: list[Change], change: Change) -> list[Change]:
-    """Return the worsenings of the same kind since the line was last healthy (or active), oldest first."""
-    found: list[Change] = []
-    for earlier in reversed(before):
-        if earlier.kind != change.kind:
-            continue
-        if earlier.new in ("HEALTHY", "ACTIVE"):
-            break
-        if earlier.worsening:
-            found.append(earlier)
-    return found[::-1]
-
-
 def recovery_of(
     change: Change,
     case: Case,

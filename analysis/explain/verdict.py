@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -11,14 +12,16 @@ from analysis.explain.attribution import Scale, confidence_of, intervals_of
 from analysis.explain.audience import audience_of
 from analysis.explain.constants import DAY, HOUR
 from analysis.explain.drift import scoring_changed
+from analysis.explain.episode import episode_of, story_of
 from analysis.explain.evidence import Case, chats_to_fix, figures_of
 from analysis.explain.headline import no_usual, not_enough, worsening
 from analysis.explain.history import Troubles
 from analysis.explain.measure import Change, Measured, measure
 from analysis.explain.onset import Onset
 from analysis.explain.playbook import actions_of
-from analysis.explain.recovery import episode_of, recovery_of
+from analysis.explain.recovery import recovery_of
 from analysis.explain.telling import change_notes, data_notes, driver_of, level_of, unexplained, word
+from analysis.explain.whatif import outcomes
 from analysis.explain.words import iso
 from analysis.schema import Explanation
 from analysis.settings import Settings
@@ -76,7 +79,8 @@ def explain_line(changes: list[Change], measured: Measured, of_line: Troubles) -
             text = not_enough(0, young_days=None, any_message=False)
             found.append(unexplained(change, text, change_notes(change)))
         elif change.worsening:
-            found.append(_worsening(change, case, scales.at(change.line, change.at), measured))
+            story = story_of(change, episode_of(changes[:i], change), measured, case.settings.zone)
+            found.append(_worsening(change, case, scales.at(change.line, change.at), measured, story))
         elif change.previous is None:
             text = f"First known state: {word(change.new)}. Nothing before it to compare with."
             found.append(unexplained(change, text, change_notes(change)))
@@ -87,7 +91,9 @@ def explain_line(changes: list[Change], measured: Measured, of_line: Troubles) -
     return found
 
 
-def _worsening(change: Change, case: Case, scale: Scale, measured: Measured) -> Explanation:
+def _worsening(
+    change: Change, case: Case, scale: Scale, measured: Measured, story: dict[str, Any] | None
+) -> Explanation:
     settings = case.settings
     shares, drift = measured.shares[change], measured.drifts.get(change)
     figures = {d: figures_of(d, case) for d, _ in shares if d != "unexplained"}
@@ -124,6 +130,8 @@ def _worsening(change: Change, case: Case, scale: Scale, measured: Measured) -> 
         chats_to_fix=chats_to_fix(case, dict(shares)),
         actions=actions_of(case, scale, shares, figures, audience),
         audience=audience,
+        what_if=outcomes(case, scale),
+        episode=story,
         confidence=level_of(p),
         confidence_p=p,
         notes=[*change_notes(change), *data_notes(case, change)],

@@ -75,5 +75,5 @@ def lasting(ms: float) -> str:
 
 
 def times(value: float) -> str:
-    """Return "0.8 ×", "3.4 ×" or "16 ×"."""
-    return f"{value:.1f} ×" if value < 9.95 else f"{round(value):,} ×"
+    """Return how many times something is: "0.8", "3.4" or "16"."""
+    return f"{value:.1f}" if value < 9.95 else f"{round(value):,}"

@@ -1,9 +1,12 @@
 """START HERE: the whole flow. Exports -> facts -> store -> signals, health, explanations -> frames for app, notebook and report.
 
-``writing`` loads and brings up to date, ``derive`` computes, ``reading`` gives frames, ``text`` gives words. Every verb opens the
+``writing`` loads and brings up to date, ``derive`` computes, ``reading`` gives frames, ``alternatives`` says what
+if and what since, ``audits`` holds the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
+from analysis.pipeline.alternatives import changed_signals, progress, what_if
+from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.live import gaps
 from analysis.pipeline.moments import When, iso
 from analysis.pipeline.opened import Where, default_store
@@ -31,17 +34,21 @@ __all__ = [
     "Progress",
     "When",
     "Where",
+    "agreement",
     "as_csv",
     "as_text",
+    "changed_signals",
     "default_store",
     "explanations",
     "failures",
     "gaps",
     "iso",
+    "keep_audit",
     "lines",
     "load",
     "messages",
     "openers",
+    "progress",
     "quarantine",
     "records",
     "refresh",
@@ -54,4 +61,5 @@ __all__ = [
     "spells",
     "status",
     "transitions",
+    "what_if",
 ]

@@ -8,6 +8,8 @@ import msgspec
 import polars as pl
 
 from analysis.explain import explain
+from analysis.explain.agreement import recalibrated
+from analysis.pipeline.beside import audits_in
 from analysis.pipeline.moments import instant, now
 from analysis.schema import Explanation
 from analysis.settings import Settings
@@ -33,6 +35,7 @@ def derive(con: Any, chosen: Settings) -> dict[str, int]:
     marts.replace(con, "spell", spells_)
     marts.replace(con, "transition", transitions_)
     found = explain(messages_, chats_, chat_health_, spells_, transitions_, as_of=as_of or now(), settings=chosen)
+    found = recalibrated(found, audits_in(con))
     marts.replace(con, "explanation", _explanation_rows(found))
     activity = read.activity(con, minutes=silences.SLOT_MINUTES)
     marts.replace(con, "gap", silences.gaps(activity, as_of=as_of or now(), settings=chosen))

@@ -10,6 +10,7 @@ import msgspec
 import polars as pl
 
 from analysis.errors import UsageError
+from analysis.pipeline.beside import audits_in, with_agreement
 from analysis.pipeline.moments import When, iso, moment, now
 from analysis.pipeline.opened import Where, reading, settings_in, store_at
 from analysis.schema import Explanation
@@ -68,11 +69,13 @@ def transitions(
 def explanations(
     store: Where = None, *, line: str | None = None, since: When = None, until: When = None
 ) -> list[Explanation]:
-    """Return why each transition happened, oldest first (contract.md, section 7)."""
+    """Return why each transition happened, oldest first (contract.md, section 7), with the vendor's audit beside it where one is stored."""
     with reading(store) as con:
         documents = read.explanation_documents(con, line=line, since=moment(since), until=moment(until))
+        audits = audits_in(con, line=line)
     decode = msgspec.json.Decoder(Explanation).decode
-    return [decode(d) for d in documents]
+    found = [decode(d) for d in documents]
+    return with_agreement(found, audits) if audits else found
 
 
 def lines(store: Where = None) -> pl.DataFrame:

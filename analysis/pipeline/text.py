@@ -42,7 +42,14 @@ def as_text(e: Explanation) -> str:
         f"  {began}; confidence {e.confidence} ({e.confidence_p:.0%})",
     ]
     parts += [f"  {d.share:4.0%}  {d.driver}: {d.summary}" for d in e.drivers]
-    parts += [f"  to do: {a['action']} ({a['expected_effect']})" for a in e.actions]
+    parts += [f"  {e.episode['story']}"] if e.episode else []
+    parts += [f"  to do: {a['action']}\n         {a['expected_effect']}" for a in e.actions]
+    parts += [f"  what if: {w['text']}" for w in e.what_if]
     parts += [f"  chat {c['chat_id']}: {c['reason']}" for c in e.chats_to_fix[:5]]
+    if e.agreement is not None:
+        verdicts = (
+            "; ".join(f"{row['vendor_driver']} {row['verdict']}" for row in e.agreement["rows"]) or "names nothing"
+        )
+        parts.append(f"  the vendor's audit of {e.agreement['at']}: main driver {e.agreement['main']}; {verdicts}")
     parts += [f"  note: {n}" for n in e.notes]
     return "\n".join(parts)

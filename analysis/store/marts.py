@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import duckdb
 import polars as pl
 
@@ -38,3 +40,17 @@ def set_setting(con: duckdb.DuckDBPyConnection, key: str, value: str | None) -> 
 def set_meta(con: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
     """Keep one fact about the store."""
     con.execute("insert or replace into meta values (?, ?)", [key, value])
+
+
+def keep_audit(
+    con: duckdb.DuckDBPyConnection, audit_id: str, line: str, *, status: str, at: datetime, document: str | None
+) -> None:
+    """Archive an answer of the vendor's audit; a complete one is never replaced by one that is not."""
+    con.execute(
+        """
+        insert into audit values ($1, $2, $3, $3, $4, $5)
+        on conflict (audit_id) do update set answered_at = excluded.answered_at, status = excluded.status, document = excluded.document
+        where audit.status <> 'complete' or excluded.status = 'complete'
+        """,
+        [audit_id, line, at, status, document],
+    )

@@ -314,3 +314,14 @@ def gaps(
     order by line nulls first, start_at
     """
     return _frame(con, sql, GAPS, {"line": line, "since": since, "until": until})
+
+
+def audits(
+    con: duckdb.DuckDBPyConnection, *, line: str | None = None
+) -> list[tuple[str, str, datetime | None, str | None]]:
+    """Return the vendor's audits as archived: audit_id, line, answered_at, document; in order of line and time."""
+    where = "true" if line is None else "line = ?"
+    return con.execute(
+        f"select audit_id, line, answered_at, document from audit where {where} order by line, requested_at, audit_id",
+        [] if line is None else [line],
+    ).fetchall()

@@ -1,0 +1,91 @@
+"""A past transition and the store in, what its line would show had a burst, a pace or follow-ups not been, and what has been done since, out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from analysis.errors import UsageError
+from analysis.explain.progress import progress_of
+from analysis.explain.whatif import altered, scenario_of, told_signals, words_of
+from analysis.pipeline.moments import When, instant, iso, moment
+from analysis.pipeline.opened import Where, reading, settings_in
+from analysis.pipeline.reading import explanations
+from analysis.schema import Explanation
+from analysis.signals import panel
+from analysis.store import read
+
+
+def _worsening(store: Where, line: str, at: When) -> Explanation:
+    """Return the explanation of the worsening at a time, or of a line's latest one."""
+    wanted = iso(moment(at)) if at is not None else None
+    found = [e for e in explanations(store, line=line) if e.what_if or e.actions]
+    if wanted is not None:
+        found = [e for e in found if e.at == wanted]
+    worse = [e for e in found if e.new not in ("HEALTHY", "ACTIVE")]
+    if not worse:
+        raise UsageError("no worsening of this line here", where="what-if", fix="`linehealth explain` lists them")
+    return worse[-1]
+
+
+def what_if(store: Where = None, *, line: str, at: When = None) -> list[dict[str, Any]]:
+    """Return what a line would have shown before a worsening without a burst, at its usual pace, without late follow-ups.
+
+    The messages of the line are altered (sends left out, with the replies to them) and its signals of the week up to the change
+    recomputed by their own definitions, as of the change. Associations in this model: what the vendor would have done is not known.
+
+    Args:
+        store: path of the store.
+        line: E.164.
+        at: time of the worsening; the latest one where not given.
+
+    Returns:
+        per scenario: name, text, sends left out, pressure before and after with low and high (80 %), signals (signal, before, after).
+
+    Raises:
+        UsageError: the line has no worsening (then).
+    """
+    e = _worsening(store, line, at)
+    when = instant(e.at)
+    with reading(store) as con:
+        chosen = settings_in(con)
+        known = read.messages(con, line=line).filter(pl.col("at") <= when)
+        chats, health, spells = read.chats(con, line=line), read.chat_health(con), read.spells(con, line=line)
+    health = health.filter(pl.col("at") <= when).join(known.select("chat_id").unique(), on="chat_id", how="semi")
+
+    def signals(messages: pl.DataFrame) -> pl.DataFrame:
+        return panel.signals(messages, chats, health, spells, as_of=when, settings=chosen)
+
+    before, found = signals(known), []
+    for kept in e.what_if:
+        after = signals(altered(known, chats, health, scenario_of(kept), chosen))
+        found.append({"line": line, "at": e.at, **kept, "signals": told_signals(before, after, when)})
+    return found
+
+
+def progress(store: Where = None, *, line: str, at: When = None, until: When = None) -> list[dict[str, Any]]:
+    """Return the steps of a worsening's playbook with what the data since then shows of each.
+
+    Args:
+        store: path of the store.
+        line: E.164.
+        at: time of the worsening; the latest one where not given.
+        until: up to then; the store's latest event where not given.
+
+    Returns:
+        the actions, each with done (true, false, or null where the data cannot tell yet) and since (one line of figures).
+    """
+    e = _worsening(store, line, at)
+    when = instant(e.at)
+    with reading(store) as con:
+        chosen, end = settings_in(con), moment(until) or read.as_of(con) or when
+        known = read.messages(con, line=line).filter(pl.col("at") <= end)
+        chats, health = read.chats(con, line=line), read.chat_health(con)
+    health = health.join(known.select("chat_id").unique(), on="chat_id", how="semi")
+    return progress_of(e, known, chats, health, since=when, until=end, settings=chosen)
+
+
+def changed_signals(signals: list[dict[str, Any]]) -> str:
+    """Return the signals of a scenario as a line of words, before and after."""
+    return words_of(signals) or "no signal of the week changes"
