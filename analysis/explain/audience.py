@@ -105,7 +105,7 @@ def _usual_part(case: Case) -> Part:
     inside = np.zeros(len(h.first), dtype=bool)
     for a, b in spans:
         inside |= (h.first >= a) & (h.first < b)
-    rows = np.flatnonzero(inside & ~h.opted_out & ~h.dead)
+    rows = np.flatnonzero(inside & ~h.opted_out & ~h.dead & ~h.blind)
     return _part(case, rows, np.ones(len(rows)), h.replied[rows].astype(float))
 
 

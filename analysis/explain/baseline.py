@@ -87,9 +87,9 @@ class Fleet:
         day = history.first // DAY - self._first
         n, place = len(KINDS), np.searchsorted(self._services, history.services)
         service = place[history.service] if len(history.service) else history.service
-        tells = usual & ~history.dead & ~history.deep
+        tells = usual & ~history.dead & ~history.deep & ~history.blind
         base, wide = 2 * n + 2, len(self._services)
-        silent = ~(history.receipt | history.dead | history.replied) & (history.receipts_here != 0)
+        silent = ~(history.receipt | history.dead | history.replied | history.blind) & (history.receipts_here != 0)
         for mask, column in (
             (tells, history.kind),
             (tells & history.replied, n + history.kind),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import log
 from zoneinfo import ZoneInfo
@@ -21,39 +23,52 @@ class ScoringChange:
     of: int
 
 
-def scoring_change(worsenings: list[tuple[int, str, float]], t: int, starts: dict[str, int]) -> ScoringChange | None:
-    """Return the change that the vendor's scoring may have seen, as it shows at t; None where nothing stands out.
+class ScoringChanges:
+    """Worsenings without pressure of their own, over a fleet, ready to be looked at as of any time.
 
     Args:
-        worsenings: (when, line, unexplained share) of all worsenings of the fleet; those after t are not read.
-        t: ms.
+        worsenings: (when, line, unexplained share) of all worsenings of the fleet.
         starts: first message of every line (ms).
+    """
 
-    Returns:
+    def __init__(self, worsenings: Iterable[tuple[int, str, float]], starts: dict[str, int]) -> None:
+        told = sorted((at, line) for at, line, share in worsenings if share >= CONSTANTS.drift_unexplained)
+        self._times, self._lines = [at for at, _ in told], [line for _, line in told]
+        self._starts = np.sort(np.array(list(starts.values()), dtype=np.int64))
+        self._sums = np.concatenate(([0.0], np.cumsum(self._starts.astype(float))))
+
+    def at(self, t: int) -> ScoringChange | None:
+        """Return the change that the vendor's scoring may have seen, as it shows at t (ms); None where nothing stands out.
+
         The start within the last ``drift_days`` that makes the distinct lines with an unexplained worsening since then most
         unlikely under the rate before it (Poisson); only where at least ``drift_lines`` lines and ``drift_share`` of the fleet
         are among them, at least ``drift_ratio`` times as many as expected. Own method: a change of scoring moves many lines
         at once, an organic change does not.
-    """
-    k = CONSTANTS
-    told = sorted((at, line) for at, line, share in worsenings if at <= t and share >= k.drift_unexplained)
-    active = [first for first in starts.values() if first <= t]
-    if not active:
-        return None
-    best, found = k.drift_likelihood, None
-    for since in sorted({at for at, _ in told if at >= t - k.drift_days * DAY}):
-        lines = {line for at, line in told if at >= since}
-        before = sum(at < since for at, _ in told)
-        exposed = float(np.maximum(since - np.array(active), 0).sum()) / DAY
-        rate = (before + 0.5) / (exposed + 30.0)
-        expected = rate * len(active) * max((t - since) / DAY, 0.5)
-        n = len(lines)
-        if n < max(k.drift_lines, k.drift_share * len(active)) or n < k.drift_ratio * expected:
-            continue
-        score = n * log(n / expected) - (n - expected)
-        if score > best:
-            best, found = score, ScoringChange(since, n, len(active))
-    return found
+        """
+        k = CONSTANTS
+        active = int(np.searchsorted(self._starts, t, side="right"))
+        first, stop = bisect_left(self._times, t - k.drift_days * DAY), bisect_right(self._times, t)
+        best, found = k.drift_likelihood, None
+        lines: set[str] = set()
+        for place in range(stop - 1, first - 1, -1):
+            lines.add(self._lines[place])
+            since = self._times[place]
+            if place > first and self._times[place - 1] == since:
+                continue  # a start takes all of its instant
+            n = len(lines)
+            if n < max(k.drift_lines, k.drift_share * active):
+                continue
+            before = bisect_left(self._times, since)
+            known = int(np.searchsorted(self._starts, since, side="right"))
+            exposed = (known * since - float(self._sums[known])) / DAY
+            rate = (before + 0.5) / (exposed + 30.0)
+            expected = rate * active * max((t - since) / DAY, 0.5)
+            if n < k.drift_ratio * expected:
+                continue
+            score = n * log(n / expected) - (n - expected)
+            if score > best:
+                best, found = score, ScoringChange(since, n, active)
+        return found
 
 
 def scoring_changed(change: ScoringChange, zone: ZoneInfo) -> str:

@@ -84,10 +84,20 @@ class LineHistory:
         rows: its part of ``rows_of``.
         states: chat health of its chats: chat_id, at (ms), health.
         opt_outs: when its chats became OPTED_OUT (ms), in order.
+        gaps: times in which deliveries of its events were probably lost, in order.
+        window: the reply window (ms).
     """
 
     def __init__(
-        self, line: str, asks: pl.DataFrame, rows: pl.DataFrame, *, states: pl.DataFrame, opt_outs: Array
+        self,
+        line: str,
+        asks: pl.DataFrame,
+        rows: pl.DataFrame,
+        *,
+        states: pl.DataFrame,
+        opt_outs: Array,
+        gaps: list[Span] | None = None,
+        window: float = 0.0,
     ) -> None:
         self.line, self._rows, self.states, self.left_at = line, rows, _LazyStates(states), opt_outs
         self.first_at = int(rows["at"].min())  # type: ignore[arg-type]
@@ -112,6 +122,8 @@ class LineHistory:
         self.deep = (self.kind == KINDS.index("followup")) & (self.recent >= CONSTANTS.deep_streak)
         self.begun = (self.kind != KINDS.index("new")) & (self.kind != KINDS.index("followup"))
         self.volume = self.begun | (self.sends >= CONSTANTS.loop_sends)
+        self.gaps = gaps or []
+        self.gap_at = _next_gap(self.last, self.gaps, window)
         outbound = rows.filter("outbound")
         self.send_at = np.sort(outbound["at"].to_numpy())
         self.inbound_at = np.sort(rows.filter(pl.col("outbound").not_())["at"].to_numpy())
@@ -119,6 +131,11 @@ class LineHistory:
         self.fingerprinted = bool(outbound["fingerprint"].is_not_null().any())
 
     # ------------------------------------------------------------------ running sums behind every usual
+
+    @cached_property
+    def blind(self) -> Array:
+        """Whether a gap in the deliveries may have swallowed the answer: no reply is no data then."""
+        return (self.gap_at < NEVER) & ~self.replied
 
     @cached_property
     def replied(self) -> Array:
@@ -186,13 +203,13 @@ class LineHistory:
     @cached_property
     def measured(self) -> dict[str, Running]:
         """Replies by class over asks that tell: delivered, to chats not opted out, no deep follow-ups."""
-        tells = ~self.opted_out & ~self.dead & ~self.deep
+        tells = ~self.opted_out & ~self.dead & ~self.deep & ~self.blind
         return {kind: self._where(tells & (self.kind == i), self.replied) for i, kind in enumerate(KINDS)}
 
     @cached_property
     def outcomes(self) -> dict[str, dict[str, Running]]:
         """By service: asks that failed, and asks without receipt, failure or reply; and receipts of all."""
-        silent = ~(self.receipt | self.dead | self.replied)
+        silent = ~(self.receipt | self.dead | self.replied | self.blind)
         found = {}
         for i, service in enumerate(self.services):
             mine = self.service == i
@@ -269,6 +286,20 @@ def record_of(streak: Array) -> Array:
     return np.searchsorted(RECORDS, streak, side="right") - 1
 
 
+def _next_gap(last: Array, gaps: list[Span], window: float) -> Array:
+    """Return for each ask the start of the first gap with an instant in the reply window after its last send, else NEVER."""
+    found = np.full(len(last), NEVER, dtype=np.int64)
+    if not gaps or not len(last):
+        return found
+    starts, ends = (np.array(side, dtype=float) for side in zip(*gaps, strict=True))
+    place = np.searchsorted(np.maximum.accumulate(ends), last, side="right")
+    inside = place < len(starts)
+    start = starts[np.minimum(place, len(starts) - 1)]
+    reached = inside & (start <= last + window)
+    found[reached] = np.maximum(start[reached], last[reached]).astype(np.int64)
+    return found
+
+
 def _recent(chat: Array, first: Array, streak: Array) -> Array:
     """Return how many unanswered asks in a row came before each within ``streak_days``.
 
@@ -291,7 +322,11 @@ def _rows(frame: pl.DataFrame) -> list[Row]:
 
 
 def histories(
-    messages: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame, settings: Settings
+    messages: pl.DataFrame,
+    chats: pl.DataFrame,
+    chat_health: pl.DataFrame,
+    settings: Settings,
+    gaps: pl.DataFrame | None = None,
 ) -> dict[str, LineHistory]:
     """Return a LineHistory per line with messages, in order of line.
 
@@ -300,7 +335,9 @@ def histories(
         chats: CHATS, any order.
         chat_health: CHAT_HEALTH, any order.
         settings: see Settings.
+        gaps: GAPS, any order; none where None.
     """
+    lost = _lost(gaps)
     rows = rows_of(messages, chat_health)
     asks = asks_of(rows, chats, settings).partition_by("line", as_dict=True)
     owner = rows.select("chat_id", "line").unique()
@@ -317,9 +354,21 @@ def histories(
             part,
             states=states_of.get((line,), empty),
             opt_outs=outs_of.get(line, none),
+            gaps=sorted(lost.get(None, []) + lost.get(str(line), [])),
+            window=settings.explain_reply_hours * HOUR,
         )
         for (line,), part in sorted(rows.partition_by("line", as_dict=True, maintain_order=True).items())
     }
+
+
+def _lost(gaps: pl.DataFrame | None) -> dict[str | None, list[Span]]:
+    """Return the gaps of each line, and of the whole fleet (None)."""
+    found: dict[str | None, list[Span]] = defaultdict(list)
+    if gaps is not None:
+        rows = gaps.select("line", pl.col("start_at").cast(pl.Int64), pl.col("end_at").cast(pl.Int64))
+        for line, start, end in rows.iter_rows():
+            found[line].append((float(start), float(end) if end is not None else float(NEVER)))
+    return found
 
 
 class Troubles:

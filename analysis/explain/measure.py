@@ -10,7 +10,7 @@ import polars as pl
 
 from analysis.explain.attribution import Scales, rounded, shares_of
 from analysis.explain.baseline import Fleet, usual_of
-from analysis.explain.drift import ScoringChange, scoring_change
+from analysis.explain.drift import ScoringChange, ScoringChanges
 from analysis.explain.effects import effects_at
 from analysis.explain.evidence import Case
 from analysis.explain.history import LineHistory, Troubles, histories, troubles
@@ -59,6 +59,7 @@ def measure(
     *,
     as_of: datetime,
     settings: Settings,
+    gaps: pl.DataFrame | None = None,
 ) -> Measured:
     """Measure every change; arguments as ``verdict.explain``."""
     rows = (
@@ -70,7 +71,7 @@ def measure(
     changes = [Change(*row) for row in rows.iter_rows()]
     if not changes:
         return Measured()
-    known = histories(messages.filter(pl.col("at") <= as_of), chats, chat_health, settings)
+    known = histories(messages.filter(pl.col("at") <= as_of), chats, chat_health, settings, gaps)
     of_line: dict[str, Troubles] = defaultdict(lambda: Troubles([]), troubles(spells))
     fleet = Fleet(known, of_line, settings)
     quiet = QuietTimes(known, of_line.__getitem__, fleet, settings)
@@ -84,7 +85,8 @@ def measure(
     shares = {c: rounded(shares_of(case.effects, scales.at(c.line, c.at))) for c, case in cases.items() if c.worsening}
     unexplained = [(c.at, c.line, dict(of)["unexplained"]) for c, of in shares.items()]
     starts = {line: history.first_at for line, history in known.items()}
-    drifts = {c: scoring_change(unexplained, c.at, starts) for c, of in shares.items() if of[0][0] == "unexplained"}
+    changed = ScoringChanges(unexplained, starts)
+    drifts = {c: changed.at(c.at) for c, of in shares.items() if of[0][0] == "unexplained"}
     return Measured(changes, cases, shares, drifts, scales, of_line)
 
 

@@ -12,7 +12,7 @@ from analysis.explain.measure import Change
 from analysis.explain.onset import Onset
 from analysis.explain.playbook import KEEP
 from analysis.explain.summary import summary_of
-from analysis.explain.words import count, iso, plural
+from analysis.explain.words import count, iso, lasting, moment, plural
 from analysis.schema import VENDOR_DRIVERS, Driver, Explanation
 
 UNEXPLAINED = "What the data does not explain"
@@ -158,6 +158,14 @@ def data_notes(case: Case, change: Change) -> list[str]:
     week = history.sends_in(change.at - 7 * DAY, change.at)
     if week and not any(usual.receipts_usual(r.service) for r in week):
         notes.append("No delivery receipts are usual on this line: silence is not judged, only reported failures.")
+    lost = [(a, b) for a, b in history.gaps if a <= change.at and b > change.at - 7 * DAY]
+    if lost:
+        hours = sum(min(b, change.at) - max(a, change.at - 7 * DAY) for a, b in lost)
+        times_ = "a time" if len(lost) == 1 else f"{len(lost)} times"
+        notes.append(
+            f"Deliveries were probably lost in {times_} of the week before ({lasting(hours)} in all, the last from {moment(int(lost[-1][0]), settings.zone)}): "
+            "sends then are not counted as unanswered, and counts may be too low."
+        )
     if len(week) < settings.explain_thin_sends:
         notes.append(f"Only {plural(len(week), 'send')} in the week before the change.")
     return notes

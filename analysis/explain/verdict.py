@@ -36,6 +36,7 @@ def explain(
     *,
     as_of: datetime,
     settings: Settings,
+    gaps: pl.DataFrame | None = None,
 ) -> list[Explanation]:
     """Explain every change of health or status, worsening or recovery.
 
@@ -47,12 +48,15 @@ def explain(
         transitions: TRANSITIONS, key (line, at, kind).
         as_of: latest event time in the store; nothing after it is read.
         settings: thresholds (``explain_*`` and the shared ones).
+        gaps: GAPS; a send whose answer may lie in one is not counted as unanswered.
 
     Returns:
         One Explanation per transition up to as_of, ordered by (at, line, kind). Nothing later than a transition is
         used for it. Source: contract.md, section 7; METHOD.md, "Explanations".
     """
-    return explained(measure(messages, chats, chat_health, spells, transitions, as_of=as_of, settings=settings))
+    return explained(
+        measure(messages, chats, chat_health, spells, transitions, as_of=as_of, settings=settings, gaps=gaps)
+    )
 
 
 def explained(measured: Measured) -> list[Explanation]:

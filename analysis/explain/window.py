@@ -125,8 +125,10 @@ def window_of(history: LineHistory, usual: Usual, since: float, t: int) -> Windo
     expects = np.where(here >= 0, here == 1, by_service[history.service[part]] if len(by_service) else False)
     late = last <= t - CONSTANTS.receipt_minutes * MINUTE
     opted_out = history.opted_out[part]
-    undelivered = ~got & (failed | (expects & late)) & ~opted_out
-    measured = ~(failed | (~got & expects & late)) & ~opted_out
+    # in a gap of the deliveries silence is no data: neither an answer missing nor a receipt
+    blind = ~replied & (history.gap_at[part] <= t)
+    undelivered = ~got & (failed | (expects & late & ~blind)) & ~opted_out
+    measured = ~(failed | (~got & expects & late) | blind) & ~opted_out
     share = usual.curve.shares(settled - last)
     rates = np.array([usual.reply[kind] for kind in KINDS])
     kind = history.kind[part]

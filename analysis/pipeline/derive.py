@@ -34,11 +34,12 @@ def derive(con: Any, chosen: Settings) -> dict[str, int]:
         counted[grain] = frame
     marts.replace(con, "spell", spells_)
     marts.replace(con, "transition", transitions_)
-    found = explain(messages_, chats_, chat_health_, spells_, transitions_, as_of=as_of or now(), settings=chosen)
-    found = recalibrated(found, audits_in(con))
-    marts.replace(con, "explanation", _explanation_rows(found))
-    activity = read.activity(con, minutes=silences.SLOT_MINUTES)
-    marts.replace(con, "gap", silences.gaps(activity, as_of=as_of or now(), settings=chosen))
+    lost = silences.gaps(read.activity(con, minutes=silences.SLOT_MINUTES), as_of=as_of or now(), settings=chosen)
+    marts.replace(con, "gap", lost)
+    found = explain(
+        messages_, chats_, chat_health_, spells_, transitions_, as_of=as_of or now(), settings=chosen, gaps=lost
+    )
+    marts.replace(con, "explanation", _explanation_rows(recalibrated(found, audits_in(con))))
     return {
         "lines": counted["day"]["line"].n_unique(),
         "days": counted["day"].height,

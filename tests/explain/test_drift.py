@@ -3,10 +3,14 @@
 from zoneinfo import ZoneInfo
 
 from analysis.explain.constants import DAY
-from analysis.explain.drift import scoring_change, scoring_changed
+from analysis.explain.drift import ScoringChanges, scoring_changed
 
 LINES = {f"+{i}": 0 for i in range(30)}
 BEFORE = [(d * DAY, f"+{d}", 0.9) for d in (10, 20, 30)]
+
+
+def scoring_change(worsenings, t, starts):
+    return ScoringChanges(worsenings, starts).at(t)
 
 
 def at_once(n, day=40, share=0.9):
@@ -36,3 +40,8 @@ def test_worsenings_at_a_steady_rate_show_no_change():
 
 def test_the_same_line_again_and_again_is_one_line():
     assert scoring_change([(40 * DAY + i, "+1", 0.9) for i in range(20)], 41 * DAY, LINES) is None
+
+
+def test_a_line_that_was_not_there_yet_is_not_counted_among_the_fleet():
+    late = {f"+{100 + i}": 60 * DAY for i in range(500)}
+    assert scoring_change(BEFORE + at_once(8), 41 * DAY, LINES | late).of == 30
