@@ -179,6 +179,8 @@ class Usual:
     recipients_per_day: float
     total_per_day: float
     opt_outs_per_day: float
+    unhealthy: float
+    """Share of the chats written to lately that were AT_RISK or CRITICAL, drawn to none by ten chats."""
     failed: float
     failed_count: int
     failed_of: int
@@ -247,6 +249,7 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     late = [(max(a, history.first_at + settings.young_line_days * DAY), b) for a, b in spans]
     late = [(a, b) for a, b in late if b > a]
     days_new = sum(b - a for a, b in late) / DAY
+    bad, active = (running.total(spans) for running in history.unhealthy_daily)
     optouts = Running(history.left_at).count(spans)
     per_day = {
         kind: (history.counts[kind].count(spans) + 0.5) / (days + 0.5) for kind in (*KINDS, "deep", "recipients")
@@ -283,6 +286,7 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
         recipients_per_day=(history.counts["recipients"].count(spans) + 0.5) / (days + 0.5),
         total_per_day=history.totals.count(spans) / days if days else 0.0,
         opt_outs_per_day=optouts / days if days else 0.0,
+        unhealthy=(bad + 1.0) / (active + 10.0),
         failed=(failed + k.fail_prior * fleet_failed) / (of + k.fail_prior),
         failed_count=int(failed),
         failed_of=int(of),

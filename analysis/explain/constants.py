@@ -155,6 +155,13 @@ class Constants:
     unit_follow_ups: float = _c(
         1.2, "effect", "Late follow-ups above the busy day that are one unit of pressure.", _FITTED
     )
+    unit_unhealthy: float = _c(
+        0.3,
+        "effect",
+        "Share more of the active chats that are AT_RISK or CRITICAL that is one unit of pressure.",
+        _FITTED,
+    )
+    unhealthy_days: float = _c(4.0, "days", "Chats written to in these days are the active ones.", _OWN)
     unit_spread: float = _c(0.7, "effect", "Effect of recipients that is one unit.", _FITTED)
     unit_pace: float = _c(3.0, "effect", "Effect of pace that is one unit.", _FITTED)
     unit_new: float = _c(0.47, "effect", "New-conversation effect of one unit.", _FITTED)

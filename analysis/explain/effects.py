@@ -67,7 +67,7 @@ def effects_in(
     ends = [t] if fresh else ends_of(t)
     volume(found, window, history, usual, settings, ends)
     _new(found, window, usual, settings, ends)
-    engagement(found, window, usual, CONSTANTS.engagement_days[:1] if fresh else CONSTANTS.engagement_days)
+    engagement(found, window, history, usual, CONSTANTS.engagement_days[:1] if fresh else CONSTANTS.engagement_days)
     _deliverability(found, window, usual, ends)
     _opt_outs(found, history, usual, t - (DAY if fresh else 7 * DAY))
     _repeated(found, history, usual)

@@ -11,12 +11,12 @@ from analysis.explain.amounts import unwelcome
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, KINDS
 from analysis.explain.found import Effects
-from analysis.explain.history import Array
+from analysis.explain.history import Array, LineHistory
 from analysis.explain.scan import DOUBLINGS, Scan, days_of, ends_of, faded
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window
 
 
-def engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float]) -> None:
+def engagement(found: Effects, w: Window, history: LineHistory, usual: Usual, lengths: Sequence[float]) -> None:
     """Set engagement: replies missing at usual exposure, and follow-ups into silence beyond usual.
 
     Asks of a class beyond 1.8 × usual, over the window or over the day of a burst, belong to the burst and not to a
@@ -62,10 +62,23 @@ def engagement(found: Effects, w: Window, usual: Usual, lengths: Sequence[float]
     ends = ends_of(found.t) if len(lengths) > 1 else [found.t]
     again = _follow_ups(found, w, usual, ends) * k.unit_engagement / k.unit_follow_ups
     found.nagging = found.nagging or again > best
-    found.x["engagement"] = hypot(best, again)
+    ill = _unhealthy(found, history, usual) * k.unit_engagement / k.unit_unhealthy
+    found.x["engagement"] = hypot(best, again, ill)
+    if ill > max(best, again):
+        found.ill, found.nagging = True, False
+        found.windows["engagement"] = (found.t - k.unhealthy_days * DAY, found.t)
     if again > best:
         late = float((w.deep & ~w.opted_out).sum())
         found.spread["engagement"] = DOUBLINGS / sqrt(max(late, 1.0)) * k.unit_engagement / k.unit_follow_ups
+
+
+def _unhealthy(found: Effects, history: LineHistory, usual: Usual) -> float:
+    """Return by which share more of the active chats than usual are AT_RISK or CRITICAL, a lower bound."""
+    k, (bad, n) = CONSTANTS, history.unhealthy(found.t)
+    if not n:
+        return 0.0
+    p = usual.unhealthy
+    return max(0.0, (bad - p * n - k.rate_margin * sqrt(1.6 * n * p * (1 - p) + 1)) / (n + 4))
 
 
 def _follow_ups(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> float:

@@ -57,6 +57,8 @@ def figures_of(driver: str, case: Case) -> Figures:
     if driver == "engagement":
         if case.effects.nagging:
             return _follow_ups(case, began)
+        if case.effects.ill:
+            return _unhealthy(case)
         figures = replies(case, _start(case, driver, began))
         few = int(figures["observed_of"] or 0) < CONSTANTS.least_asks_shown
         return replies(case, _start(case, driver, None)) if few else figures
@@ -121,6 +123,18 @@ def _follow_ups(case: Case, began: int | None) -> Figures:
         "window_hours": round((case.t - since) / HOUR, 1),
         "limit": CONSTANTS.deep_streak,
         "limit_source": "Linq help centre: drop after 2-3 unanswered (medium confidence)",
+    }
+
+
+def _unhealthy(case: Case) -> Figures:
+    bad, n = case.history.unhealthy(case.t)
+    return {
+        "observed": round(bad / max(n, 1), 4),
+        "usual": round(case.usual.unhealthy, 4),
+        "observed_count": bad,
+        "observed_of": n,
+        "unhealthy_chats": bad,
+        "window_hours": 24 * CONSTANTS.unhealthy_days,
     }
 
 

@@ -19,6 +19,8 @@ class Effects:
     sends_week: int = 0
     asks_week: int = 0
     nagging: bool = False
+    """Engagement is told by late follow-ups; else by replies, or where these are as usual by unhealthy chats (``ill``)."""
+    ill: bool = False
     spread: dict[str, float] = field(default_factory=dict)
     """Standard deviation of each effect by chance alone."""
     amount: dict[str, float] = field(default_factory=dict)

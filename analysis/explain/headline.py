@@ -37,6 +37,13 @@ def follow_ups(f: Figures) -> str:
     )
 
 
+def unhealthy(f: Figures) -> str:
+    """Active chats that the vendor calls AT_RISK or CRITICAL."""
+    n, bad = int(num(f, "observed_of")), int(num(f, "observed_count"))
+    rate = f" ({percent(num(f, 'observed'))})" if n >= 30 else ""
+    return f"{of(bad, n, 'active chats')} are at risk or critical{rate}, usually {percent(num(f, 'usual'))}."
+
+
 def burst(f: Figures) -> str:
     """Many new conversations in a day, against the usual or, on a line without one, against nothing."""
     answered, whole = int(num(f, "answered")), int(num(f, "answered_of"))
@@ -122,6 +129,8 @@ def clause(driver: str, f: Figures) -> str:
     """Return a cause as a noun phrase, for a sentence that names two."""
     if driver == "engagement" and "follow_ups" in f:
         return f"{count(num(f, 'observed'))} sends a day into silent chats, usually {count(num(f, 'usual'))}"
+    if driver == "engagement" and "unhealthy_chats" in f:
+        return unhealthy(f).rstrip(".")
     if driver == "engagement":
         n, answered = int(num(f, "observed_of")), int(num(f, "observed_count"))
         return f"{of(answered, n, 'sends')} answered where {count(num(f, 'usual_by_now'))} is usual"
@@ -143,6 +152,8 @@ def clause(driver: str, f: Figures) -> str:
 def one_cause(driver: str, f: Figures, began: int | None, t: int, zone: ZoneInfo, *, alone: bool) -> str:
     """Return the sentence of one driver."""
     if driver == "engagement":
+        if "unhealthy_chats" in f:
+            return unhealthy(f)
         return follow_ups(f) if "follow_ups" in f else replies_fell(f, began, t, zone)
     if driver == "deliverability":
         return delivery(f, began, t, zone)

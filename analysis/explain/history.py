@@ -17,6 +17,8 @@ from analysis.settings import Settings
 Span = tuple[float, float]
 """A period [from, to) in ms."""
 Array = np.ndarray[Any, Any]
+_ROOM = 1 << 42
+"""More ms than any history has: keys of chat and time in one number."""
 NEVER = 2**62
 """The time of what did not happen."""
 
@@ -52,18 +54,18 @@ class _LazyStates(Mapping[str, ChatStates]):
     """Chat health of one line's chats, read when first asked for."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
+        self.frame = frame
 
     @cached_property
     def _known(self) -> dict[str, ChatStates]:
         items: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for chat, at, health in self._frame.select("chat_id", "at", "health").iter_rows():
+        for chat, at, health in self.frame.select("chat_id", "at", "health").iter_rows():
             items[chat].append((at, health))
         return {chat: ChatStates(rows) for chat, rows in items.items()}
 
     def first_at(self) -> int:
         """Return when the first of them became known (NEVER where none did)."""
-        return int(self._frame["at"].min() or 0) if self._frame.height else NEVER  # type: ignore[arg-type]
+        return int(self.frame["at"].min() or 0) if self.frame.height else NEVER  # type: ignore[arg-type]
 
     def __getitem__(self, chat: str) -> ChatStates:
         return self._known[chat]
@@ -237,6 +239,37 @@ class LineHistory:
         """All messages, either way."""
         return Running(np.sort(np.concatenate((self.send_at, self.inbound_at))))
 
+    # ------------------------------------------------------------------ chat health, as the vendor told it
+
+    @cached_property
+    def _reports(self) -> tuple[Array, Array, Array]:
+        """Every report of a chat of this line: a key in order of chat and time, the chat, and whether it was unhealthy."""
+        names = pl.DataFrame({"chat_id": self.chats, "chat": np.arange(len(self.chats))})
+        told = self.states.frame.join(names, on="chat_id").sort("chat", "at")
+        chat, at = told["chat"].to_numpy(), told["at"].to_numpy()
+        return chat * _ROOM + (at - self.first_at), chat, told["health"].is_in(["AT_RISK", "CRITICAL"]).to_numpy()
+
+    def unhealthy(self, t: int) -> tuple[int, int]:
+        """Return how many of the chats written to in the last days are AT_RISK or CRITICAL by what is known at t, and of how many."""
+        key, of, bad = self._reports
+        low, high = np.searchsorted(self.first, (t - CONSTANTS.unhealthy_days * DAY, t), side="right")
+        active = np.unique(self.chat[low:high]).astype(np.int64)
+        if not len(active) or not len(key):
+            return 0, 0
+        place = np.searchsorted(key, active * _ROOM + (t - self.first_at), side="right") - 1
+        known = (place >= 0) & (of[np.maximum(place, 0)] == active)
+        return int((bad[np.maximum(place, 0)] & known).sum()), int(known.sum())
+
+    @cached_property
+    def unhealthy_daily(self) -> tuple[Running, Running]:
+        """The same at the noon of every other UTC day: unhealthy chats, and chats whose health is known."""
+        if not len(self.first):
+            none = Running(np.array([], dtype=np.int64))
+            return none, none
+        noon = np.arange(int(self.first[0] // DAY), int(self.first[-1] // DAY) + 1, 2) * DAY + DAY // 2
+        found = np.array([self.unhealthy(int(t)) for t in noon], dtype=float).reshape(-1, 2)
+        return Running(noon, found[:, 0]), Running(noon, found[:, 1])
+
     # ------------------------------------------------------------------ single messages, for evidence
 
     def up_to(self, ask: int, t: int) -> tuple[int, int]:
@@ -308,9 +341,9 @@ def _recent(chat: Array, first: Array, streak: Array) -> Array:
     order = np.lexsort((first, chat))
     run = np.cumsum(streak[order] == 0)
     base = int(first.min()) if len(first) else 0
-    key = run * (1 << 42) + (first[order] - base)
+    key = run * _ROOM + (first[order] - base)
     reach = int(CONSTANTS.streak_days * DAY)
-    begin = np.searchsorted(key, np.maximum(key - reach, run * (1 << 42)))
+    begin = np.searchsorted(key, np.maximum(key - reach, run * _ROOM))
     found = np.empty(len(first), dtype=np.int64)
     found[order] = np.arange(len(first)) - begin
     return found

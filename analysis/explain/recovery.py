@@ -49,6 +49,9 @@ def eased_at(driver: str, case: Case, troubles: Troubles, began: int) -> int | N
 def figures_now(driver: str, then: Figures, case: Case, since: int | None) -> Figures:
     """Return a driver's figures in the time up to a recovery: since it eased, else the last day or two."""
     t, day = case.t, case.t - DAY
+    if driver == "engagement" and "unhealthy_chats" in then:
+        bad, n = case.history.unhealthy(t)
+        return {"observed": round(bad / max(n, 1), 4), "observed_count": bad, "observed_of": n}
     if driver == "engagement" and "follow_ups" in then:
         deep = sum(s.deep for s in case.effects.seen if s.first > day)
         return {"observed": deep, "observed_count": deep, "window_hours": 24.0}

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from analysis.explain.constants import HOUR
 from analysis.explain.evidence import Figures
-from analysis.explain.headline import num, opted_out
+from analysis.explain.headline import num, opted_out, unhealthy
 from analysis.explain.words import count, in_100, lasting, moment, of, percent, plural, since
 
 
@@ -21,6 +21,8 @@ def summary_of(driver: str, f: Figures) -> str:
     window = lasting(num(f, "window_hours") * HOUR)
     if driver == "engagement" and "follow_ups" in f:
         return f"{count(seen)} follow-ups into silence in {window}, usually {count(num(f, 'usual'))} a day"
+    if driver == "engagement" and "unhealthy_chats" in f:
+        return unhealthy(f).rstrip(".")
     if driver == "engagement":
         usual = f"usually {percent(num(f, 'usual'))}"
         if num(f, "ripe") < 0.9:
@@ -70,6 +72,8 @@ def eased_text(driver: str, then: Figures, now: Figures, eased_at: int | None, t
     n, seen = int(num(now, "observed_of")), int(num(now, "observed_count"))
     if driver == "engagement" and "follow_ups" in then:
         return f"follow-ups into silence are down to {count(num(now, 'observed'))} a day from {count(num(then, 'observed'))}"
+    if driver == "engagement" and "unhealthy_chats" in then:
+        return f"{of(seen, n, 'active chats')} are at risk or critical, {percent(num(then, 'observed'))} before"
     if driver == "engagement":
         if n < 10 or now.get("observed") is None or num(now, "observed") <= num(then, "observed"):
             return None

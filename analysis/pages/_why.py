@@ -64,6 +64,8 @@ def evidence_rows(e: Explanation) -> list[list[str]]:
 def _name(d: Driver) -> str:
     if d.driver == "engagement" and "follow_ups" in d.evidence:
         return "Third or later unanswered, a day"
+    if d.driver == "engagement" and "unhealthy_chats" in d.evidence:
+        return "Active chats at risk or critical"
     return SEEN_WORDS.get(d.driver, words.DRIVER_WORDS[d.driver])
 
 
