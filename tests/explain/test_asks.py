@@ -103,7 +103,7 @@ def usual(receipts=False):
     rates = {**dict.fromkeys(KINDS, 0.5), "deep": 0.0, "recipients": 1.0}
     return Usual(
         own=True, days=28.0, days_new=28.0, peaks={}, busy={}, asks=100, spans=[(LONG_AGO * HOUR, 0)], reply=rates, per_day=rates, sends_per_day=1.0,
-        recipients_per_day=1.0, total_per_day=2.0, opt_outs_per_day=0.0, failed=0.01, failed_count=1, failed_of=100,
+        recipients_per_day=1.0, total_per_day=2.0, opt_outs_per_day=0.0, unhealthy=0.0, failed=0.01, failed_count=1, failed_of=100,
         receipts={"iMessage": receipts}, curve=ReplyCurve(np.zeros(26), 72 * HOUR), young=False,
     )  # fmt: skip
 
