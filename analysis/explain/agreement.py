@@ -12,6 +12,7 @@ import numpy as np
 
 from analysis.explain.constants import CONSTANTS
 from analysis.explain.history import Array
+from analysis.explain.telling import level_of
 from analysis.schema import SEVERITY, Explanation
 
 AGREE, DIFFER, CANNOT_TELL = "agree", "differ", "cannot tell"
@@ -186,7 +187,7 @@ def recalibrated(explanations: list[Explanation], audits: list[Audit]) -> list[E
         level = float(np.interp(e.confidence_p, *isotonic(p, hit)))
         weight = len(known) / (len(known) + CONSTANTS.audit_prior)
         told = round(weight * level + (1 - weight) * e.confidence_p, 3)
-        word = "high" if told >= 0.75 else "medium" if told >= 0.5 else "low"
+        word = level_of(told)
         found.append(msgspec.structs.replace(e, confidence_p=told, confidence=word))
     return found
 

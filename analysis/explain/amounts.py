@@ -7,6 +7,7 @@ import numpy as np
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, KINDS
 from analysis.explain.history import Array, LineHistory
+from analysis.explain.scan import discounted
 from analysis.explain.window import FOLLOWUP, NEW, Window
 
 
@@ -36,19 +37,19 @@ def amounts_of(w: Window, history: LineHistory, usual: Usual, kept: Array) -> di
         sum(usual.per_day[kind] * usual.reply[kind] for kind in KINDS) + 1,
     )
     part = np.where(w.measured & ~w.deep, kept, 0.0) * recent
-    var = 1.6 * float(part**2 @ (w.expected * (1 - w.expected))) + 0.3
+    var = k.reply_spread * float(part**2 @ (w.expected * (1 - w.expected))) + 0.3
     missing = max(0.0, float(part @ (w.expected - w.replied)) - var**0.5)
     silent = _silent(w, recent, usual.per_day["deep"] * week, usual)
     failed = float(recent[w.undelivered & w.judged].sum())
     failed = max(0.0, failed - usual.failed * float(recent[w.judged].sum()) - max(failed, 0.5) ** 0.5)
-    opened = _beyond(recent[w.kind == NEW], 1.5 * usual.per_day["new"] * week)
+    opened = _beyond(recent[w.kind == NEW], k.amount_new * usual.per_day["new"] * week)
     known = (w.kind != NEW) & (w.kind != FOLLOWUP) & ~w.opted_out
     usually = (usual.per_day["answer"] + usual.per_day["touch"]) * week
-    asked = _beyond(recent[known], 1.3 * usually)
+    asked = _beyond(recent[known], k.amount_asks * usually)
     loops = (known | (w.sends >= k.loop_sends)) & ~w.opted_out
-    sent = _beyond((recent * w.sends)[loops], 1.5 * usual.sends_per_day * week, spread=k.message_spread)
-    unheard = float(np.clip(1.4 - 1.1 * _heard(w, known, recent), 0.05, 1.0))
-    unmet = float(np.clip(1.3 - 0.5 * _heard(w, w.kind == NEW, recent), 0.3, 1.1))
+    sent = _beyond((recent * w.sends)[loops], k.amount_sends * usual.sends_per_day * week, spread=k.message_spread)
+    unheard = float(discounted(_heard(w, known, recent), k.amount_discount))
+    unmet = float(discounted(_heard(w, w.kind == NEW, recent), k.amount_new_discount))
     gone = history.out_at[(history.out_at > t - 7 * DAY) & (history.out_at <= t)]
     left = history.left_at[(history.left_at > t - 7 * DAY) & (history.left_at <= t)]
 
@@ -57,7 +58,7 @@ def amounts_of(w: Window, history: LineHistory, usual: Usual, kept: Array) -> di
 
     wave = max(0.0, faded(left) - usual.opt_outs_per_day * week - 1)
     return {
-        "engagement": missing / replies + 0.5 * silent / asks,
+        "engagement": missing / replies + k.silence_due * silent / asks,
         "deliverability": failed / asks,
         "new_conversations": unmet * opened / asks,
         "recipient_spread": unheard * asked / asks,
@@ -82,7 +83,9 @@ def _silent(w: Window, recent: Array, usually: float, usual: Usual) -> float:
     if usual.days_new < CONSTANTS.least_usual_days:
         return 0.0
     deep = w.deep & ~w.opted_out
-    return max(0.0, float(recent[deep].sum()) - 1.4 * usually - 2) * unwelcome(w, deep, usual)
+    return max(0.0, float(recent[deep].sum()) - CONSTANTS.deep_allowed * usually - CONSTANTS.deep_slack) * unwelcome(
+        w, deep, usual
+    )
 
 
 def unwelcome(w: Window, deep: Array, usual: Usual) -> float:

@@ -29,8 +29,9 @@ _NONE = np.zeros(0)
 
 
 def bounded(z: Array) -> Array:
-    """Return effects in units; above 2 they grow with the logarithm only, so that no one driver drowns the rest."""
-    return np.where(z <= 2, z, 2 + np.log(np.maximum(z, 2) / 2))
+    """Return effects in units; above ``bounded_from`` they grow with the logarithm only, so that no one driver drowns the rest."""
+    top = CONSTANTS.bounded_from
+    return np.where(z <= top, z, top + np.log(np.maximum(z, top) / top))
 
 
 def pressures(found: Array, units: Array, weights: Array) -> Array:
@@ -70,7 +71,7 @@ class Scale:
         if not len(own):
             return 1.0
         seen = float(np.quantile(own, k.ordinary_quantile))
-        return float(1.0 + k.ordinary_seen * len(own) / (len(own) + 5.0) * seen)
+        return float(1.0 + k.ordinary_seen * len(own) / (len(own) + k.ordinary_prior) * seen)
 
 
 def _quantile(values: Array, counts: Array, share: float) -> float:

@@ -13,10 +13,7 @@ from analysis.settings import Settings
 
 _EDGES = [m * MINUTE for m in (1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 960, 1200, 1440)]
 _EDGES += [h * HOUR for h in (30, 36, 48, 60, 72, 96, 120, 168)]
-_PUBLISHED = ((0.0, 0.0), (1.0, 0.59), (6.0, 0.74), (24.0, 0.89), (72.0, 0.96), (168.0, 1.0))
-"""Share of replies within so many hours (CollegeMsg, method sheet 2.3): the curve before the fleet has shown its own."""
-_RATE_DEFAULT = {"new": 0.3, "answer": 0.5, "followup": 0.2, "touch": 0.3}
-"""Reply rates per class before the fleet has shown any; weighs 20 asks (reply_prior)."""
+_DEFAULTS = dict(zip(KINDS, CONSTANTS.reply_default, strict=True))
 
 
 def _interpolate(points: list[tuple[float, float]], x: float) -> float:
@@ -34,7 +31,7 @@ class ReplyCurve:
     """Share of replies that have come within a delay, given that one comes within the reply window."""
 
     def __init__(self, counts: Array, window: float) -> None:
-        prior = [(h * HOUR, share) for h, share in _PUBLISHED]
+        prior = [(h * HOUR, share) for h, share in CONSTANTS.reply_delays]
         whole = _interpolate(prior, window)
         edges = [e for e in _EDGES if e < window]
         weight, total = CONSTANTS.curve_prior, float(counts.sum())
@@ -118,7 +115,7 @@ class Fleet:
         delays = self._delays[days - 1] if days else np.zeros(len(_EDGES))
         measured, replied = sums[:n], sums[n : 2 * n]
         reply = {
-            kind: float((replied[i] + k.reply_prior * _RATE_DEFAULT[kind]) / (measured[i] + k.reply_prior))
+            kind: float((replied[i] + k.reply_prior * _DEFAULTS[kind]) / (measured[i] + k.reply_prior))
             for i, kind in enumerate(KINDS)
         }
         failed = float((sums[2 * n + 1] + k.fail_prior * k.fail_default) / (sums[2 * n] + k.fail_prior))
@@ -138,9 +135,15 @@ class Fleet:
         )
 
 
+def _daily(count: float, days: float) -> float:
+    """Return a count a day, drawn to 1 where few days are known."""
+    few = CONSTANTS.count_prior
+    return (count + few) / (days + few)
+
+
 def _mean(values: Running, spans: list[Span]) -> float:
     """Return the mean of the values in the spans, drawn a little to 0 where there are few."""
-    return values.total(spans) / (values.count(spans) + 0.5)
+    return values.total(spans) / (values.count(spans) + CONSTANTS.count_prior)
 
 
 def _high(values: Array, mean: float) -> float:
@@ -251,12 +254,10 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     days_new = sum(b - a for a, b in late) / DAY
     bad, active = (running.total(spans) for running in history.unhealthy_daily)
     optouts = Running(history.left_at).count(spans)
-    per_day = {
-        kind: (history.counts[kind].count(spans) + 0.5) / (days + 0.5) for kind in (*KINDS, "deep", "recipients")
-    }
+    per_day = {kind: _daily(history.counts[kind].count(spans), days) for kind in (*KINDS, "deep", "recipients")}
     for kind in ("new", "deep"):
-        per_day[kind] = (history.counts[kind].count(late) + 0.5) / (days_new + 0.5)
-    sends_per_day = (history.messages.total(spans) + 0.5) / (days + 0.5)
+        per_day[kind] = _daily(history.counts[kind].count(late), days_new)
+    sends_per_day = _daily(history.messages.total(spans), days)
     means = {
         "new": per_day["new"],
         "known": per_day["answer"] + per_day["touch"],
@@ -283,10 +284,10 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
             for what, mean in means.items()
         },
         sends_per_day=sends_per_day,
-        recipients_per_day=(history.counts["recipients"].count(spans) + 0.5) / (days + 0.5),
+        recipients_per_day=per_day["recipients"],
         total_per_day=history.totals.count(spans) / days if days else 0.0,
         opt_outs_per_day=optouts / days if days else 0.0,
-        unhealthy=(bad + 1.0) / (active + 10.0),
+        unhealthy=(bad + k.unhealthy_prior * k.unhealthy_default) / (active + k.unhealthy_prior),
         failed=(failed + k.fail_prior * fleet_failed) / (of + k.fail_prior),
         failed_count=int(failed),
         failed_of=int(of),

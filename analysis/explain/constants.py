@@ -173,6 +173,54 @@ class Constants:
     )
     unit_prior: float = _c(50.0, "quiet times", "So many quiet times count half.", _OWN)
     unit_quantile: float = _c(0.95, "share", "The point of the quiet times that is meant.", _OWN)
+    doublings_prior: float = _c(
+        5.0, "sends", "Counts are compared in doublings once so many are added to both sides.", _SHEET
+    )
+    count_prior: float = _c(0.5, "sends, days", "Added to counts and days of the usual.", _SHEET)
+    volume_discount: tuple[float, ...] = _c(
+        (1.5, 1.1, 0.2, 1.0),
+        "ratio",
+        "Volume weighs a − b × (replies / expected), between the last two.",
+        _SHEET,
+    )
+    new_discount: tuple[float, ...] = _c(
+        (1.3, 0.5, 0.4, 1.1), "ratio", "New conversations weigh a − b × (replies / expected), likewise.", _SHEET
+    )
+    amount_discount: tuple[float, ...] = _c((1.4, 1.1, 0.05, 1.0), "ratio", "The same for the amount of volume.", _OWN)
+    amount_new_discount: tuple[float, ...] = _c(
+        (1.3, 0.5, 0.3, 1.1), "ratio", "The same for the amount of new conversations.", _OWN
+    )
+    amount_new: float = _c(1.5, "ratio", "Openers up to this ratio of usual are no amount.", _OWN)
+    amount_asks: float = _c(1.3, "ratio", "Asks up to this ratio of usual are no amount.", _OWN)
+    amount_sends: float = _c(1.5, "ratio", "Sends up to this ratio of usual are no amount.", _OWN)
+    deep_allowed: float = _c(1.4, "ratio", "Late follow-ups up to this ratio of usual, and", _SHEET)
+    deep_slack: float = _c(2.0, "asks", "this many more, are no silence.", _SHEET)
+    deep_grown: float = _c(3.0, "ratio", "In the deficit of replies that usual grows with a line up to this.", _OWN)
+    silence_worth: float = _c(0.8, "replies", "A late follow-up beyond that counts as so many missing replies,", _SHEET)
+    silence_due: float = _c(0.5, "replies", "and as so many that were due.", _OWN)
+    follow_up_floor: float = _c(0.1, "doublings", "Effect of late follow-ups that scores nothing.", _OWN)
+    reply_spread: float = _c(1.6, "variance/mean", "Over-dispersion of replies.", _SHEET)
+    exposure_slack: float = _c(2.0, "asks", "Asks beyond the exposure allowed that are allowed too.", _SHEET)
+    share_prior: float = _c(4.0, "asks", "Failed and unhealthy shares are of this many more.", _SHEET)
+    opt_out_unit: float = _c(4.0, "sends", "Effect of opt-outs: log(1 + sends after them / this).", _SHEET)
+    wave_days: float = _c(3.0, "days", "Opt-outs are counted over so many days.", _OWN)
+    limit_usual: float = _c(1.3, "ratio", "The published limit counts above this ratio of the line's usual.", _OWN)
+    unhealthy_prior: float = _c(
+        10.0, "chats", "Weight of the share below among the line's usual unhealthy chats.", _OWN
+    )
+    unhealthy_default: float = _c(0.1, "share", "Unhealthy chats before a line has shown any.", _OWN)
+    reply_default: tuple[float, ...] = _c(
+        (0.3, 0.5, 0.2, 0.3), "share", "Replies before the fleet has shown any: new, answer, follow-up, touch.", _OWN
+    )
+    reply_delays: tuple[tuple[float, float], ...] = _c(
+        ((0.0, 0.0), (1.0, 0.59), (6.0, 0.74), (24.0, 0.89), (72.0, 0.96), (168.0, 1.0)),
+        "h, share",
+        "Share of replies within so many hours, before the fleet has shown its own.",
+        "CollegeMsg (shared method sheet, 2.3)",
+    )
+    repetition_sends: int = _c(5, "sends", "A day with fewer fingerprints says nothing about repetition.", _OWN)
+    bounded_from: float = _c(2.0, "units", "Above this an effect grows with its logarithm only.", _OWN)
+    ordinary_prior: float = _c(5.0, "quiet times", "So many of the line's own count half for that.", _OWN)
     amount_power: float = _c(0.45, "power", "How much more pressure more of the same makes.", _FITTED)
     amount_floor: float = _c(0.1, "days", "Amount that any effect has at least.", _OWN)
     ordinary: float = _c(0.105, "units", "Pressure of a worsening without a cause, in units of an effect.", _FITTED)
@@ -235,6 +283,34 @@ class Constants:
     audit_least: int = _c(30, "audits", "From this many on they correct the stated confidence.", _SHEET)
     audit_prior: float = _c(30.0, "audits", "Our own stated confidence counts as this many.", _OWN)
     progress_days: float = _c(0.5, "days", "Sooner after a change nothing is said of what was done since.", _OWN)
+    onset_ratios: tuple[float, float] = _c(
+        (0.05, 0.6), "ratio", "The ratio of a fall that was found stays within.", _OWN
+    )
+    onset_certain: float = _c(0.95, "share", "No reply and no failure is expected more surely.", _OWN)
+    onset_least_expected: float = _c(0.005, "replies", "Asks of which less is due by now tell no fall.", _OWN)
+    onset_even: float = _c(0.15, "share", "Part of an even day in the line's daily rhythm.", _OWN)
+    onset_drawn: float = _c(5.0, "asks", "Weight of the usual audience in the colder one.", _OWN)
+    drift_prior_days: float = _c(30.0, "days", "Weight of a quiet fleet in the rate of its unexplained changes.", _OWN)
+    step_share: float = _c(0.05, "share", "Drivers with less get no step of the playbook.", _OWN)
+    step_colder: float = _c(1.5, "ratio", "Chats that do not answer are named where their part grew by this.", _OWN)
+    done_slack: float = _c(
+        1.2, "ratio", "A step is done where the last day is at most this ratio of what it allows.", _OWN
+    )
+    done_failed: float = _c(0.02, "share", "Failures are over where at most this share failed in the last day.", _OWN)
+    burst_answered: float = _c(
+        0.05, "ratio", "A send of a burst that was answered weighs this much in the list of chats.", _OWN
+    )
+    high_from: float = _c(0.75, "probability", "Confidence is called high from here on,", _OWN)
+    medium_from: float = _c(0.5, "probability", "and medium from here on.", _OWN)
+    spoken_rate: int = _c(
+        30, "sends", "Rates are spoken of from so many sends on, counts below.", "design sheet, section 6"
+    )
+    spoken_ripe: float = _c(0.9, "share", "Rates are spoken of once this share of replies would have come.", _OWN)
+    spoken_stopped: float = _c(0.8, "share", "A larger fall is spoken of as stopped,", "design sheet, section 6")
+    spoken_halved: float = _c(0.4, "share", "a larger fall as halved.", "design sheet, section 6")
+    spoken_alone: float = _c(0.05, "share", "A cause stands alone where every other has less.", _OWN)
+    spoken_named: float = _c(0.1, "share", "Candidates are named from this share on where none is clear.", _OWN)
+    spoken_silent: float = _c(0.3, "share", "Sends to silent chats are named from this part of the volume on.", _OWN)
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
     least_asks_shown: int = _c(10, "asks", "Fewer asks since a fall began: its whole window is shown instead.", _OWN)
     confidence_unexplained: float = _c(0.74, "probability", "Highest stated where nothing explains a change.", _OWN)

@@ -61,7 +61,7 @@ class ScoringChanges:
             before = bisect_left(self._times, since)
             known = int(np.searchsorted(self._starts, since, side="right"))
             exposed = (known * since - float(self._sums[known])) / DAY
-            rate = (before + 0.5) / (exposed + 30.0)
+            rate = (before + 0.5) / (exposed + CONSTANTS.drift_prior_days)
             expected = rate * active * max((t - since) / DAY, 0.5)
             if n < k.drift_ratio * expected:
                 continue

@@ -13,7 +13,18 @@ from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.engagement import engagement, kept_in_bursts
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory, Troubles
-from analysis.explain.scan import DOUBLINGS, Scan, day_around, days_of, ends_of, faded, failure_ends, short_ends
+from analysis.explain.scan import (
+    DOUBLINGS,
+    Scan,
+    day_around,
+    days_of,
+    discounted,
+    doublings,
+    ends_of,
+    faded,
+    failure_ends,
+    short_ends,
+)
 from analysis.explain.volume import volume
 from analysis.explain.window import NEW, Window, window_of
 from analysis.settings import Settings
@@ -89,8 +100,8 @@ def _new(found: Effects, w: Window, usual: Usual, settings: Settings, ends: Sequ
     scan, long = Scan(new, np.ones(len(new)), spans), np.array([hours == k.window_hours for _, hours in spans])
     if own:
         low = scan.n - k.count_margin * np.sqrt(scan.n)
-        v = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.busy["new"], usual.peaks["new"]) + 5))
-        over = v * np.clip(1.3 - 0.5 * scan.engaged, 0.4, 1.1) - k.new_floor - np.where(long, 0.0, k.short_floor)
+        v = doublings(low, np.where(long, usual.busy["new"], usual.peaks["new"]))
+        over = v * discounted(scan.engaged, k.new_discount) - k.new_floor - np.where(long, 0.0, k.short_floor)
     else:
         over = k.unit_new * np.log2(np.maximum(scan.n, 1) / settings.ref_new_per_day)
     over = over * faded(found.t, np.array([end for end, _ in spans]))
@@ -114,12 +125,12 @@ def _deliverability(found: Effects, w: Window, usual: Usual, ends: Sequence[floa
     stops, hours = np.asarray(spans, dtype=float).T
     n, bad = Scan(judged, np.ones(len(judged)), spans).n, Scan(judged, judged.undelivered.astype(float), spans).n
     share = bad / np.maximum(n, 1)
-    over = (bad - usual.failed * n - k.rate_margin * np.sqrt(bad * (1 - share) + 0.5)) / (n + 4)
+    over = (bad - usual.failed * n - k.rate_margin * np.sqrt(bad * (1 - share) + 0.5)) / (n + k.share_prior)
     over *= faded(found.t, stops)
     best = int(np.argmax(over))
     if over[best] > 0:
         found.x["deliverability"] = float(over[best])
-        found.spread["deliverability"] = sqrt(bad[best] * (1 - share[best]) + 0.5) / (n[best] + 4)
+        found.spread["deliverability"] = sqrt(bad[best] * (1 - share[best]) + 0.5) / (n[best] + k.share_prior)
         found.windows["deliverability"] = (stops[best] - hours[best] * HOUR, stops[best])
 
 
@@ -128,13 +139,15 @@ def _opt_outs(found: Effects, history: LineHistory, usual: Usual, since: float) 
     k, t = CONSTANTS, found.t
     low, high = np.searchsorted(history.out_at, (since, t), side="right")
     pressure = float((2.0 ** (-(t - history.out_at[low:high]) / (k.pressure_half_days * DAY))).sum())
-    low, high = np.searchsorted(history.left_at, (t - 3 * DAY, t), side="right")
+    low, high = np.searchsorted(history.left_at, (t - k.wave_days * DAY, t), side="right")
     wave = int(high - low)
     if usual.own:
-        pressure += k.wave_weight * max(0.0, wave - k.count_margin * sqrt(wave) - 3 * usual.opt_outs_per_day - 1)
-    found.x["opt_outs"] = log(1 + pressure / 4)
+        pressure += k.wave_weight * max(
+            0.0, wave - k.count_margin * sqrt(wave) - k.wave_days * usual.opt_outs_per_day - 1
+        )
+    found.x["opt_outs"] = log(1 + pressure / k.opt_out_unit)
     if found.x["opt_outs"] > 0:
-        found.spread["opt_outs"] = sqrt(pressure + 0.5) / (4 + pressure)
+        found.spread["opt_outs"] = sqrt(pressure + 0.5) / (k.opt_out_unit + pressure)
         found.windows["opt_outs"] = (t - 7 * DAY, t)
 
 
@@ -156,7 +169,7 @@ def usual_repetition(history: LineHistory, usual: Usual) -> float:
     for a, b in usual.spans:
         for i in range(int((b - a) // DAY)):
             _, n, _, of = top_fingerprint(history, a + i * DAY, a + (i + 1) * DAY)
-            if of >= 5:
+            if of >= CONSTANTS.repetition_sends:
                 shares.append(n / of)
     return sum(shares) / len(shares) if shares else 0.0
 

@@ -12,7 +12,7 @@ from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, KINDS
 from analysis.explain.found import Effects
 from analysis.explain.history import Array, LineHistory
-from analysis.explain.scan import DOUBLINGS, Scan, days_of, ends_of, faded
+from analysis.explain.scan import DOUBLINGS, Scan, days_of, doublings, ends_of, faded
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window
 
 
@@ -36,13 +36,15 @@ def engagement(found: Effects, w: Window, history: LineHistory, usual: Usual, le
         for code, kind in enumerate(KINDS):
             if code != ANSWER:
                 of = tells & (w.kind == code)
-                allowed = k.exposure_allowed * (usual.per_day[kind] * days + 2) / max(int(of.sum()), 1)
+                allowed = k.exposure_allowed * (usual.per_day[kind] * days + k.exposure_slack) / max(int(of.sum()), 1)
                 weight[of] = min(1.0, allowed)
         weight = np.minimum(weight, np.where(tells, burst, 0.0))
         deep = int((inside & w.deep & ~w.opted_out).sum())
         grown = int((inside & (w.kind != FOLLOWUP)).sum()) / (days * sum(usual.per_day[kind] for kind in begun))
-        usual_deep = usual.per_day["deep"] * days * min(max(grown, 1.0), 3.0)
-        silence = max(0.0, deep - 1.4 * usual_deep - 2) * unwelcome(w, inside & w.deep & ~w.opted_out, usual)
+        usual_deep = usual.per_day["deep"] * days * min(max(grown, 1.0), k.deep_grown)
+        silence = max(0.0, deep - k.deep_allowed * usual_deep - k.deep_slack) * unwelcome(
+            w, inside & w.deep & ~w.opted_out, usual
+        )
         silence *= usual.days_new >= k.least_usual_days
         for part, worth, margin in (
             (weight, 1.0, k.reply_margin),
@@ -51,14 +53,14 @@ def engagement(found: Effects, w: Window, history: LineHistory, usual: Usual, le
             expected, answered = float(part @ w.expected), float(part @ w.replied)
             bad = expected - answered
             var = float(part @ (w.expected * (1 - w.expected)))
-            below = bad + 0.8 * silence - margin * sqrt(1.6 * var + 1)
-            x = worth * below / (expected + 0.5 * silence + k.engagement_replies)
+            below = bad + k.silence_worth * silence - margin * sqrt(k.reply_spread * var + 1)
+            x = worth * below / (expected + k.silence_due * silence + k.engagement_replies)
             if x > best:
                 best = x
-                whole = expected + 0.5 * silence + k.engagement_replies
-                found.spread["engagement"] = worth * sqrt(1.6 * var + 1) / whole
+                whole = expected + k.silence_due * silence + k.engagement_replies
+                found.spread["engagement"] = worth * sqrt(k.reply_spread * var + 1) / whole
                 found.windows["engagement"] = (found.t - days * DAY, found.t)
-                found.nagging = 0.8 * silence > bad and answered >= k.nagging_replies * expected
+                found.nagging = k.silence_worth * silence > bad and answered >= k.nagging_replies * expected
     ends = ends_of(found.t) if len(lengths) > 1 else [found.t]
     again = _follow_ups(found, w, usual, ends) * k.unit_engagement / k.unit_follow_ups
     found.nagging = found.nagging or again > best
@@ -78,7 +80,7 @@ def _unhealthy(found: Effects, history: LineHistory, usual: Usual) -> float:
     if not n:
         return 0.0
     p = usual.unhealthy
-    return max(0.0, (bad - p * n - k.rate_margin * sqrt(1.6 * n * p * (1 - p) + 1)) / (n + 4))
+    return max(0.0, (bad - p * n - k.rate_margin * sqrt(k.reply_spread * n * p * (1 - p) + 1)) / (n + k.share_prior))
 
 
 def _follow_ups(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> float:
@@ -92,7 +94,9 @@ def _follow_ups(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) 
     known = sum(usual.per_day[kind] for kind in ("new", "answer", "touch"))
     grown = np.clip(Scan(begun, np.ones(len(begun)), days_of(ends)).n / (known + 3), 1.0, k.follow_ups_grow)
     low = scan.n - k.count_margin * np.sqrt(scan.n)
-    over = np.log2((np.maximum(low, 0) + 5) / (grown * usual.busy["deep"] + 5)) * (1 - np.minimum(1.0, scan.rate)) - 0.1
+    over = (
+        doublings(np.maximum(low, 0), grown * usual.busy["deep"]) * (1 - np.minimum(1.0, scan.rate)) - k.follow_up_floor
+    )
     over *= faded(found.t, np.asarray(ends, dtype=float))
     return max(0.0, float(over.max()))
 
@@ -107,6 +111,8 @@ def kept_in_bursts(found: Effects, w: Window, usual: Usual) -> Array:
         a, b = found.windows[driver]
         for code in codes:
             of = (w.kind == code) & (w.first > a) & (w.first <= b)
-            allowed = CONSTANTS.exposure_allowed * (usual.per_day[KINDS[code]] * (b - a) / DAY + 2)
+            allowed = CONSTANTS.exposure_allowed * (
+                usual.per_day[KINDS[code]] * (b - a) / DAY + CONSTANTS.exposure_slack
+            )
             weight[of] = np.minimum(weight[of], min(1.0, allowed / max(int(of.sum()), 1)))
     return weight

@@ -240,7 +240,7 @@ def _last_sends(case: Case, began: int, last: int) -> list[int]:
 def _opt_outs(case: Case) -> Figures:
     history, t = case.history, case.t
     sends = [r for r in history.after_opt_out if t - 7 * DAY < r.at <= t]
-    left = sum(t - 3 * DAY < at <= t for at in history.opt_outs)
+    left = sum(t - CONSTANTS.wave_days * DAY < at <= t for at in history.opt_outs)
     return {
         "observed": len(sends),
         "usual": 0,
@@ -322,7 +322,7 @@ def _parts(case: Case) -> dict[str, dict[str, float]]:
         for driver in ("new_conversations", "recipient_spread", "send_pace"):
             a, b = windows.get(driver, (0.0, 0.0))
             if a < s.first <= b and (s.kind == "new") == (driver == "new_conversations"):
-                parts[driver][s.chat] += (0.05 if s.replied else 1.0) * s.sends
+                parts[driver][s.chat] += (CONSTANTS.burst_answered if s.replied else 1.0) * s.sends
     for row in case.history.after_opt_out:
         if case.t - 7 * DAY < row.at <= case.t:
             parts["opt_outs"][row.chat] += 1

@@ -20,11 +20,13 @@ def replies_fell(f: Figures, began: int | None, t: int, zone: ZoneInfo) -> str:
     start = f"in the {lasting(num(f, 'window_hours') * HOUR)} before the change"
     if began is not None and began >= t - (num(f, "window_hours") + 0.1) * HOUR:
         start = f"since {since(began, t, zone)}"
-    n, answered, usual = int(num(f, "observed_of")), int(num(f, "observed_count")), num(f, "usual")
+    k, n, answered, usual = CONSTANTS, int(num(f, "observed_of")), int(num(f, "observed_count")), num(f, "usual")
     rate = num(f, "observed") if f.get("observed") is not None else answered / max(n, 1)
     fall = 1 - rate / usual if usual else 0.0
-    word = "Replies stopped" if fall > 0.8 else "Replies halved" if fall > 0.4 else "Replies fell"
-    if num(f, "ripe") < 0.9 or n < 30:
+    word = (
+        "Replies stopped" if fall > k.spoken_stopped else "Replies halved" if fall > k.spoken_halved else "Replies fell"
+    )
+    if num(f, "ripe") < k.spoken_ripe or n < k.spoken_rate:
         return f"{word}: {of(answered, n, 'sends')} answered {start}, where {count(num(f, 'usual_by_now'))} would be usual by now."
     seen = f"{in_100(rate)} sends" if answered else of(0, n, "sends")
     return f"{word}: {seen} answered {start}, where {round(100 * usual)} used to be."
@@ -40,14 +42,18 @@ def follow_ups(f: Figures) -> str:
 def unhealthy(f: Figures) -> str:
     """Active chats that the vendor calls AT_RISK or CRITICAL."""
     n, bad = int(num(f, "observed_of")), int(num(f, "observed_count"))
-    rate = f" ({percent(num(f, 'observed'))})" if n >= 30 else ""
+    rate = f" ({percent(num(f, 'observed'))})" if n >= CONSTANTS.spoken_rate else ""
     return f"{of(bad, n, 'active chats')} are at risk or critical{rate}, usually {percent(num(f, 'usual'))}."
 
 
 def burst(f: Figures) -> str:
     """Many new conversations in a day, against the usual or, on a line without one, against nothing."""
     answered, whole = int(num(f, "answered")), int(num(f, "answered_of"))
-    back = f"{percent(answered / whole)} of them answered." if whole >= 30 else f"{of(answered, whole, 'answered')}."
+    back = (
+        f"{percent(answered / whole)} of them answered."
+        if whole >= CONSTANTS.spoken_rate
+        else f"{of(answered, whole, 'answered')}."
+    )
     back = back[0].upper() + back[1:]
     if f.get("usual") is None:
         return f"{plural(num(f, 'observed'), 'new conversation')} in a day on a line {lasting(num(f, 'line_days') * 24 * HOUR)} old, too young to have a usual. {back}"
@@ -69,7 +75,7 @@ def volume(f: Figures) -> str:
     text = f"{plural(num(f, 'observed'), 'send')}{to} in {window}, usually {count(num(f, 'usual'))}"
     if num(f, "top_chat_sends") > CONSTANTS.loop_share * num(f, "observed"):
         return f"{text}; {count(num(f, 'top_chat_sends'))} of them went to one chat."
-    if num(f, "to_silent_chats") > 0.3 * num(f, "observed"):
+    if num(f, "to_silent_chats") > CONSTANTS.spoken_silent * num(f, "observed"):
         return f"{text}; {count(num(f, 'to_silent_chats'))} of them went to chats that had not answered the last one."
     whole = int(num(f, "answered_of"))
     return f"{text}; {of(int(num(f, 'answered')), whole, 'were answered')}."
@@ -103,7 +109,7 @@ def delivery(f: Figures, began: int | None, t: int, zone: ZoneInfo) -> str:
         f"all {count(n)} sends"
         if bad == n
         else of(bad, n, "sends")
-        if n < 30
+        if n < CONSTANTS.spoken_rate
         else f"{one_in(num(f, 'observed'))} sends"
     )
     return f"{seen[0].upper() + seen[1:]} {word}{start}; {usual}."
@@ -178,13 +184,13 @@ def worsening(
     second = others[0] if others else None
     if first != "flagged" and second and second[1] >= CONSTANTS.two_causes_share and second[1] >= share / 2:
         return f"Two causes together: {clause(first, figures[first])}, and {clause(second[0], figures[second[0]])}."
-    alone = all(s < 0.05 for _, s in others)
+    alone = all(s < CONSTANTS.spoken_alone for _, s in others)
     return one_cause(first, figures[first], began.get(first), t, zone, alone=alone)
 
 
 def no_clear_cause(shares: list[tuple[str, float]], figures: dict[str, Figures]) -> str:
     """Nothing out of the usual; or the one thing that was a little out, named as too small to be the cause."""
-    named = [(d, s) for d, s in shares if d != "unexplained" and s >= 0.1]
+    named = [(d, s) for d, s in shares if d != "unexplained" and s >= CONSTANTS.spoken_named]
     if not named:
         return "No clear cause. Replies, volume, openers and failures were all within this line's usual."
     return f"No clear cause. The largest change, too small to explain it: {clause(named[0][0], figures[named[0][0]])}."

@@ -16,7 +16,6 @@ from analysis.explain.volume import counts_as_volume
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window, window_of
 
 _BIN = HOUR // 2
-_LEAST_EXPECTED = 0.005
 """Asks too young to expect this much of a reply say nothing about when a fall began."""
 
 
@@ -94,8 +93,8 @@ def rhythm(history: LineHistory, usual: Usual) -> list[float]:
         low, high = np.searchsorted(history.first, (a, b), side="right")
         found += np.bincount(history.first[low:high] % DAY // _BIN, minlength=48)
     smooth = found + np.roll(found, 1) + np.roll(found, -1)
-    total = smooth.sum()
-    shares: list[float] = ((smooth + 0.15 * total / 48 + 1) / (1.15 * total + 48)).tolist()
+    total, even = smooth.sum(), CONSTANTS.onset_even
+    shares: list[float] = ((smooth + even * total / 48 + 1) / ((1 + even) * total + 48)).tolist()
     return shares
 
 
@@ -128,13 +127,14 @@ def _burst(events: Array, weights: Array, profile: list[float], per_day: float, 
 
 def _fall(w: Window) -> Onset:
     """Return the start that makes "fewer replies from here on" likeliest: at 0.4 of usual, then at the ratio so found."""
-    asks = w.of(w.measured & ~w.deep & (w.expected > _LEAST_EXPECTED))
+    asks = w.of(w.measured & ~w.deep & (w.expected > CONSTANTS.onset_least_expected))
     start = _likeliest(asks, CONSTANTS.onset_reply_ratio, 1.0)
     if start is None:
         return _UNKNOWN
     after = asks.of(asks.first >= start.began)
+    least, most = CONSTANTS.onset_ratios
     ratio = float(after.replied.sum() / after.expected.sum())
-    start = _likeliest(asks, min(0.6, max(0.05, ratio)), 1.0) or start
+    start = _likeliest(asks, min(most, max(least, ratio)), 1.0) or start
     return replace(start, last=int(asks.first.max()))
 
 
@@ -158,6 +158,7 @@ def _colder(w: Window, history: LineHistory, usual: Usual) -> Onset:
     A single change of shares over RECORDS: log likelihood of the shares since a start against the usual ones; the shares
     are estimated from the start found, twice.
     """
+    k = CONSTANTS
     asks = w.of(((w.kind == TOUCH) | (w.kind == FOLLOWUP)) & ~w.opted_out)
     counts = np.array([running.count(usual.spans) for running in history.begun_to], dtype=float)
     if len(asks) < CONSTANTS.least_asks_shown or counts.sum() < CONSTANTS.least_usual_asks:
@@ -176,7 +177,7 @@ def _colder(w: Window, history: LineHistory, usual: Usual) -> Onset:
         times = asks.first
         found = Onset(int(times[best]), int(times[-1]), int(times[near[0]]), int(times[near[-1]]), float(total[best]))
         seen = np.bincount(record[best:], minlength=len(before))
-        after = seen + 5 * before
+        after = seen + k.onset_drawn * before
     worse = float(after @ np.arange(len(after)) / after.sum()) > float(before @ np.arange(len(before)))
     return found if worse else _UNKNOWN
 
@@ -185,7 +186,7 @@ def _likeliest(asks: Window, ratio: float, sign: float) -> Onset | None:
     """Return the start from which "ratio of the expected replies" beats "as expected" most (sign -1: the reverse)."""
     if not len(asks):
         return None
-    e = np.minimum(asks.expected, 0.95)
+    e = np.minimum(asks.expected, CONSTANTS.onset_certain)
     gain = sign * np.where(asks.replied, log(ratio), np.log((1 - ratio * e) / (1 - e)))
     total = np.cumsum(gain[::-1])[::-1]  # of everything from each ask on
     total[1:][asks.first[1:] == asks.first[:-1]] = -np.inf  # a start takes all asks of its instant
@@ -200,7 +201,9 @@ def _likeliest(asks: Window, ratio: float, sign: float) -> Onset | None:
 def replies_back(history: LineHistory, usual: Usual, since: int, t: int) -> int | None:
     """Return since when, after a fall that began at ``since``, replies are likelier as usual than at 0.4 of it."""
     w = window_of(history, usual, since - 1, t)
-    back = _likeliest(w.of(w.measured & ~w.deep & (w.expected > _LEAST_EXPECTED)), CONSTANTS.onset_reply_ratio, -1.0)
+    back = _likeliest(
+        w.of(w.measured & ~w.deep & (w.expected > CONSTANTS.onset_least_expected)), CONSTANTS.onset_reply_ratio, -1.0
+    )
     return back.began if back else None
 
 
@@ -211,7 +214,7 @@ def _failures(w: Window, usual: Usual) -> Onset:
         return _UNKNOWN
     p0 = min(max(usual.failed, 0.001), 0.5)
     p1 = max(CONSTANTS.onset_fail_rate, float(judged.undelivered.mean()), 1.5 * p0)
-    p1 = min(p1, 0.95)
+    p1 = min(p1, CONSTANTS.onset_certain)
     gain = np.where(judged.undelivered, log(p1 / p0), log((1 - p1) / (1 - p0)))
     sums = np.concatenate(([0.0], np.cumsum(gain)))
     lowest = np.minimum.accumulate(sums[:-1])
@@ -234,7 +237,7 @@ def _opt_out_run(history: LineHistory, t: int) -> Onset:
     """Return first and last send of the current run of sends after opt-outs (gaps under 36 h)."""
     times = history.out_at[history.out_at <= t]
     if not len(times):
-        waves = history.left_at[(history.left_at > t - 3 * DAY) & (history.left_at <= t)]
+        waves = history.left_at[(history.left_at > t - CONSTANTS.wave_days * DAY) & (history.left_at <= t)]
         return _point(int(waves[0]), int(waves[-1])) if len(waves) else _UNKNOWN
     breaks = np.flatnonzero(np.diff(times) > CONSTANTS.opt_out_gap_hours * HOUR)
     return _point(int(times[breaks[-1] + 1 if len(breaks) else 0]), int(times[-1]))

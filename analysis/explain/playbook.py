@@ -32,7 +32,6 @@ KEEP: Action = {
     "expected_effect": "Moving chats eases nothing in this model; the vendor's guide warns of it.",
     "step": "keep",
 }
-_LEAST_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def actions_of(
     figures: dict[str, Figures],
     audience: dict[str, Any] | None = None,
 ) -> list[Action]:
-    """Return steps for the drivers that have at least 5 % of the change, the most effective first, and what not to do.
+    """Return steps for the drivers that have at least ``step_share`` of the change, the most effective first, and what not to do.
 
     Each effect is what the model gives for the line at the transition without the asks that the step prevents:
     "in this model", never "would have".
@@ -72,7 +71,7 @@ def actions_of(
     """
     steps: list[Step] = []
     for driver, share in shares:
-        if driver != "unexplained" and share >= _LEAST_SHARE:
+        if driver != "unexplained" and share >= CONSTANTS.step_share:
             steps += _steps(driver, case, figures[driver], audience)
     if not steps:
         return [
@@ -220,8 +219,12 @@ def _engagement(case: Case, f: Figures, audience: dict[str, Any] | None) -> list
             )
         )
     cold = colder(audience)
-    if cold is not None and audience is not None and (mix_weighs(audience) or cold["after"] >= 1.5 * cold["before"]):
-        begun = (w.kind != NEW) & (w.kind != ANSWER) & (w.streak >= 2)
+    if (
+        cold is not None
+        and audience is not None
+        and (mix_weighs(audience) or cold["after"] >= CONSTANTS.step_colder * cold["before"])
+    ):
+        begun = (w.kind != NEW) & (w.kind != ANSWER) & (w.streak >= CONSTANTS.deep_streak)
         steps.append(
             Step(
                 "engagement",

@@ -78,7 +78,7 @@ def _engagement(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]
             return None, f"Only {plural(whole, 'send')} of its own in the last day."
         return cold / whole <= float(
             action["share_before"]
-        ) * 1.2, f"{count(cold)} of {count(whole)} own sends in the last day went to such chats."
+        ) * CONSTANTS.done_slack, f"{count(cold)} of {count(whole)} own sends in the last day went to such chats."
     if "missing" in action:
         again = int((seen.mask & seen.lately & (h.streak >= 1) & (h.kind != _ANSWER)).sum())
         return (
@@ -94,7 +94,7 @@ def _deliverability(action: dict[str, Any], seen: _Since) -> tuple[bool | None, 
     whole, bad = int(of.sum()), int((of & (h.failed_at <= seen.end) & (h.receipt_at > seen.end)).sum())
     if whole < CONSTANTS.least_asks_shown:
         return None, f"Only {plural(whole, 'send')} in the last day."
-    return bad <= max(1, 0.02 * whole), f"{count(bad)} of {count(whole)} sends failed in the last day."
+    return bad <= max(1, CONSTANTS.done_failed * whole), f"{count(bad)} of {count(whole)} sends failed in the last day."
 
 
 def _new(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]:
@@ -113,8 +113,8 @@ def _volume(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]:
         )
     limit = float(action.get("a_day", 0))
     if action.get("driver") == "recipient_spread":
-        return people <= 1.2 * limit, f"{plural(people, 'recipient')} in the last day."
-    return sends <= 1.2 * limit, f"{plural(sends, 'send')} in the last day."
+        return people <= CONSTANTS.done_slack * limit, f"{plural(people, 'recipient')} in the last day."
+    return sends <= CONSTANTS.done_slack * limit, f"{plural(sends, 'send')} in the last day."
 
 
 def _opt_outs(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]:

@@ -12,6 +12,20 @@ from analysis.explain.history import Array, Span
 from analysis.explain.window import Window
 
 DOUBLINGS = 1 / log(2)
+
+
+def discounted(engaged: Array | float, discount: tuple[float, ...]) -> Array:
+    """Return what counts weigh when this part of the usual replies comes: a − b × engaged, between low and high."""
+    a, b, low, high = discount
+    return np.asarray(np.clip(a - b * engaged, low, high))
+
+
+def doublings(counts: Array, usual: Array | float) -> Array:
+    """Return how many doublings counts are above usual ones, few of either being near each other."""
+    few = CONSTANTS.doublings_prior
+    return np.asarray(np.log2(np.maximum(counts + few, 1.0) / (usual + few)))
+
+
 """Standard deviation of the log2 of a count, times the root of the count."""
 
 

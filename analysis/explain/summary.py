@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from analysis.explain.constants import HOUR
+from analysis.explain.constants import CONSTANTS, HOUR
 from analysis.explain.evidence import Figures
 from analysis.explain.headline import num, opted_out, unhealthy
 from analysis.explain.words import count, in_100, lasting, moment, of, percent, plural, since
@@ -12,7 +12,7 @@ from analysis.explain.words import count, in_100, lasting, moment, of, percent, 
 
 def rate(part: float, whole: float) -> str:
     """Return " (9 %)", or nothing under 30: too few for a rate."""
-    return f" ({percent(part / whole)})" if whole >= 30 else ""
+    return f" ({percent(part / whole)})" if whole >= CONSTANTS.spoken_rate else ""
 
 
 def summary_of(driver: str, f: Figures) -> str:
@@ -25,7 +25,7 @@ def summary_of(driver: str, f: Figures) -> str:
         return unhealthy(f).rstrip(".")
     if driver == "engagement":
         usual = f"usually {percent(num(f, 'usual'))}"
-        if num(f, "ripe") < 0.9:
+        if num(f, "ripe") < CONSTANTS.spoken_ripe:
             usual = f"{count(num(f, 'usual_by_now'))} would be usual by now"
         return f"{of(seen, whole, 'sends')} answered{rate(seen, whole)}, {usual}"
     if driver == "deliverability":
@@ -75,20 +75,26 @@ def eased_text(driver: str, then: Figures, now: Figures, eased_at: int | None, t
     if driver == "engagement" and "unhealthy_chats" in then:
         return f"{of(seen, n, 'active chats')} are at risk or critical, {percent(num(then, 'observed'))} before"
     if driver == "engagement":
-        if n < 10 or now.get("observed") is None or num(now, "observed") <= num(then, "observed"):
+        if (
+            n < CONSTANTS.least_asks_shown
+            or now.get("observed") is None
+            or num(now, "observed") <= num(then, "observed")
+        ):
             return None
         return (
             f"{in_100(num(now, 'observed'))} sends are answered{start}"
-            if n >= 30
+            if n >= CONSTANTS.spoken_rate
             else f"{of(seen, n, 'sends')} are answered{start}"
         )
     if driver == "deliverability":
-        if n < 10:
+        if n < CONSTANTS.least_asks_shown:
             return None
         if not seen:
             return f"no send has failed{start}"
         return (
-            f"{of(seen, n, 'sends')} not delivered{start}, {percent(num(then, 'observed'))} before" if n >= 30 else None
+            f"{of(seen, n, 'sends')} not delivered{start}, {percent(num(then, 'observed'))} before"
+            if n >= CONSTANTS.spoken_rate
+            else None
         )
     if driver == "new_conversations":
         opened = plural(num(now, "observed"), "new conversation") if num(now, "observed") else "no new conversation"

@@ -105,8 +105,8 @@ def unexplained(change: Change, headline: str, notes: list[str]) -> Explanation:
 
 
 def level_of(p: float) -> str:
-    """Return a probability as a word: high from .75, medium from .5."""
-    return "high" if p >= 0.75 else "medium" if p >= 0.5 else "low"
+    """Return a probability as a word: high from ``high_from``, medium from ``medium_from``."""
+    return "high" if p >= CONSTANTS.high_from else "medium" if p >= CONSTANTS.medium_from else "low"
 
 
 def word(state: str) -> str:

@@ -11,7 +11,7 @@ from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.found import Effects
 from analysis.explain.history import Array, LineHistory
-from analysis.explain.scan import DOUBLINGS, Scan, day_around, days_of, faded, short_ends
+from analysis.explain.scan import DOUBLINGS, Scan, day_around, days_of, discounted, doublings, faded, short_ends
 from analysis.explain.window import FOLLOWUP, NEW, Seen, Window
 from analysis.settings import Settings
 
@@ -19,7 +19,7 @@ from analysis.settings import Settings
 def _unanswered(engaged: Array) -> Array:
     """Return how much volume weighs when this part of the usual replies comes: nothing from 0.95 on, all of it up to 0.45."""
     low, high = CONSTANTS.volume_replies
-    return np.clip(1.5 - 1.1 * engaged, 0.2, 1.0) * np.clip((high - engaged) / (high - low), 0.0, 1.0)
+    return discounted(engaged, CONSTANTS.volume_discount) * np.clip((high - engaged) / (high - low), 0.0, 1.0)
 
 
 def in_volume(s: Seen) -> bool:
@@ -48,9 +48,9 @@ def volume(
         long = np.array([hours == k.window_hours for _, hours in spans])
         asks, messages = Scan(kept, np.ones(len(kept)), spans), Scan(loops, loops.sends.astype(float), spans)
         low = asks.n - k.count_margin * np.sqrt(asks.n)
-        v = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.busy["known"], usual.peaks["known"]) + 5))
+        v = doublings(low, np.where(long, usual.busy["known"], usual.peaks["known"]))
         low = messages.n - k.count_margin * np.sqrt(k.message_spread * messages.n)
-        v_m = np.log2(np.maximum(low + 5, 1.0) / (np.where(long, usual.busy["sends"], usual.peaks["sends"]) + 5))
+        v_m = doublings(low, np.where(long, usual.busy["sends"], usual.peaks["sends"]))
         over = np.maximum(v * _unanswered(asks.engaged), v_m * _unanswered(messages.engaged)) - k.volume_floor
         over -= np.where(long, 0.0, k.short_floor)
         over *= faded(found.t, np.array([end for end, _ in spans]))
@@ -87,11 +87,14 @@ def _loop(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> Non
     if not len(w):
         return
     size = w.sends - k.loop_replies * w.replied
-    run = np.log2((np.maximum(size, 0) + 5) / (usual.busy["run"] + 5))
+    run = doublings(np.maximum(size, 0), usual.busy["run"])
     best = int(np.argmax(run * faded(found.t, w.first)))
     over = (k.loop_worth * float(run[best]) - k.loop_floor) * float(faded(found.t, w.first[best]))
     if over > found.x["send_pace"]:
-        found.x["send_pace"], found.spread["send_pace"] = over, k.loop_worth * DOUBLINGS / sqrt(float(size[best]) + 5)
+        found.x["send_pace"], found.spread["send_pace"] = (
+            over,
+            k.loop_worth * DOUBLINGS / sqrt(max(float(size[best]), 0.0) + k.doublings_prior),
+        )
         a = float(w.first[best])
         stop = min(float(found.t), a + k.window_hours / 2 * HOUR)
         found.windows["send_pace"] = (stop - k.window_hours * HOUR, stop)
@@ -105,7 +108,7 @@ def _published_limit(
     times, stops = history.totals.times, np.asarray(ends, dtype=float)
     totals = np.searchsorted(times, stops, side="right") - np.searchsorted(times, stops - length, side="right")
     best, limit = int(np.argmax(totals)), settings.ref_messages_per_day
-    if totals[best] > limit and totals[best] > 1.3 * usual.total_per_day:
+    if totals[best] > limit and totals[best] > k.limit_usual * usual.total_per_day:
         over = k.unit_pace * (1 + log2(totals[best] / limit))
         if over > found.x["send_pace"]:
             found.x["send_pace"], found.limit = over, "messages"
