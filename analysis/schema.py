@@ -201,6 +201,8 @@ class Explanation(msgspec.Struct, frozen=True):
     onset_latest: str | None = None
     audience: dict[str, Any] | None = None
     """Who was written to before and since, and the change in replies split into rate and mix (explain/audience.py)."""
+    peers: dict[str, Any] | None = None
+    """How the other lines were answered in the same time, with counts (explain/peers.py): this line, or the fleet?"""
     episode: dict[str, Any] | None = None
     """The spell of trouble this change belongs to: began, step, of, and its story so far."""
     what_if: list[dict[str, Any]] = []

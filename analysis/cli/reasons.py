@@ -90,7 +90,7 @@ def what_if(line: str, at: str | None, store: str | None, as_json: bool) -> None
 @click.command()
 @_OF_LINE
 @_AT
-@click.option("--until", default=None, help="Look up to then; the store's latest event where not given.")
+@click.option("--until", default=None, help="Look up to then; else to the line's return to health or the latest event.")
 @STORE
 @AS_JSON
 def progress(line: str, at: str | None, until: str | None, store: str | None, as_json: bool) -> None:

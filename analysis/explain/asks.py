@@ -89,7 +89,8 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         line, chat_id, at, outbound, receipt, failed (ms or null), code, service, fingerprint, stop (an inbound that is the
-        opt-out itself: the chat became OPTED_OUT within a minute of it), out (the chat had opted out when this was sent).
+        opt-out itself: the chat became OPTED_OUT within a minute of it), out (the chat had opted out when this was sent, by its health
+        or because the vendor refused the send for it).
         In order line, chat_id, at, outbound before inbound, message_id.
     """
     rows = (
@@ -110,7 +111,7 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
         .drop("message_id")
     )
     if not chat_health.height:
-        return rows.with_columns(stop=pl.lit(False), out=pl.lit(False))
+        return rows.with_columns(stop=pl.lit(False), out=_refused())
     known = chat_health.select("chat_id", pl.col("at").cast(_MS), out=pl.col("health") == "OPTED_OUT")
     stops = opt_outs_of(chat_health).with_columns(stop_at=pl.col("at"))
     slack = int(CONSTANTS.settle_seconds * 1000)
@@ -120,11 +121,18 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
         .join_asof(stops.sort("at", "chat_id"), on="at", by="chat_id", strategy="nearest", check_sortedness=False)
         .with_columns(
             stop=pl.col("outbound").not_() & ((pl.col("stop_at") - pl.col("at")).abs() <= slack).fill_null(False),
-            out=pl.col("out").fill_null(False),
+            out=pl.col("out").fill_null(False) | _refused(),
         )
         .sort("row")
         .drop("row", "stop_at")
     )
+
+
+def _refused() -> pl.Expr:
+    """Say whether the vendor refused a send at once because the recipient had opted out."""
+    k = CONSTANTS
+    at_once = pl.col("failed") - pl.col("at") <= int(k.settle_seconds * 1000)
+    return ((pl.col("code") == k.refused_code) & at_once & pl.col("outbound")).fill_null(False)
 
 
 def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from analysis.explain.constants import CONSTANTS, HOUR, KINDS
 from analysis.explain.evidence import Case
 from analysis.explain.history import RECORDS, Array, record_of
 from analysis.explain.window import ANSWER, NEW, window_of
-from analysis.explain.words import iso
+from analysis.explain.words import iso, plural
 
 KIND_NAMES = {"new": "opens a chat", "answer": "answers", "followup": "follows up", "touch": "takes up again"}
 RECORD_NAMES = ("answered the last", "left one unanswered", "left two or three", "left four or more")
@@ -44,7 +44,7 @@ def audience_of(case: Case, since: float) -> dict[str, Any] | None:
         since: ms; asks from then to the transition are "after".
 
     Returns:
-        None where there is no usual or nothing to compare. Else since, asks and rates before and after, change, by_rate, by_mix, and
+        None where there is no usual or nothing to compare. Else since, asks and rates before and after, change, by_rate, by_mix, text, and
         groups: rows by kind, record, part of the day and service, each with its share of the asks and its rate, before and after.
     """
     if not case.usual.own:
@@ -57,7 +57,7 @@ def audience_of(case: Case, since: float) -> dict[str, Any] | None:
     weights, rates = zip(*(_cells(part, _cell(part), cells) for part in (before, after)), strict=True)
     by_rate, by_mix = split(weights[0], rates[0], weights[1], rates[1])
     totals = [float(part.replied.sum() / part.due.sum()) for part in (before, after)]
-    return {
+    found = {
         "since": iso(int(since)),
         "asks_before": len(before.due),
         "asks_after": len(after.due),
@@ -73,6 +73,32 @@ def audience_of(case: Case, since: float) -> dict[str, Any] | None:
             *_rows("service", before, after, "service", [s or "unknown" for s in case.history.services]),
         ],
     }
+    return found | {"text": told(found)}
+
+
+def told(audience: dict[str, Any]) -> str:
+    """Return in a sentence which part of a change in replies is the same kinds of chats, and which part is other chats."""
+    before, after = (round(100 * audience[key]) for key in ("rate_before", "rate_after"))
+    change, mix = after - before, round(100 * audience["by_mix"])
+    rate = change - mix  # so that what is read adds up
+    seen = f"Replies went from {before} to {after} in 100 sends"
+    if not change:
+        return f"{seen}: no change to split."
+    if audience["asks_after"] < CONSTANTS.spoken_rate:
+        return f"{seen} ({audience['asks_after']} sends, too few to split)."
+    less, other = f"the same kinds of chats answering {'less' if rate < 0 else 'more'}", "other kinds of chats"
+    if not mix:
+        return f"{seen}: all of it comes from {less}."
+    if not rate:
+        return f"{seen}: all of it comes from writing to {other}."
+    if rate * mix > 0:
+        word = "fall" if change < 0 else "rise"
+        return (
+            f"{seen}: of the {word}, {plural(abs(rate), 'point')} come from {less}, {abs(mix)} from writing to {other}."
+        )
+    if change * rate > 0:
+        return f"{seen}: {less} makes {plural(abs(rate), 'point')}, writing to {other} takes {abs(mix)} off."
+    return f"{seen}: writing to {other} makes {plural(abs(mix), 'point')}, {less} takes {abs(rate)} off."
 
 
 def split(w0: Array, r0: Array, w1: Array, r1: Array) -> tuple[float, float]:

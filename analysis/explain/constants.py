@@ -143,6 +143,12 @@ class Constants:
     amount_half_days: float = _c(1.5, "days", "What went wrong counts half as much in amounts after this long.", _OWN)
     pressure_half_days: float = _c(3.0, "days", "Sends after an opt-out weigh half as much after this long.", _SHEET)
     wave_weight: float = _c(0.25, "sends", "One opt-out beyond usual weighs as this many sends after one.", _OWN)
+    refused_code: str = _c(
+        "2024",
+        "code",
+        "A send that fails at once with it went to a recipient who had opted out.",
+        "Linq API, error 2024",
+    )
     flag_hours: float = _c(48.0, "h", "A carrier's flag this long before a change is its cause.", _SHEET)
     flag_share: float = _c(0.8, "share", "Share of a flag where there is one.", _SHEET)
     fingerprint_recipients: int = _c(
@@ -266,6 +272,10 @@ class Constants:
     )
     interval_reach: float = _c(1.28, "sd", "Intervals of shares and pressures reach this far: 80 %.", _OWN)
     audience_grown: float = _c(0.1, "share", "A colder audience is told of where its share grew by this much.", _OWN)
+    peers_hours: float = _c(6.0, "h", "Replies of other lines are compared within so many hours of the send.", _OWN)
+    peers_days: float = _c(28.0, "days", "Before is so many days before a fall began.", _SHEET)
+    peers_fall: float = _c(0.15, "share", "A smaller fall than this is not held against the other lines.", _OWN)
+    peers_part: float = _c(0.5, "ratio", "The fleet fell too where it fell by this part of the line's own fall.", _OWN)
     openings_shown: int = _c(100, "rows", "At most so many opening sends or chats are listed with a driver.", _OWN)
     action_least: float = _c(0.1, "ordinary pressures", "A step that eases less than this is not told.", _OWN)
     basis_asks: int = _c(30, "asks", "A driver that rests on fewer in the week is called guessed.", _OWN)
@@ -291,7 +301,12 @@ class Constants:
     onset_even: float = _c(0.15, "share", "Part of an even day in the line's daily rhythm.", _OWN)
     onset_drawn: float = _c(5.0, "asks", "Weight of the usual audience in the colder one.", _OWN)
     drift_prior_days: float = _c(30.0, "days", "Weight of a quiet fleet in the rate of its unexplained changes.", _OWN)
-    step_share: float = _c(0.05, "share", "Drivers with less get no step of the playbook.", _OWN)
+    step_share: float = _c(
+        0.05,
+        "share",
+        "Drivers with less get no step of the playbook; what eases less of the pressure is not told.",
+        _OWN,
+    )
     step_colder: float = _c(1.5, "ratio", "Chats that do not answer are named where their part grew by this.", _OWN)
     done_slack: float = _c(
         1.2, "ratio", "A step is done where the last day is at most this ratio of what it allows.", _OWN

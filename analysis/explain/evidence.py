@@ -246,6 +246,7 @@ def _opt_outs(case: Case) -> Figures:
         "usual": 0,
         "observed_count": len(sends),
         "people": len({r.chat for r in sends}),
+        "refused": sum(r.code == CONSTANTS.refused_code for r in sends),
         "opted_out_3d": left,
         "usual_opted_out_3d": round(3 * case.usual.opt_outs_per_day, 1) if case.usual.own else None,
         "window_hours": round((sends[-1].at - sends[0].at) / HOUR, 1) if sends else 72.0,

@@ -15,6 +15,7 @@ from analysis.explain.effects import effects_at
 from analysis.explain.evidence import Case
 from analysis.explain.history import LineHistory, Troubles, histories, troubles
 from analysis.explain.onset import onset_of
+from analysis.explain.peers import Peers
 from analysis.explain.quiet import QuietTimes
 from analysis.settings import Settings
 
@@ -48,6 +49,7 @@ class Measured:
     """A change of the vendor's scoring as it shows at worsenings without a cause."""
     scales: Scales = field(default_factory=lambda: Scales(None, []))
     troubles: dict[str, Troubles] = field(default_factory=dict)
+    peers: Peers = field(default_factory=lambda: Peers([]))
 
 
 def measure(
@@ -87,7 +89,7 @@ def measure(
     starts = {line: history.first_at for line, history in known.items()}
     changed = ScoringChanges(unexplained, starts)
     drifts = {c: changed.at(c.at) for c, of in shares.items() if of[0][0] == "unexplained"}
-    return Measured(changes, cases, shares, drifts, scales, of_line)
+    return Measured(changes, cases, shares, drifts, scales, of_line, Peers(known.values()))
 
 
 def tells(case: Case) -> bool:

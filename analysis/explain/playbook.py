@@ -19,7 +19,7 @@ from analysis.explain.found import Effects
 from analysis.explain.headline import num
 from analysis.explain.history import Array
 from analysis.explain.volume import counts_as_volume
-from analysis.explain.whatif import beyond_day, effects_without
+from analysis.explain.whatif import beyond_day, effects_without, least_easing
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, Window
 from analysis.explain.words import count, percent, plural, times
 
@@ -88,7 +88,7 @@ def actions_of(
     kept = [
         told[i]
         for i in order
-        if told[i].get("pressure_after", 0.0) < before[0] - CONSTANTS.action_least or steps[i].driver == "flagged"
+        if told[i].get("pressure_after", 0.0) < before[0] - least_easing(before[0]) or steps[i].driver == "flagged"
     ]
     return [*(kept or [told[order[0]]]), _recover(case, shares), KEEP]
 
@@ -139,7 +139,7 @@ def _told(step: Step, case: Case, scale: Scale, before: tuple[float, float, floa
     text = (
         f"In this model the pressure falls from {times(before[0])} to {times(after[0])} times the ordinary ({range_})."
     )
-    if after[0] > before[0] - CONSTANTS.action_least:
+    if after[0] > before[0] - least_easing(before[0]):
         text = f"In this model too little by itself: the pressure stays at {times(before[0])} times the ordinary."
     return found | {
         "expected_effect": text,
@@ -244,8 +244,8 @@ def _engagement(case: Case, f: Figures, audience: dict[str, Any] | None) -> list
             Step(
                 "engagement",
                 "fix chats",
-                f"Leave the {plural(len(people), 'chat')} that did not answer the last ask alone for a day or more; ask what they can answer "
-                f"in a word. {_missing(missing)}",
+                f"Leave the {plural(len(people), 'chat')} that left a send of the last week unanswered alone for a day or more; ask what they "
+                f"can answer in a word. {_missing(missing)}",
                 next_,
                 (("chats", len(people)), ("missing", round(missing, 1))),
             )

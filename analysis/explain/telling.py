@@ -154,7 +154,7 @@ def data_notes(case: Case, change: Change) -> list[str]:
             f"The usual comes from {count(usual.days)} quiet days only: the history is short, cut or full of trouble."
         )
     if history.states.first_at() > change.at:
-        notes.append("No chat health is loaded for this line: opt-outs cannot be seen.")
+        notes.append("No chat health is loaded for this line: opt-outs show only where the vendor refused a send.")
     week = history.sends_in(change.at - 7 * DAY, change.at)
     if week and not any(usual.receipts_usual(r.service) for r in week):
         notes.append("No delivery receipts are usual on this line: silence is not judged, only reported failures.")

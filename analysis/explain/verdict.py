@@ -134,6 +134,7 @@ def _worsening(
         chats_to_fix=chats_to_fix(case, dict(shares)),
         actions=actions_of(case, scale, shares, figures, audience),
         audience=audience,
+        peers=measured.peers.beside(change.line, fell, change.at) if case.usual.own else None,
         what_if=outcomes(case, scale),
         episode=story,
         confidence=level_of(p),

@@ -121,7 +121,7 @@ def effects_without(case: Case, left_out: Array) -> Effects:
 
 
 def outcomes(case: Case, scale: Scale) -> list[dict[str, Any]]:
-    """Return every scenario of a transition that eases it, with the pressure on its line with and without it.
+    """Return every scenario of a transition that eases it, what eases most first, with the pressure with and without it.
 
     Returns:
         per scenario: its rule, name, sends left out, pressure_before, pressure_after with low and high (80 %), and text.
@@ -134,7 +134,7 @@ def outcomes(case: Case, scale: Scale) -> list[dict[str, Any]]:
     for s in scenarios(case):
         mask = prevented(w, s)
         after = pressure_range(effects_without(case, mask), scale)
-        if before[0] - after[0] < CONSTANTS.action_least:
+        if before[0] - after[0] < least_easing(before[0]):
             continue
         sends = int(w.sends[mask].sum())
         name = NAMES[s.what].format(turns=s.turns)
@@ -154,7 +154,12 @@ def outcomes(case: Case, scale: Scale) -> list[dict[str, Any]]:
                 "text": text,
             }
         )
-    return found
+    return sorted(found, key=lambda s: float(s["pressure_after"]))
+
+
+def least_easing(pressure: float) -> float:
+    """Return the fall in pressure below which a scenario or a step is not worth telling."""
+    return max(CONSTANTS.action_least, CONSTANTS.step_share * pressure)
 
 
 def altered(

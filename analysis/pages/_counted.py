@@ -63,6 +63,13 @@ HOW = {
         "Outbound messages with a failure and neither a delivery nor a read time: a delivery after a failure wins.",
         HOURS,
     ),
+    "what_if": How(
+        "What if",
+        "Sends of the week before the change are left out by a rule (a burst beyond the usual day, volume beyond the busy day, "
+        "late follow-ups, sends after opt-outs), with the replies to them, and signals and pressure counted again. Pressure: "
+        "times what is ordinary where nothing is wrong; in brackets what chance alone makes of it (80 %).",
+        "linehealth what-if --line {line} --json",
+    ),
     "chats": How(
         "Chats to fix first",
         "Chats that weigh most in the causes over the 7 days before the change: missing answers, failed sends, unanswered "

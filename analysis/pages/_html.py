@@ -112,9 +112,17 @@ def share_bar(drivers: list[Driver]) -> str:
                 f'<div class="{kind}{slim}" style="flex:{max(d.share, 0.002):.4f} 1 0" title="{escape(label)}">{inside}</div>'
             )
         keys.append(
-            f'<span><i class="lh-sw {kind}"></i><b>{escape(label)}</b> · {escape(d.summary.rstrip("."))}</span>'
+            f'<span><i class="lh-sw {kind}"></i><b>{escape(label)}</b>{_reach(d)} · {escape(d.summary.rstrip("."))}</span>'
         )
     return f'{eyebrow("What caused the change")}<div class="lh-bar" role="img" aria-label="Shares of the causes">{"".join(parts)}</div><div class="lh-key">{"".join(keys)}</div>'
+
+
+def _reach(d: Driver) -> str:
+    """Return what chance alone makes of a share, where that shows in whole percents."""
+    if d.share_low is None or d.share_high is None:
+        return ""
+    low, high = (round(100 * s) for s in (d.share_low, d.share_high))
+    return f" ({low}–{high})" if high - low >= 2 else ""
 
 
 def _percents(shares: list[float]) -> list[int]:
@@ -139,13 +147,26 @@ def table(heads: list[tuple[str, bool]], rows: list[list[str]], *, least: int = 
     return f'<div class="lh-wrap"><table class="lh-table"{style}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def steps(actions: list[dict[str, Any]]) -> str:
-    """Return what to do as a numbered list, each with its expected effect."""
-    rows = "".join(
-        f'<span>{i}</span><div><b>{escape(str(a.get("action", "")))}</b><p class="lh-small">{escape(str(a.get("expected_effect", "")))}</p></div>'
-        for i, a in enumerate(actions, 1)
-    )
-    return f'<div class="lh-steps">{rows}</div>'
+DONE = {True: "✓ Done", False: "Not yet", None: "Too early to say"}
+
+
+def steps(actions: list[dict[str, Any]], since: dict[str, tuple[bool | None, str]] | None = None) -> str:
+    """Return what to do as a numbered list, each with its expected effect and, where known, what was done since."""
+    rows = []
+    for i, a in enumerate(actions, 1):
+        action = str(a.get("action", ""))
+        done = ""
+        if since and action in since:
+            tick, figures = since[action]
+            done = f'<p class="lh-small"><b class="lh-done">{DONE[tick]}:</b> {escape(figures)}</p>'
+        effect = escape(str(a.get("expected_effect", "")))
+        rows.append(f'<span>{i}</span><div><b>{escape(action)}</b><p class="lh-small">{effect}</p>{done}</div>')
+    return f'<div class="lh-steps">{"".join(rows)}</div>'
+
+
+def inset(title: str, words: str) -> str:
+    """Return a quiet box within a card: a question and its answer."""
+    return f'<div class="lh-inset"><b>{escape(title)}</b><br>{escape(words)}</div>'
 
 
 def way(number: str, title: str, words: str) -> str:

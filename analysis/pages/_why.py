@@ -39,6 +39,7 @@ DETAILS = (
     ("to_silent_chats", "to chats that had not answered the last one"),
     ("top_chat_sends", "to one chat"),
     ("people", "people who had opted out"),
+    ("refused", "refused by the vendor (code 2024)"),
     ("opted_out_3d", "opted out in 3 days"),
     ("failed", "reported failed"),
     ("without_receipt", "without a receipt"),
@@ -107,6 +108,64 @@ def _details(d: Driver) -> list[str]:
         write = words.percent if limit < 1 else words.count
         told.append(f"published: {write(limit)} ({f['limit_source']})")
     return told
+
+
+AUDIENCE_TELLS = ("engagement", "new_conversations", "recipient_spread", "send_pace", "unexplained")
+"""Main causes of which it is asked whether the same chats answer less, and whether other lines fell too."""
+
+
+def beside(e: Explanation, here: Here) -> list[tuple[str, str]]:
+    """Return the questions that the evidence answers beside the causes: same chats? only this line? what does the vendor say?"""
+    found = []
+    if words.worsened(e) and e.drivers[0].driver in AUDIENCE_TELLS:
+        if e.audience:
+            found.append(("Same chats, or different ones?", f"{e.audience['text']}"))
+        if e.peers:
+            found.append(("Only this line?", e.peers["text"]))
+    if e.episode:
+        found.append(("One story", e.episode["story"]))
+    if e.agreement:
+        found.append(("The vendor's own audit", _audit_words(e.agreement, here)))
+    return found
+
+
+VENDOR_WORDS = {
+    "overall_conversation_health": "conversation health",
+    "volume_spike": "volume",
+    "new_conversation_rate": "new conversations",
+    "opt_out_handling": "opt-outs",
+    "flagged": "the carrier's flag",
+    "other": "something else",
+}
+
+
+def _audit_words(agreement: dict[str, Any], here: Here) -> str:
+    rows = [
+        f"{VENDOR_WORDS.get(row['vendor_driver'], row['vendor_driver'])} ({'ranked ' + str(row['vendor_rank']) if row['vendor_rank'] else 'not named'} there, {words.percent(row['our_share'])} here): {row['verdict']}"
+        for row in agreement["rows"]
+    ]
+    when = words.moment(words.instant(agreement["at"]), here.zone)
+    return f"Of {when}. On the main cause: {agreement['main']}. {'; '.join(rows) or 'It names nothing'}."
+
+
+def done_since(e: Explanation, here: Here) -> dict[str, tuple[bool | None, str]]:
+    """Return for each step what the data since the change shows of it."""
+    if not (words.worsened(e) and any("driver" in a for a in e.actions)):
+        return {}
+    steps = here.read(pipeline.progress, line=e.line, at=e.at)
+    return {step["action"]: (step["done"], step["since"]) for step in steps}
+
+
+def what_if_words(scenarios: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return each scenario's name and what it does: sends left out, pressure before and after, and the signals that differ."""
+    found = []
+    for s in scenarios:
+        span = f"{s['pressure_after_low']:.1f} to {s['pressure_after_high']:.1f}"
+        text = f"{words.plural(s['sends'], 'send')} fewer: pressure {s['pressure_before']:.1f} → {s['pressure_after']:.1f} times the ordinary ({span})."
+        if "signals" in s:
+            text += f" The week: {pipeline.changed_signals(s['signals'])}."
+        found.append((s["name"], text))
+    return found
 
 
 # ------------------------------------------------------------------ rate against volume

@@ -68,7 +68,7 @@ def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> 
         counted("lanes", line=line)
 
 
-def evidence(e: Explanation, line: str) -> None:
+def evidence(e: Explanation, here: Here) -> None:
     """Show the figures behind the causes, and what the data could not show."""
     with st.container(key="card_evidence", gap="small"):
         st.html(html.h2("The evidence, in counts"))
@@ -77,12 +77,14 @@ def evidence(e: Explanation, line: str) -> None:
             st.html(html.table([("Signal", False), ("Seen", True), ("Usual", True)], rows))
         else:
             st.html('<p class="lh-p">Nothing was seen outside this line\'s usual before this change.</p>')
+        for title, told in _why.beside(e, here):
+            st.html(html.inset(title, told))
         if e.notes:
             notes = "".join(f"<li>{html.text(n)}</li>" for n in e.notes)
             st.html(
                 f'<div class="lh-inset"><b>What the data could not show</b><ul style="margin:4px 0 0;padding-left:18px">{notes}</ul></div>'
             )
-        counted("evidence", line=line)
+        counted("evidence", line=e.line)
 
 
 def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
@@ -189,11 +191,31 @@ def chats(e: Explanation) -> None:
             )
 
 
+@st.fragment
+def what_if(e: Explanation, here: Here) -> None:
+    """Show what the line would show without the burst, at its usual pace, without late follow-ups; signals when asked for."""
+    if not e.what_if:
+        return
+    with st.container(key="card_what_if", gap="small"):
+        st.html(
+            html.h2(
+                "What if", "The week with sends left out, in this model. What the vendor would have done is not known."
+            )
+        )
+        told = here.read(pipeline.what_if, line=e.line, at=e.at) if st.session_state.get("what_if") else e.what_if
+        for title, text in _why.what_if_words(told):
+            st.html(html.inset(title, text))
+        st.toggle("Count the signals of the week again", key="what_if")
+        counted("what_if", line=e.line)
+
+
 def to_do(e: Explanation, here: Here) -> None:
     """Show what to do, and the whole change as text to copy."""
     with st.container(key="card_do", gap="small", height="stretch"):
         st.html(
-            html.h2("What to do, by weight of the cause") + '<div style="height:8px"></div>' + html.steps(e.actions)
+            html.h2("What to do, by expected effect")
+            + '<div style="height:8px"></div>'
+            + html.steps(e.actions, _why.done_since(e, here))
         )
         with st.popover("Copy as text", type="tertiary", icon=":material/content_copy:", key="copy"):
             st.code(_why.as_text(e, here), language=None, wrap_lines=True)

@@ -61,8 +61,8 @@ def main() -> None:
     with left:
         cards.moved(hours, e, c.line, here)
     with right:
-        cards.evidence(e, c.line)
-        cards.to_do(e, here)
+        cards.evidence(e, here)
+        cards.what_if(e, here)
     days = here.read(pipeline.signals, grain="day", line=c.line)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -70,8 +70,14 @@ def main() -> None:
     with right:
         beside = cards.hour_by_hour(hours, e, here)
         if not beside:
-            cards.chats(e)
+            cards.to_do(e, here)
     if beside:
+        left, right = st.columns([1.35, 1], gap="medium")
+        with left:
+            cards.chats(e)
+        with right:
+            cards.to_do(e, here)
+    else:
         cards.chats(e)
     st.html(f'<p class="lh-small">{html.text(freshness(here))}</p>')
 

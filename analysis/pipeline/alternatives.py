@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -71,7 +72,7 @@ def progress(store: Where = None, *, line: str, at: When = None, until: When = N
         store: path of the store.
         line: E.164.
         at: time of the worsening; the latest one where not given.
-        until: up to then; the store's latest event where not given.
+        until: up to then; where not given, up to the line's return to health, else to the store's latest event.
 
     Returns:
         the actions, each with done (true, false, or null where the data cannot tell yet) and since (one line of figures).
@@ -79,11 +80,21 @@ def progress(store: Where = None, *, line: str, at: When = None, until: When = N
     e = _worsening(store, line, at)
     when = instant(e.at)
     with reading(store) as con:
-        chosen, end = settings_in(con), moment(until) or read.as_of(con) or when
+        chosen, end = settings_in(con), moment(until) or _back(store, e) or read.as_of(con) or when
         known = read.messages(con, line=line).filter(pl.col("at") <= end)
         chats, health = read.chats(con, line=line), read.chat_health(con)
     health = health.join(known.select("chat_id").unique(), on="chat_id", how="semi")
     return progress_of(e, known, chats, health, since=when, until=end, settings=chosen)
+
+
+def _back(store: Where, e: Explanation) -> datetime | None:
+    """Return when the line was healthy (or active) again after a worsening."""
+    later = [
+        o.at
+        for o in explanations(store, line=e.line)
+        if o.kind == e.kind and o.at > e.at and o.new in ("HEALTHY", "ACTIVE")
+    ]
+    return instant(min(later)) if later else None
 
 
 def changed_signals(signals: list[dict[str, Any]]) -> str:

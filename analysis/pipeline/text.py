@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from analysis.pipeline.moments import iso
-from analysis.schema import Explanation
+from analysis.schema import Driver, Explanation
 
 
 def records(frame: pl.DataFrame) -> list[dict[str, Any]]:
@@ -41,11 +41,12 @@ def as_text(e: Explanation) -> str:
         e.headline,
         f"  {began}; confidence {e.confidence} ({e.confidence_p:.0%})",
     ]
-    parts += [f"  {d.share:4.0%}  {d.driver}: {d.summary}" for d in e.drivers]
+    parts += [f"  {d.share:4.0%}{_range(d)}  {d.driver}: {d.summary}" for d in e.drivers]
+    parts += [f"  {of['text']}" for of in (e.audience, e.peers) if of and of.get("text")]
     parts += [f"  {e.episode['story']}"] if e.episode else []
     parts += [f"  to do: {a['action']}\n         {a['expected_effect']}" for a in e.actions]
     parts += [f"  what if: {w['text']}" for w in e.what_if]
-    parts += [f"  chat {c['chat_id']}: {c['reason']}" for c in e.chats_to_fix[:5]]
+    parts += [f"  chat {c['chat_id']}: {chat_words(c)}" for c in e.chats_to_fix[:5]]
     if e.agreement is not None:
         verdicts = (
             "; ".join(f"{row['vendor_driver']} {row['verdict']}" for row in e.agreement["rows"]) or "names nothing"
@@ -53,3 +54,35 @@ def as_text(e: Explanation) -> str:
         parts.append(f"  the vendor's audit of {e.agreement['at']}: main driver {e.agreement['main']}; {verdicts}")
     parts += [f"  note: {n}" for n in e.notes]
     return "\n".join(parts)
+
+
+def _range(d: Driver) -> str:
+    return (
+        f" ({100 * d.share_low:.0f}-{100 * d.share_high:.0f})"
+        if d.share_low is not None and d.share_high is not None
+        else ""
+    )
+
+
+def chat_words(chat: dict[str, float | int | str | None]) -> str:
+    """Return what a chat to fix did, in figures."""
+    told = [str(chat["reason"])]
+    for key, word in (
+        ("unanswered_turns", "unanswered in a row"),
+        ("failed", "failed"),
+        ("sends_after_opt_out", "sent after the opt-out"),
+    ):
+        if chat.get(key):
+            told.append(f"{chat[key]} {word}")
+    silent = chat.get("silent_hours")
+    if silent is None:
+        told.append("never wrote")
+    elif float(silent) >= 1:
+        told.append(
+            f"silent for {float(silent) / 24:.1f} days" if float(silent) >= 48 else f"silent for {float(silent):.0f} h"
+        )
+    if chat.get("chat_health"):
+        told.append(
+            f"{str(chat['chat_health']).replace('_', ' ').lower()} since {str(chat.get('chat_health_since') or 'an unknown time')[:10]}"
+        )
+    return ", ".join(told)

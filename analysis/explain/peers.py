@@ -1,0 +1,96 @@
+"""All lines' asks in, how the other lines were answered while one fell out: whether a fall is this line's or the fleet's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from analysis.explain.constants import CONSTANTS, HOUR
+from analysis.explain.history import Array, LineHistory
+from analysis.explain.words import iso
+
+
+class Peers:
+    """Hourly counts of the fleet's asks and of those answered soon: exact for any period, without reading a line twice.
+
+    An ask counts as answered where its reply came within ``peers_hours``: so short that periods up to a change compare as
+    they are, without an estimate of replies still to come.
+    """
+
+    def __init__(self, histories: Iterable[LineHistory]) -> None:
+        lines = [h for h in histories if len(h.first)]
+        self._own = {h.line: _told(h) for h in lines}
+        self._starts = np.sort([times[0] for times, _ in self._own.values() if len(times)])
+        self._ends = np.sort([times[-1] for times, _ in self._own.values() if len(times)])
+        told = [times // HOUR for times, _ in self._own.values() if len(times)]
+        self._begin = min((int(hours[0]) for hours in told), default=0)
+        length = max((int(hours[-1]) for hours in told), default=0) - self._begin + 2
+        self._asks, self._answered = np.zeros(length), np.zeros(length)
+        for times, answered in self._own.values():
+            place = times // HOUR - self._begin + 1
+            self._asks += np.bincount(place, minlength=length)
+            self._answered += np.bincount(place, weights=answered, minlength=length)
+        self._asks, self._answered = np.cumsum(self._asks), np.cumsum(self._answered)
+
+    def beside(self, line: str, since: float, t: int) -> dict[str, Any] | None:
+        """Return how often asks were answered within ``peers_hours``, on the other lines and on this one.
+
+        Args:
+            line: the line that changed.
+            since: ms; whole hours from then to ``peers_hours`` before t are "after", the 28 days before it "before".
+            t: ms of the change; nothing later is used.
+
+        Returns:
+            lines (others that sent in that time), within_hours, since, and for "peers" and "own" asks and answered, before and
+            after; None where the others or the line have too few asks to compare.
+        """
+        k = CONSTANTS
+        start, end = -int(-since // HOUR), int((t - k.peers_hours * HOUR) // HOUR)
+        spans = {"before": (start - int(k.peers_days * 24), start), "after": (start, end)}
+        found: dict[str, Any] = {"since": iso(start * HOUR), "within_hours": k.peers_hours}
+        for word, (a, b) in spans.items():
+            whole, own = self._between(a, b), self._of_line(line, a * HOUR, b * HOUR)
+            if b <= a or min(own[0], whole[0] - own[0]) < k.spoken_rate:
+                return None
+            for name, (asks, answered) in (("own", own), ("peers", (whole[0] - own[0], whole[1] - own[1]))):
+                found |= {f"{name}_asks_{word}": asks, f"{name}_answered_{word}": answered}
+        found["lines"] = self._lines(start * HOUR, end * HOUR) - 1
+        return found | {"text": told(found)}
+
+    def _between(self, a: int, b: int) -> tuple[int, int]:
+        low, high = (int(np.clip(h - self._begin, 0, len(self._asks) - 1)) for h in (a, b))
+        return int(self._asks[high] - self._asks[low]), int(self._answered[high] - self._answered[low])
+
+    def _of_line(self, line: str, a: int, b: int) -> tuple[int, int]:
+        times, answered = self._own[line]
+        low, high = np.searchsorted(times, (a, b))
+        return int(high - low), int(answered[low:high].sum())
+
+    def _lines(self, a: int, b: int) -> int:
+        return int(np.searchsorted(self._starts, b) - np.searchsorted(self._ends, a))
+
+
+def _told(h: LineHistory) -> tuple[Array, Array]:
+    """Return when the asks of a line that can be answered were sent, in order, and which were answered soon."""
+    soon = CONSTANTS.peers_hours * HOUR
+    failed = (h.failed_at <= h.last + soon) & (h.receipt_at > h.last + soon)
+    kept = ~h.opted_out & ~failed & ~h.blind
+    order = np.argsort(h.last[kept], kind="stable")
+    return h.last[kept][order], (h.reply_at[kept] - h.last[kept] <= soon)[order]
+
+
+def told(peers: dict[str, Any]) -> str:
+    """Return in a sentence whether the other lines fell too."""
+    before, after = (peers[f"peers_answered_{w}"] / peers[f"peers_asks_{w}"] for w in ("before", "after"))
+    own_before, own_after = (peers[f"own_answered_{w}"] / peers[f"own_asks_{w}"] for w in ("before", "after"))
+    fell, own = (1 - a / b if b else 0.0 for b, a in ((before, after), (own_before, own_after)))
+    n = peers["lines"]
+    others = f"the other {n} lines" if n > 1 else "the other line"
+    seen = f"On {others} {100 * after:.0f} in 100 sends were answered within {peers['within_hours']:g} h, {100 * before:.0f} before; on this one {100 * own_after:.0f}, {100 * own_before:.0f} before"
+    if own < CONSTANTS.peers_fall:
+        return f"{seen}."
+    if fell < CONSTANTS.peers_part * own:
+        return f"{seen}: it is this line, not the fleet."
+    return f"{seen}: the others fell too, so look for what the lines share."
