@@ -10,6 +10,7 @@ import pytest
 import analysis
 from analysis.schema import DRIVERS, SIGNALS_DAY
 from analysis.settings import Settings
+from tests import method_tables
 
 ROOT = Path(analysis.__file__).resolve().parent.parent
 METHOD = (ROOT / "analysis" / "METHOD.md").read_text()
@@ -32,6 +33,12 @@ def test_every_setting_is_in_the_method_and_says_unit_range_meaning_and_source(s
     assert all(setting.metadata[k] for k in ("unit", "help", "source"))
     low, high = setting.metadata["low"], setting.metadata["high"]
     assert low is None or low <= setting.default <= high
+
+
+@pytest.mark.parametrize("row", method_tables.constants(), ids=lambda row: row.split("`")[1])
+def test_every_constant_stands_in_the_method_with_its_value_and_source(row):
+    assert row in METHOD, "run: python -m tests.method_tables"
+    assert all(cell.strip() for cell in row.strip("|").split("|"))
 
 
 def test_every_dependency_is_in_the_architecture_and_pinned():

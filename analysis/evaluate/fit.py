@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from analysis.errors import UsageError
+from analysis.explain.attribution import bounded
 from analysis.explain.constants import CONSTANTS
 from analysis.explain.quiet import SCALED
 
@@ -37,7 +38,7 @@ def _logits(theta: np.ndarray, x: np.ndarray, amount: np.ndarray, reach: np.ndar
     n = len(SCALED)
     sharpness, ordinary, power, seen = np.exp(theta[n:])
     z = x / (np.exp(theta[:n]) + seen * reach)
-    z = np.where(z <= 2, z, 2 + np.log(np.maximum(z, 2) / 2))
+    z = bounded(z)
     much = (np.maximum(amount, 0) + CONSTANTS.amount_floor) / (1 + CONSTANTS.amount_floor)
     pressure = np.log(np.maximum(z, 1e-6)) + power * np.log(much) - np.log(ordinary)
     return np.hstack((sharpness * pressure, np.zeros((len(x), 1))))

@@ -16,7 +16,6 @@ from analysis.explain.volume import counts_as_volume
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window, window_of
 
 _BIN = HOUR // 2
-"""Asks too young to expect this much of a reply say nothing about when a fall began."""
 
 
 @dataclass(frozen=True)
