@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 
 from analysis.errors import SourceError
-from analysis.explain.agreement import KEYS, agreement_of, matched
+from analysis.explain.agreement import KEYS, agreement_of, made_at, matched
 from analysis.explain.constants import CONSTANTS
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.derive import derive
-from analysis.pipeline.moments import instant, now
+from analysis.pipeline.moments import now
 from analysis.pipeline.opened import Where, reading, settings_in, store_at
 from analysis.pipeline.reading import explanations
 from analysis.sources import Pseudonyms, load_key
@@ -59,7 +59,7 @@ def keep_audit(answer: str | bytes | dict[str, Any] | Path, *, line: str | None 
     number = told.get("phone") or line
     if not isinstance(number, str):
         raise SourceError("the answer names no line", where="audit", fix="say which: line=…")
-    at = instant(told["generated_at"]) if isinstance(told.get("generated_at"), str) else now()
+    at = made_at(told.get("generated_at")) or now()
     status = told["status"] if told["status"] in ("pending", "complete", "error") else "error"
     target = store_at(store)
     with target.writer() as con:
