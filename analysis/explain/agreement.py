@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ import numpy as np
 from analysis.explain.constants import CONSTANTS
 from analysis.explain.history import Array
 from analysis.explain.telling import level_of
+from analysis.explain.words import iso
 from analysis.schema import SEVERITY, Explanation
 
 AGREE, DIFFER, CANNOT_TELL = "agree", "differ", "cannot tell"
@@ -72,12 +73,7 @@ def audit_of(audit_id: str, line: str, answered_at: datetime | None, document: s
         return None
     if answer.status != "complete" or answer.report is None:
         return None
-    at = answered_at
-    if answer.generated_at is not None:
-        try:
-            at = datetime.fromisoformat(answer.generated_at).replace(tzinfo=None)
-        except ValueError:
-            at = answered_at
+    at = made_at(answer.generated_at) or answered_at
     if at is None:
         return None
     report = answer.report
@@ -85,6 +81,17 @@ def audit_of(audit_id: str, line: str, answered_at: datetime | None, document: s
     primary = report.primary_driver or (keys[0] if keys else "")
     chats = tuple(c.chat_id for c in (*report.evidence.unhealthy_chats, *report.evidence.opt_out_chats))
     return Audit(audit_id, line, at, report.severity, primary, keys, tuple(dict.fromkeys(chats)))
+
+
+def made_at(text: object) -> datetime | None:
+    """Return when an answer says it was made, UTC; None where it does not, or not as a time."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
 
 
 def _instant(text: str) -> datetime:
@@ -150,7 +157,7 @@ def agreement_of(e: Explanation, audit: Audit) -> dict[str, Any]:
     ours = {c["chat_id"] for c in e.chats_to_fix}
     return {
         "audit_id": audit.audit_id,
-        "at": audit.at.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "at": iso((audit.at - datetime(1970, 1, 1)) // timedelta(milliseconds=1)),
         "severity": audit.severity,
         "main": _main(e, audit),
         "rows": compared(e, audit),

@@ -143,15 +143,18 @@ def failures(case: Case, since: float) -> Figures:
     t, usual = case.t, case.usual
     failed = silent = judged = 0
     codes: Counter[str] = Counter()
+    chats: set[str] = set()
     for row in case.history.sends_in(since, t):
         got = row.receipt_at is not None and row.receipt_at <= t
         if row.failed_at is not None and row.failed_at <= t and not got:
             failed += 1
             codes[row.code or "unknown"] += 1
+            chats.add(row.chat)
         elif row.at + CONSTANTS.receipt_minutes * MINUTE > t and not got:
             continue
         elif not got and usual.receipts_usual(row.service):
             silent += 1
+            chats.add(row.chat)
         judged += 1
     top = min(codes, key=lambda c: (-codes[c], c), default=None)
     return {
@@ -163,6 +166,7 @@ def failures(case: Case, since: float) -> Figures:
         "usual_of": usual.failed_of,
         "failed": failed,
         "without_receipt": silent,
+        "chats": len(chats),
         "top_code": top,
         "top_code_count": codes[top] if top else 0,
         "window_hours": round((t - since) / HOUR, 1),

@@ -187,13 +187,15 @@ def _steps(driver: str, case: Case, f: Figures, audience: dict[str, Any] | None)
 
 def silent_chats(w: Window, turns: int) -> tuple[Array, Array]:
     """Return the chats that have left at least so many asks unanswered, and a mask of the asks from that one on."""
-    open_at = np.full(len(w.names), -1, dtype=np.int64)
-    open_at[w.chat] = np.arange(len(w))  # each chat's last ask: later rows overwrite
-    ends_silent = np.zeros(len(w.names), dtype=bool)
-    seen = open_at >= 0
-    ends_silent[seen] = ~w.replied[open_at[seen]] & (w.streak[open_at[seen]] + 1 >= turns)
-    chats = np.flatnonzero(ends_silent)
+    chats = np.unique(w.chat[_last_asks(w) & ~w.replied & (w.streak + 1 >= turns)])
     return chats, np.isin(w.chat, chats) & (w.streak >= turns - 1) & (w.kind != ANSWER)
+
+
+def _last_asks(w: Window) -> Array:
+    """Return which ask of the window is the last one of its chat."""
+    place = np.full(len(w.names), -1, dtype=np.int64)
+    place[w.chat] = np.arange(len(w))  # later rows overwrite
+    return place[w.chat] == np.arange(len(w))
 
 
 def _engagement(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]:
@@ -237,7 +239,8 @@ def _engagement(case: Case, f: Figures, audience: dict[str, Any] | None) -> list
         )
     # what pausing a chat after an unanswered ask leaves out: its next asks
     next_ = (w.streak >= 1) & (w.kind != ANSWER) & ~late
-    silent = w.measured & ~w.replied & (w.kind != ANSWER) & ~np.isin(w.chat, chats) & (w.share > CONSTANTS.due)
+    silent = _last_asks(w) & w.measured & ~w.replied & (w.kind != ANSWER) & (w.share > CONSTANTS.due)
+    silent &= ~np.isin(w.chat, chats)
     people, missing = np.unique(w.chat[silent]), num(f, "usual_by_now") - num(f, "observed_count")
     if len(people) and not case.effects.nagging:
         steps.append(
@@ -271,7 +274,7 @@ def _deliverability(case: Case, f: Figures, audience: dict[str, Any] | None) -> 
     w = case.effects.window
     assert w is not None
     bad = w.undelivered & w.judged
-    chats = len(np.unique(w.chat[bad]))
+    chats = int(num(f, "chats"))
     code = f" (most with code {f['top_code']}: {count(num(f, 'top_code_count'))})" if f.get("top_code") else ""
     text = f"Stop sending to the {plural(chats, 'chat')} behind the {plural(num(f, 'observed_count'), 'undelivered send')}{code} until one gets through."
     return [Step("deliverability", "stop", text, bad, (("chats", chats), ("sends", int(num(f, "observed_count")))))]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.explain.constants import CONSTANTS, DAY, KINDS
+from analysis.explain.constants import CONSTANTS, DAY, KINDS, MINUTE
 from analysis.explain.history import LineHistory, histories
 from analysis.explain.words import count, lasting, plural
 from analysis.schema import Explanation
@@ -56,7 +56,7 @@ class _Since:
     """The asks of one line after a worsening, and how long that has been."""
 
     def __init__(self, history: LineHistory, start: int, end: int, settings: Settings) -> None:
-        self.history, self.end, self.settings = history, end, settings
+        self.history, self.start, self.end, self.settings = history, start, end, settings
         self.mask = (history.first > start) & (history.first <= end)
         self.lately = history.first > max(start, end - DAY)  # the last day of it
         self.words = f"in the {lasting(end - start)} since"
@@ -91,10 +91,15 @@ def _engagement(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]
 def _deliverability(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]:
     h = seen.history
     of = seen.mask & seen.lately
-    whole, bad = int(of.sum()), int((of & (h.failed_at <= seen.end) & (h.receipt_at > seen.end)).sum())
+    got = (h.receipt_at <= seen.end) | (h.reply_at <= seen.end)
+    known = h.receipt[h.first <= seen.start]
+    told = len(known) > 0 and known.mean() >= CONSTANTS.receipt_share  # receipts were usual: silence tells too
+    late = h.last <= seen.end - CONSTANTS.receipt_minutes * MINUTE
+    whole, bad = int(of.sum()), int((of & ~got & ((h.failed_at <= seen.end) | (told & late))).sum())
     if whole < CONSTANTS.least_asks_shown:
         return None, f"Only {plural(whole, 'send')} in the last day."
-    return bad <= max(1, CONSTANTS.done_failed * whole), f"{count(bad)} of {count(whole)} sends failed in the last day."
+    text = f"{count(bad)} of {count(whole)} sends failed or got no receipt in the last day."
+    return bad <= max(1, CONSTANTS.done_failed * whole), text
 
 
 def _new(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]:
@@ -104,7 +109,6 @@ def _new(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]:
 
 def _volume(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]:
     h, of = seen.history, seen.mask & seen.lately
-    sends, people = int(h.sends[of].sum()), len(np.unique(h.chat[of]))
     if "to_one_chat" in action and "a_day" not in action:
         longest = int(h.sends[of].max()) if of.any() else 0
         return (
@@ -112,9 +116,15 @@ def _volume(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]:
             f"The longest run of sends to one chat in the last day has {count(longest)}.",
         )
     limit = float(action.get("a_day", 0))
-    if action.get("driver") == "recipient_spread":
-        return people <= CONSTANTS.done_slack * limit, f"{plural(people, 'recipient')} in the last day."
-    return sends <= CONSTANTS.done_slack * limit, f"{plural(sends, 'send')} in the last day."
+    if action.get("driver") == "recipient_spread":  # counted as its usual is
+        people = len(np.unique(h.chat[of & (h.kind != _NEW) & ~h.deep]))
+        return people <= CONSTANTS.done_slack * limit, f"{plural(people, 'recipient')} in known chats in the last day."
+    if "to_one_chat" not in action:  # the published limit, on all messages
+        total = h.totals.count([(max(seen.start, seen.end - DAY) + 1, seen.end + 1)])
+        return total < limit, f"{plural(total, 'message')} in the last day."
+    sends = int(h.sends[of & h.volume].sum())
+    text = f"{plural(sends, 'send')} in the last day, new conversations and follow-ups apart."
+    return sends <= CONSTANTS.done_slack * limit, text
 
 
 def _opt_outs(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]:

@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 
 from analysis.explain.attribution import Scale, pressure_range
-from analysis.explain.constants import CONSTANTS, DAY, KINDS
+from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
 from analysis.explain.effects import effects_in
 from analysis.explain.evidence import Case
 from analysis.explain.found import Effects
-from analysis.explain.history import Array, LineHistory, histories
+from analysis.explain.history import NEVER, Array, LineHistory, histories
 from analysis.explain.window import Window
 from analysis.explain.words import count, iso, plural, times
 from analysis.settings import Settings
@@ -82,7 +82,8 @@ def prevented(asks: Window | LineHistory, s: Scenario) -> Array:
     if s.what == "honour_opt_outs":
         return inside & asks.opted_out
     if s.what == "remove_burst":
-        return beyond_day(asks.first, inside & (asks.kind == NEW), s.a_day or 1)
+        opened = beyond_day(asks.first, inside & (asks.kind == NEW), s.a_day or 1)
+        return inside & np.isin(asks.chat, asks.chat[opened])  # a chat that was not opened has no follow-ups either
     begun = (asks.kind != NEW) & (asks.kind != FOLLOWUP) & ~asks.opted_out
     loops = begun & (asks.sends >= CONSTANTS.loop_sends) & inside
     return loops | beyond_day(asks.first, inside & begun & ~loops, s.a_day or 1)
@@ -167,6 +168,8 @@ def altered(
 ) -> pl.DataFrame:
     """Return the messages of one line without what a scenario leaves out: the sends, and the replies to them.
 
+    A reply is all that comes within the reply window and before the next ask; a chat of the burst goes whole.
+
     Args:
         messages: MESSAGES of the line.
         chats: CHATS.
@@ -180,12 +183,12 @@ def altered(
     history = next(iter(known.values()))
     mask = prevented(history, s)
     names = np.array(history.chats, dtype=object)
+    answers_end = np.minimum(_next_ask(history) - 1, history.last + int(settings.explain_reply_hours * HOUR))
+    to = np.where(history.replied, answers_end, history.last)
+    if s.what == "remove_burst":
+        to = np.full(len(mask), s.until)
     gone = pl.DataFrame(
-        {
-            "chat_id": names[history.chat[mask]].tolist(),
-            "from": history.first[mask],
-            "to": np.where(history.replied, history.reply_at, history.last)[mask],
-        },
+        {"chat_id": names[history.chat[mask]].tolist(), "from": history.first[mask], "to": to[mask]},
         schema={"chat_id": pl.String, "from": pl.Int64, "to": pl.Int64},
     ).sort("from")
     if not gone.height:
@@ -194,6 +197,15 @@ def altered(
     joined = rows.join_asof(gone, left_on="at_ms", right_on="from", by="chat_id", check_sortedness=False)
     kept = joined.filter((pl.col("at_ms") > pl.col("to")).fill_null(True))
     return kept.sort("order").select(messages.columns)
+
+
+def _next_ask(history: LineHistory) -> Array:
+    """Return when the next ask of the same chat begins, NEVER where there is none."""
+    found = np.full(len(history.first), NEVER, dtype=np.int64)
+    order = np.lexsort((history.first, history.chat))
+    same = history.chat[order][1:] == history.chat[order][:-1]
+    found[order[:-1][same]] = history.first[order[1:][same]]
+    return found
 
 
 def told_signals(before: pl.DataFrame, after: pl.DataFrame, day: datetime) -> list[dict[str, Any]]:

@@ -13,20 +13,19 @@ from analysis.explain.whatif import altered, scenario_of, told_signals, words_of
 from analysis.pipeline.moments import When, instant, iso, moment
 from analysis.pipeline.opened import Where, reading, settings_in
 from analysis.pipeline.reading import explanations
-from analysis.schema import Explanation
+from analysis.schema import SEVERITY, Explanation
 from analysis.signals import panel
 from analysis.store import read
 
 
-def _worsening(store: Where, line: str, at: When) -> Explanation:
+def _worsening(store: Where, line: str, at: When, *, where: str) -> Explanation:
     """Return the explanation of the worsening at a time, or of a line's latest one."""
     wanted = iso(moment(at)) if at is not None else None
-    found = [e for e in explanations(store, line=line) if e.what_if or e.actions]
+    worse = [e for e in explanations(store, line=line) if SEVERITY[e.new] > SEVERITY.get(e.previous or "", 0)]
     if wanted is not None:
-        found = [e for e in found if e.at == wanted]
-    worse = [e for e in found if e.new not in ("HEALTHY", "ACTIVE")]
+        worse = [e for e in worse if e.at == wanted]
     if not worse:
-        raise UsageError("no worsening of this line here", where="what-if", fix="`linehealth explain` lists them")
+        raise UsageError("no worsening of this line here", where=where, fix="`linehealth explain` lists them")
     return worse[-1]
 
 
@@ -47,7 +46,7 @@ def what_if(store: Where = None, *, line: str, at: When = None) -> list[dict[str
     Raises:
         UsageError: the line has no worsening (then).
     """
-    e = _worsening(store, line, at)
+    e = _worsening(store, line, at, where="what-if")
     when = instant(e.at)
     with reading(store) as con:
         chosen = settings_in(con)
@@ -77,7 +76,7 @@ def progress(store: Where = None, *, line: str, at: When = None, until: When = N
     Returns:
         the actions, each with done (true, false, or null where the data cannot tell yet) and since (one line of figures).
     """
-    e = _worsening(store, line, at)
+    e = _worsening(store, line, at, where="progress")
     when = instant(e.at)
     with reading(store) as con:
         chosen, end = settings_in(con), moment(until) or _back(store, e) or read.as_of(con) or when

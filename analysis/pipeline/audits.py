@@ -9,15 +9,15 @@ from typing import Any
 import polars as pl
 
 from analysis.errors import SourceError
-from analysis.explain.agreement import KEYS, agreement_of, matched
+from analysis.explain.agreement import KEYS, agreement_of, made_at, matched
 from analysis.explain.constants import CONSTANTS
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.derive import derive
-from analysis.pipeline.moments import instant, now
+from analysis.pipeline.moments import iso, now
 from analysis.pipeline.opened import Where, reading, settings_in, store_at
 from analysis.pipeline.reading import explanations
 from analysis.sources import Pseudonyms, load_key
-from analysis.sources.pseudonym import canonical_line
+from analysis.sources.pseudonym import canonical_line, tells_a_person
 from analysis.store import marts
 
 AGREEMENT = pl.Schema(
@@ -42,7 +42,7 @@ def keep_audit(answer: str | bytes | dict[str, Any] | Path, *, line: str | None 
         store: path of the store.
 
     Returns:
-        its audit_id. Chat ids are kept by the names that the store gives them; text for people is not looked at.
+        its audit_id. Keys, states, counts and times are kept, and chat ids by the names that the store gives them; no text is.
 
     Raises:
         SourceError: not an answer of an audit, or of no known line.
@@ -59,33 +59,54 @@ def keep_audit(answer: str | bytes | dict[str, Any] | Path, *, line: str | None 
     number = told.get("phone") or line
     if not isinstance(number, str):
         raise SourceError("the answer names no line", where="audit", fix="say which: line=…")
-    at = instant(told["generated_at"]) if isinstance(told.get("generated_at"), str) else now()
+    at = made_at(told.get("generated_at")) or now()
     status = told["status"] if told["status"] in ("pending", "complete", "error") else "error"
     target = store_at(store)
     with target.writer() as con:
         marts.keep_audit(
-            con, told["audit_id"], canonical_line(number), status=status, at=at, document=json.dumps(_named(told))
+            con, told["audit_id"], canonical_line(number), status=status, at=at, document=json.dumps(_kept(told))
         )
         derive(con, settings_in(con))
     return str(told["audit_id"])
 
 
-def _named(told: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer with chat ids under the names that the store gives them."""
-    people, report = Pseudonyms(load_key()), told.get("report")
-    evidence = report.get("evidence") if isinstance(report, dict) else None
-    if not isinstance(report, dict) or not isinstance(evidence, dict):
-        return told
-    kept = {}
-    for name, chats in evidence.items():
-        rows = (
-            [c for c in chats if isinstance(c, dict) and isinstance(c.get("chat_id"), str)]
-            if isinstance(chats, list)
-            else []
-        )
-        ids = people.ids(pl.Series("chat_id", [c["chat_id"] for c in rows], dtype=pl.String)).to_list() if rows else []
-        kept[name] = [c | {"chat_id": known} for c, known in zip(rows, ids, strict=True)]
-    return told | {"report": report | {"evidence": kept}}
+def _kept(told: dict[str, Any]) -> dict[str, Any]:
+    """Return of an answer what an archive may hold: keys, states, counts and times, and chats by the store's names; no text."""
+    found, report = _words(told, "audit_id", "status"), told.get("report")
+    at = made_at(told.get("generated_at"))
+    found |= {"generated_at": iso(at)} if at is not None else {}
+    if not isinstance(report, dict):
+        return found
+    evidence, people = report.get("evidence"), Pseudonyms(load_key())
+    kept = _words(report, "severity", "primary_driver") | {
+        "drivers": [_words(row, "key") for row in _rows(report, "drivers")],
+        "action_items": [_words(row, "priority", "expected_impact") for row in _rows(report, "action_items")],
+        "evidence": {name: _chats(_rows(evidence, name), people) for name in ("unhealthy_chats", "opt_out_chats")},
+    }
+    return found | {"report": kept}
+
+
+def _chats(rows: list[dict[str, Any]], people: Pseudonyms) -> list[dict[str, Any]]:
+    rows = [row for row in rows if isinstance(row.get("chat_id"), str)]
+    ids = people.ids(pl.Series("chat_id", [row["chat_id"] for row in rows], dtype=pl.String)).to_list()
+    return [
+        {"chat_id": known} | _words(row, "status", "messages_after_stop", "driver_keys")
+        for row, known in zip(rows, ids, strict=True)
+    ]
+
+
+def _words(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return the named fields that hold a key, an id or a count, or a list of such; anything else may be text or a person."""
+
+    def plain(value: object) -> bool:
+        return isinstance(value, str | int) and not tells_a_person(str(value))
+
+    return {k: v for k in names if plain(v := row.get(k)) or (isinstance(v, list) and all(plain(item) for item in v))}
+
+
+def _rows(of: Any, name: str) -> list[dict[str, Any]]:
+    rows = of.get(name) if isinstance(of, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def agreement(store: Where = None, *, line: str | None = None) -> pl.DataFrame:

@@ -40,7 +40,7 @@ create table audit (
 );
 comment on table audit is 'The vendor''s reputation audits, kept because it forgets them after 24 hours. UTC.';
 comment on column audit.status is 'pending: asked for, no answer yet; lost: the vendor no longer had it';
-comment on column audit.document is 'the answer as received, JSON; ids of chats that would tell a person are keyed names';
+comment on column audit.document is 'keys, states, counts and times of the answer, JSON, no text; ids of chats that would tell a person are keyed names';
 
 -- facts may come from the receiver and from the API too: the check on kinds is widened (DuckDB has no alter for it)
 create table source_v2 (
