@@ -46,7 +46,8 @@ class Lines:
         if not n:
             return Share(None, 0)
         weights = self._weights[:, self._line[mask]]
-        means = (weights @ values[mask]) / np.maximum(weights.sum(axis=1), 1)
+        weights = weights[weights.any(axis=1)]  # a draw without any of these lines says nothing of them
+        means = (weights @ values[mask]) / weights.sum(axis=1)
         low, high = np.quantile(means, _LEVELS)
         return Share(round(float(values[mask].mean()), 4), n, round(float(low), 4), round(float(high), 4))
 

@@ -55,7 +55,7 @@ def fitted(cases: pl.DataFrame) -> dict[str, Any]:
         Pairs of drivers that share a vendor key count as one.
 
     Raises:
-        UsageError: scipy is not there (extra ``evaluate``).
+        UsageError: scipy is not there (extra ``evaluate``), or no case to fit on.
     """
     try:
         from scipy.optimize import minimize
@@ -66,6 +66,8 @@ def fitted(cases: pl.DataFrame) -> dict[str, Any]:
     kept = cases.filter(
         pl.col("found").is_not_null(), ~pl.col("driver").is_in(["flagged"]), pl.col("ranked").list.first() != "flagged"
     )
+    if kept.is_empty():
+        raise UsageError("no worsening to fit on", where="evaluate", fix="ask for more lines or days")
     found, reach = np.array(kept["found"].to_list()), np.array(kept["reach"].to_list())
     x, amount = found[:, : len(SCALED)], found[:, len(SCALED) :]
     truth = np.zeros((len(x), len(SCALED) + 1))

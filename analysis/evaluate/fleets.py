@@ -17,6 +17,8 @@ FAMILIES: dict[str, tuple[Callable[..., Frames], tuple[str, ...]]] = {
     "replay": (replay_frames, REPLAY_SCORERS),
 }
 """By name: what makes a fleet of it, and its hidden scorers."""
+_MOST = 10
+"""Largest factor on the size of causes and on noise."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,28 @@ def fleets(
     """Return one fleet per seed of every scorer of every family (all where none is named).
 
     Raises:
-        UsageError: no such family or scorer.
+        UsageError: no such family or scorer, none of the scorers in these families, or a factor out of range.
     """
     every = tuple(s for _, of in FAMILIES.values() for s in of)
     for kind, asked, known in (("family", families, tuple(FAMILIES)), ("scorer", scorers, every)):
         unknown = [name for name in asked if name not in known]
         if unknown:
             raise UsageError(f"no fleet {kind} {unknown[0]!r}", where="evaluate", fix=f"choose of {', '.join(known)}")
-    return [
+    for name, factor in (("strength", strength), ("noise", noise)):
+        if not 0 <= factor <= _MOST:
+            raise UsageError(f"the {name} is not from 0 to {_MOST}", where="evaluate", fix="1 is the usual size")
+    found = [
         Fleet(family, scorer, seed, lines, days, strength, noise)
-        for family in families or tuple(FAMILIES)
-        for scorer in FAMILIES[family][1]
+        for family, (_, of) in FAMILIES.items()
+        if not families or family in families
+        for scorer in of
         if not scorers or scorer in scorers
         for seed in seeds
     ]
+    if not found:
+        raise UsageError(
+            "no family of these has a scorer of these",
+            where="evaluate",
+            fix="; ".join(f"{name} has {', '.join(of)}" for name, (_, of) in FAMILIES.items()),
+        )
+    return found

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from analysis.errors import UsageError
 from analysis.evaluate.cases import OURS, cases_of
 from analysis.evaluate.figures import figures
 from analysis.evaluate.fleets import Fleet
@@ -56,7 +57,12 @@ def evaluated(cases: pl.DataFrame, *, labelled: bool = False) -> dict[str, Any]:
     Args:
         cases: CASES with the words of the simple methods.
         labelled: also train the peer that gets the true causes of other lines (extra ``evaluate``).
+
+    Raises:
+        UsageError: there is no case.
     """
+    if cases.is_empty():
+        raise UsageError("no line of these fleets got worse", where="evaluate", fix="ask for more lines or days")
     methods = (OURS, *METHODS, *((LABELLED,) if labelled else ()))
     scorers = {}
     for (family, scorer), part in cases.partition_by("family", "scorer", as_dict=True, maintain_order=True).items():
