@@ -206,7 +206,7 @@ def _plan(
         at = min(at, end - HOUR)
         length, of = int(rng.uniform(*KINDS[name].hours) * HOUR), KINDS[name]
         found.append(Incident(len(found), name, at, at + length, size, int(rng.integers(2**62)), of.driver, of.slow))
-    return sorted(found, key=lambda i: (i.start, i.number))
+    return sorted((i for i in found if i.size), key=lambda i: (i.start, i.number))
 
 
 def _dealt(deck: list[str], rng: np.random.Generator) -> str:

@@ -76,7 +76,7 @@ def plan(
         found.append(_incident(len(found), kind, at, at + length, size, seed))
         if kind == "growth":  # more volume and fewer replies at once: the guide's own picture of a spike
             found.append(_incident(len(found), "collapse", at, at + length, 0.4 * size, seed + 1))
-    return sorted(found, key=lambda i: (i.start, i.number))
+    return sorted((i for i in found if i.size), key=lambda i: (i.start, i.number))
 
 
 def _incident(number: int, kind: str, start: int, stop: int, size: float, seed: int) -> Incident:
