@@ -108,6 +108,12 @@ class Constants:
         "Volume counts in full below, and not at all above, this part of the usual replies.",
         _VENDOR,
     )
+    volume_margin: float = _c(
+        1.5,
+        "sd",
+        "The part of the usual replies is raised by this many deviations before it is held against those.",
+        _OWN,
+    )
     engaged_prior: float = _c(
         0.6, "ratio", "Part of the usual replies that is taken for sends too young to tell.", _OWN
     )
@@ -140,6 +146,9 @@ class Constants:
         _OWN,
     )
     follow_ups_grow: float = _c(5.0, "ratio", "Late follow-ups grow with a line's other asks, up to this.", _OWN)
+    amount_shows: float = _c(
+        0.3, "doublings", "The amount of volume counts in full from this effect of it on, in proportion below.", _OWN
+    )
     amount_half_days: float = _c(1.5, "days", "What went wrong counts half as much in amounts after this long.", _OWN)
     pressure_half_days: float = _c(3.0, "days", "Sends after an opt-out weigh half as much after this long.", _SHEET)
     wave_weight: float = _c(0.25, "sends", "One opt-out beyond usual weighs as this many sends after one.", _OWN)

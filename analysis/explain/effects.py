@@ -85,6 +85,8 @@ def effects_in(
     if usual.own and len(window):
         lately = window.first > t - (2 if fresh else 7) * DAY
         found.amount = amounts_of(window.of(lately), history, usual, kept_in_bursts(found, window, usual)[lately])
+        for volume_driver in ("recipient_spread", "send_pace"):  # no amount of it where replies came
+            found.amount[volume_driver] *= min(1.0, found.x[volume_driver] / CONSTANTS.amount_shows)
     return found
 
 

@@ -20,6 +20,19 @@ def discounted(engaged: Array | float, discount: tuple[float, ...]) -> Array:
     return np.asarray(np.clip(a - b * engaged, low, high))
 
 
+def unheard(engaged: Array, chance: Array, discount: tuple[float, ...]) -> Array:
+    """Return how much volume weighs by the part of the usual replies that comes: nothing where about all may have come but for chance.
+
+    Args:
+        engaged: answered part of the replies expected.
+        chance: its standard deviation where replies are as usual.
+        discount: as ``discounted``.
+    """
+    low, high = CONSTANTS.volume_replies
+    may_be = engaged + CONSTANTS.volume_margin * chance
+    return discounted(engaged, discount) * np.clip((high - may_be) / (high - low), 0.0, 1.0)
+
+
 def doublings(counts: Array, usual: Array | float) -> Array:
     """Return how many doublings counts are above usual ones, few of either being near each other."""
     few = CONSTANTS.doublings_prior
@@ -70,6 +83,9 @@ class Scan:
         expected, came = over(weights * asks.expected), over(np.minimum(weights, k.loop_replies) * asks.replied)
         self.engaged = (came + k.engaged_prior * k.engaged_replies) / (expected + k.engaged_replies)
         """The answered share of the replies expected by now; drawn to ``engaged_prior`` while few are expected."""
+        variance = np.maximum(over(weights**2 * asks.expected * (1 - asks.expected)), 0.0)
+        self.chance = np.sqrt(k.reply_spread * variance) / (expected + k.engaged_replies)
+        """Standard deviation of that share where replies are as usual."""
         self.rate = over(asks.replied.astype(float)) / np.maximum(over(asks.share), 1.0)
 
 

@@ -11,15 +11,9 @@ from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.found import Effects
 from analysis.explain.history import Array, LineHistory
-from analysis.explain.scan import DOUBLINGS, Scan, day_around, days_of, discounted, doublings, faded, short_ends
+from analysis.explain.scan import DOUBLINGS, Scan, day_around, days_of, doublings, faded, short_ends, unheard
 from analysis.explain.window import FOLLOWUP, NEW, Seen, Window
 from analysis.settings import Settings
-
-
-def _unanswered(engaged: Array) -> Array:
-    """Return how much volume weighs when this part of the usual replies comes: nothing from 0.95 on, all of it up to 0.45."""
-    low, high = CONSTANTS.volume_replies
-    return discounted(engaged, CONSTANTS.volume_discount) * np.clip((high - engaged) / (high - low), 0.0, 1.0)
 
 
 def in_volume(s: Seen) -> bool:
@@ -51,7 +45,8 @@ def volume(
         v = doublings(low, np.where(long, usual.busy["known"], usual.peaks["known"]))
         low = messages.n - k.count_margin * np.sqrt(k.message_spread * messages.n)
         v_m = doublings(low, np.where(long, usual.busy["sends"], usual.peaks["sends"]))
-        over = np.maximum(v * _unanswered(asks.engaged), v_m * _unanswered(messages.engaged)) - k.volume_floor
+        alone = [unheard(scan.engaged, scan.chance, k.volume_discount) for scan in (asks, messages)]
+        over = np.maximum(v * alone[0], v_m * alone[1]) - k.volume_floor
         over -= np.where(long, 0.0, k.short_floor)
         over *= faded(found.t, np.array([end for end, _ in spans]))
         best = int(np.argmax(over))

@@ -140,7 +140,7 @@ def window_of(history: LineHistory, usual: Usual, since: float, t: int) -> Windo
         last,
         history.chat[part],
         kind,
-        history.deep[part],
+        history.deep[part] & ~undelivered,
         history.streak[part],
         sends,
         measured,
