@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from analysis.explain.constants import CONSTANTS
-from analysis.explain.history import Array
+from analysis.explain.running import Array
 from analysis.explain.telling import level_of
 from analysis.explain.words import iso
 from analysis.schema import SEVERITY, Explanation

@@ -6,7 +6,8 @@ import numpy as np
 
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, KINDS
-from analysis.explain.history import Array, LineHistory
+from analysis.explain.history import LineHistory
+from analysis.explain.running import Array
 from analysis.explain.scan import discounted
 from analysis.explain.window import FOLLOWUP, NEW, Window
 

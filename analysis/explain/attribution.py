@@ -10,8 +10,8 @@ import numpy as np
 
 from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.found import Effects
-from analysis.explain.history import Array
 from analysis.explain.quiet import SCALED, WIDTH, QuietTimes, vector
+from analysis.explain.running import Array
 from analysis.explain.weights import learned
 
 UNITS = {

@@ -10,7 +10,8 @@ import numpy as np
 
 from analysis.explain.constants import CONSTANTS, HOUR, KINDS
 from analysis.explain.evidence import Case
-from analysis.explain.history import RECORDS, Array, record_of
+from analysis.explain.history import RECORDS, record_of
+from analysis.explain.running import Array
 from analysis.explain.window import ANSWER, NEW, window_of
 from analysis.explain.words import iso, plural
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
-from analysis.explain.history import Array, LineHistory, Running, Span, Troubles
+from analysis.explain.history import LineHistory
+from analysis.explain.running import Array, Running, Span
+from analysis.explain.troubles import Troubles
 from analysis.settings import Settings
 
 _EDGES = [m * MINUTE for m in (1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 960, 1200, 1440)]

@@ -12,7 +12,7 @@ from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.engagement import engagement, kept_in_bursts
 from analysis.explain.found import Effects
-from analysis.explain.history import LineHistory, Troubles
+from analysis.explain.history import LineHistory
 from analysis.explain.scan import (
     DOUBLINGS,
     Scan,
@@ -25,6 +25,7 @@ from analysis.explain.scan import (
     failure_ends,
     short_ends,
 )
+from analysis.explain.troubles import Troubles
 from analysis.explain.volume import volume
 from analysis.explain.window import NEW, Window, window_of
 from analysis.settings import Settings

@@ -11,7 +11,8 @@ from analysis.explain.amounts import unwelcome
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, KINDS
 from analysis.explain.found import Effects
-from analysis.explain.history import Array, LineHistory
+from analysis.explain.history import LineHistory
+from analysis.explain.running import Array
 from analysis.explain.scan import DOUBLINGS, Scan, days_of, doublings, ends_of, faded
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from analysis.explain.history import Span
+from analysis.explain.running import Span
 from analysis.explain.window import Seen, Window
 
 

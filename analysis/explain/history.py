@@ -5,49 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from analysis.explain.asks import ChatStates, Row, asks_of, opt_outs_of, rows_of
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
+from analysis.explain.running import NEVER, Array, Running, Span
 from analysis.settings import Settings
 
-Span = tuple[float, float]
-"""A period [from, to) in ms."""
-Array = np.ndarray[Any, Any]
 _ROOM = 1 << 42
 """More ms than any history has: keys of chat and time in one number."""
-NEVER = 2**62
-"""The time of what did not happen."""
-
-
-class Running:
-    """Values in order of time, summed over any period in logarithmic time."""
-
-    def __init__(self, times: Array, values: Array | None = None) -> None:
-        self.times = times
-        self.sums = np.concatenate(([0.0], np.cumsum(values if values is not None else np.ones(len(times)))))
-
-    def _places(self, spans: list[Span]) -> tuple[Array, Array]:
-        ends = np.asarray(spans, dtype=float).reshape(-1, 2)
-        return np.searchsorted(self.times, ends[:, 0]), np.searchsorted(self.times, ends[:, 1])
-
-    def count(self, spans: list[Span]) -> int:
-        """Return how many lie in [a, b) of any span."""
-        low, high = self._places(spans)
-        return int((high - low).sum())
-
-    def within(self, spans: list[Span]) -> Array:
-        """Return the values in [a, b) of any span."""
-        values = np.diff(self.sums)
-        return np.concatenate([values[a:b] for a, b in zip(*self._places(spans), strict=True)] or [values[:0]])
-
-    def total(self, spans: list[Span]) -> float:
-        """Return the sum of those in [a, b) of any span."""
-        low, high = self._places(spans)
-        return float((self.sums[high] - self.sums[low]).sum())
 
 
 class _LazyStates(Mapping[str, ChatStates]):
@@ -402,45 +370,3 @@ def _lost(gaps: pl.DataFrame | None) -> dict[str | None, list[Span]]:
         for line, start, end in rows.iter_rows():
             found[line].append((float(start), float(end) if end is not None else float(NEVER)))
     return found
-
-
-class Troubles:
-    """Unhealthy and flagged times of one line, from SPELLS; and how its health stood at any time."""
-
-    def __init__(self, spells: list[tuple[str, str, float, float]]) -> None:
-        self.spells = sorted((a, b, kind, state) for kind, state, a, b in spells)
-        self.bad = [(a, b) for a, b, _, state in self.spells if state in ("AT_RISK", "CRITICAL", "FLAGGED")]
-
-    def flagged_since(self, t: int) -> int | None:
-        """Return when the status last became FLAGGED in the 48 h up to t, where that is known."""
-        starts = [a for a, _, _, state in self.spells if state == "FLAGGED" and a <= t]
-        within = starts and starts[-1] >= t - CONSTANTS.flag_hours * HOUR
-        return int(starts[-1]) if within else None
-
-    def usual_spans(self, a: float, b: float, t: float) -> list[Span]:
-        """Return [a, b) without unhealthy spells and the day before each, as far as they are known at t."""
-        spans, at = [], a
-        for start, end in self.bad:
-            if start > t:
-                break
-            low, high = start - CONSTANTS.before_spell_days * DAY, end if end <= t else float("inf")
-            if low > at and low > a:
-                spans.append((at, min(low, b)))
-            at = max(at, high)
-        spans.append((at, b))
-        return [(x, y) for x, y in spans if y > x]
-
-    def quiet_at(self, t: int) -> bool:
-        """Say whether no unhealthy or flagged spell lies within 7 days of t."""
-        reach = CONSTANTS.quiet_days * DAY
-        return all(b < t - reach or a > t + reach for a, b in self.bad)
-
-
-def troubles(spells: pl.DataFrame) -> dict[str, Troubles]:
-    """Return the Troubles of each line in SPELLS."""
-    found: dict[str, list[tuple[str, str, float, float]]] = defaultdict(list)
-    inf = float("inf")
-    columns = spells.select("line", "kind", "state", pl.col("start_at").cast(pl.Int64), pl.col("end_at").cast(pl.Int64))
-    for line, kind, state, start, end in columns.iter_rows():
-        found[line].append((kind, state, -inf if start is None else start, inf if end is None else end))
-    return {line: Troubles(items) for line, items in found.items()}

@@ -13,10 +13,11 @@ from analysis.explain.baseline import Fleet, usual_of
 from analysis.explain.drift import ScoringChange, ScoringChanges
 from analysis.explain.effects import effects_at
 from analysis.explain.evidence import Case
-from analysis.explain.history import LineHistory, Troubles, histories, troubles
+from analysis.explain.history import LineHistory, histories
 from analysis.explain.onset import onset_of
 from analysis.explain.peers import Peers
 from analysis.explain.quiet import QuietTimes
+from analysis.explain.troubles import Troubles, troubles
 from analysis.settings import Settings
 
 _NEEDS_USUAL = ("engagement", "new_conversations", "recipient_spread", "send_pace", "repeated_content")

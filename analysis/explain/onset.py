@@ -11,7 +11,8 @@ from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.effects import top_fingerprint
 from analysis.explain.found import Effects
-from analysis.explain.history import Array, LineHistory, record_of
+from analysis.explain.history import LineHistory, record_of
+from analysis.explain.running import Array
 from analysis.explain.volume import counts_as_volume
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window, window_of
 

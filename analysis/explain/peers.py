@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from analysis.explain.constants import CONSTANTS, HOUR
-from analysis.explain.history import Array, LineHistory
+from analysis.explain.history import LineHistory
+from analysis.explain.running import Array
 from analysis.explain.words import iso
 
 

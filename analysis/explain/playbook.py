@@ -17,7 +17,7 @@ from analysis.explain.constants import CONSTANTS
 from analysis.explain.evidence import Case, Figures
 from analysis.explain.found import Effects
 from analysis.explain.headline import num
-from analysis.explain.history import Array
+from analysis.explain.running import Array
 from analysis.explain.volume import counts_as_volume
 from analysis.explain.whatif import beyond_day, effects_without, least_easing
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, Window

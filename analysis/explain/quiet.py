@@ -10,7 +10,9 @@ from analysis.explain.baseline import Fleet, usual_of
 from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.effects import effects_at
 from analysis.explain.found import Effects
-from analysis.explain.history import Array, LineHistory, Troubles
+from analysis.explain.history import LineHistory
+from analysis.explain.running import Array
+from analysis.explain.troubles import Troubles
 from analysis.settings import Settings
 
 SCALED = (

@@ -10,7 +10,6 @@ from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.effects import effects_at, top_fingerprint
 from analysis.explain.evidence import Case, Figures, failures, figures_of, replies
 from analysis.explain.headline import recovered
-from analysis.explain.history import Troubles
 from analysis.explain.measure import Change
 from analysis.explain.onset import replies_back
 from analysis.explain.playbook import after_recovery
@@ -25,6 +24,7 @@ from analysis.explain.telling import (
     unexplained,
     unexplained_figures,
 )
+from analysis.explain.troubles import Troubles
 from analysis.explain.words import iso
 from analysis.schema import VENDOR_DRIVERS, Driver, Explanation
 

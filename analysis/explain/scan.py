@@ -8,7 +8,7 @@ from math import log
 import numpy as np
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
-from analysis.explain.history import Array, Span
+from analysis.explain.running import Array, Span
 from analysis.explain.window import Window
 
 DOUBLINGS = 1 / log(2)

@@ -15,12 +15,12 @@ from analysis.explain.drift import scoring_changed
 from analysis.explain.episode import episode_of, story_of
 from analysis.explain.evidence import Case, chats_to_fix, figures_of
 from analysis.explain.headline import no_usual, not_enough, worsening
-from analysis.explain.history import Troubles
 from analysis.explain.measure import Change, Measured, measure
 from analysis.explain.onset import Onset
 from analysis.explain.playbook import actions_of
 from analysis.explain.recovery import recovery_of
 from analysis.explain.telling import change_notes, data_notes, driver_of, level_of, unexplained, word
+from analysis.explain.troubles import Troubles
 from analysis.explain.whatif import outcomes
 from analysis.explain.words import iso
 from analysis.schema import Explanation

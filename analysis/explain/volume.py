@@ -10,7 +10,8 @@ import numpy as np
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.found import Effects
-from analysis.explain.history import Array, LineHistory
+from analysis.explain.history import LineHistory
+from analysis.explain.running import Array
 from analysis.explain.scan import DOUBLINGS, Scan, day_around, days_of, doublings, faded, short_ends, unheard
 from analysis.explain.window import FOLLOWUP, NEW, Seen, Window
 from analysis.settings import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.explain.constants import CONSTANTS
-from analysis.explain.history import Array
+from analysis.explain.running import Array
 
 _STEPS = 25
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, KINDS, MINUTE
-from analysis.explain.history import Array, LineHistory
+from analysis.explain.history import LineHistory
+from analysis.explain.running import Array
 
 NEW, ANSWER, FOLLOWUP, TOUCH = (KINDS.index(kind) for kind in ("new", "answer", "followup", "touch"))
 
