@@ -337,6 +337,9 @@ class Constants:
     spoken_silent: float = _c(0.3, "share", "Sends to silent chats are named from this part of the volume on.", _OWN)
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
     least_asks_shown: int = _c(10, "asks", "Fewer asks since a fall began: its whole window is shown instead.", _OWN)
+    confidence_unmeasured: float = _c(
+        0.49, "probability", "Stated confidence of a recovery is at most this where what eased was not measured.", _OWN
+    )
     confidence_unexplained: float = _c(0.74, "probability", "Highest stated where nothing explains a change.", _OWN)
     confidence_no_data: float = _c(0.3, "probability", "Stated where there is not enough data to say.", _OWN)
     confidence_most: float = _c(0.97, "probability", "Highest stated for any cause.", _OWN)

@@ -69,19 +69,14 @@ def actions_of(
         action and expected_effect (text), step (of STEPS), driver, pressure_before, pressure_after (with low and high), and the
         numbers of the step.
     """
+    unclear = shares[0][0] == "unexplained"
+    least = CONSTANTS.two_causes_share if unclear else CONSTANTS.step_share
     steps: list[Step] = []
     for driver, share in shares:
-        if driver != "unexplained" and share >= CONSTANTS.step_share:
+        if driver != "unexplained" and share >= least:
             steps += _steps(driver, case, figures[driver], audience)
     if not steps:
-        return [
-            {
-                "action": "Change nothing for a day, then look again; ask the vendor for a reputation audit of this line.",
-                "expected_effect": "None in this model: no driver was out of its usual.",
-                "step": "recover",
-            },
-            KEEP,
-        ]
+        return [_wait(case), KEEP]
     before = pressure_range(case.effects, scale)
     told = [_told(step, case, scale, before) for step in steps]
     order = sorted(range(len(told)), key=lambda i: (told[i].get("pressure_after", before[0]), i))
@@ -90,24 +85,37 @@ def actions_of(
         for i in order
         if told[i].get("pressure_after", 0.0) < before[0] - least_easing(before[0]) or steps[i].driver == "flagged"
     ]
-    return [*(kept or [told[order[0]]]), _recover(case, shares), KEEP]
+    return [*(kept or [told[order[0]]]), _wait(case) if unclear else _recover(case, shares), KEEP]
 
 
 def after_recovery(case: Case) -> list[Action]:
     """Return the steps after a recovery: keep to the usual, whose figures are named where there are any."""
-    usual = case.usual
-    pace = "the pace of the last days"
-    if usual.own:
-        people, new = max(1, round(usual.recipients_per_day)), max(1, round(usual.per_day["new"]))
-        pace = f"its usual, about {plural(people, 'recipient')} and {plural(new, 'new conversation')} a day"
     return [
         {
-            "action": f"Keep to {pace}; raise it slowly, those who answer first.",
+            "action": f"Keep to {_pace_of(case)}; raise it slowly, those who answer first.",
             "expected_effect": "In this model the line stays within its quiet times while what eased stays down.",
             "step": "recover",
         },
         KEEP,
     ]
+
+
+def _pace_of(case: Case) -> str:
+    usual = case.usual
+    if not usual.own:
+        return "the pace of the last days"
+    people, new = max(1, round(usual.recipients_per_day)), max(1, round(usual.per_day["new"]))
+    return f"its usual, about {plural(people, 'recipient')} and {plural(new, 'new conversation')} a day"
+
+
+def _wait(case: Case) -> Action:
+    """Return the step where nothing explains the change: slowing a healthy line down helps nobody."""
+    return {
+        "action": f"Keep to {_pace_of(case)}, and look again after a day. Ask the vendor for a reputation audit of this line, and keep it: it "
+        "expires after 24 hours.",
+        "expected_effect": "None in this model: nothing out of the usual explains the change, so nothing to stop is known.",
+        "step": "recover",
+    }
 
 
 def _recover(case: Case, shares: list[tuple[str, float]]) -> Action:
@@ -247,8 +255,8 @@ def _engagement(case: Case, f: Figures, audience: dict[str, Any] | None) -> list
             Step(
                 "engagement",
                 "fix chats",
-                f"Leave the {plural(len(people), 'chat')} that left a send of the last week unanswered alone for a day or more; ask what they "
-                f"can answer in a word. {_missing(missing)}",
+                f"Leave alone for a day or more the {plural(len(people), 'chat')} whose last send is unanswered; then ask what can be answered "
+                f"in a word. {_missing(missing)}",
                 next_,
                 (("chats", len(people)), ("missing", round(missing, 1))),
             )

@@ -120,6 +120,8 @@ def recovery_of(
     if shares[0][0] == "unexplained" and named and named[0][1] < CONSTANTS.two_causes_share:
         reasons = []
     p = confidence_of(shares, case.effects.asks_week)
+    if not reasons:  # what eased was not measured
+        p = min(p, CONSTANTS.confidence_unmeasured)
     onset = since.get(shares[0][0])
     return Explanation(
         line=change.line,
