@@ -97,7 +97,10 @@ class Constants:
     loop_sends: int = _c(
         4, "sends", "An ask of so many sends counts as volume, whatever its class: it may be a loop.", _OWN
     )
-    loop_share: float = _c(0.3, "share", "A burst of which one chat got more is told as a loop.", _OWN)
+    loop_share: float = _c(
+        0.3, "share", "A burst of which one chat, or chats that may be in a loop, got more is told as a loop.", _OWN
+    )
+    loop_each: int = _c(10, "sends", "A chat that got so many of a burst's sends may be in a loop.", _OWN)
     loop_worth: float = _c(
         0.7, "ratio", "A run of sends to one chat counts this much per doubling of the largest usual run.", _OWN
     )

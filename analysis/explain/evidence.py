@@ -221,6 +221,7 @@ def _volume(case: Case, driver: str) -> Figures:
     for s in inside:
         per_chat[s.chat] += s.sends
     silent = sum(s.sends for s in inside if s.streak > 0)
+    looping = [n for n in per_chat.values() if n >= CONSTANTS.loop_each]
     return {
         "observed": sends,
         "usual": round(usual.sends_per_day * part, 1),
@@ -229,6 +230,8 @@ def _volume(case: Case, driver: str) -> Figures:
         "usual_recipients": round(usual.recipients_per_day * part, 1),
         "to_silent_chats": silent,
         "top_chat_sends": max(per_chat.values(), default=0),
+        "loop_chats": len(looping),
+        "loop_sends": sum(looping),
         "answered": sum(s.replied for s in inside),
         "answered_of": sum(s.measured for s in inside),
         "window_hours": round((b - a) / HOUR, 1),

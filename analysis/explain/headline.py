@@ -75,6 +75,9 @@ def volume(f: Figures) -> str:
     text = f"{plural(num(f, 'observed'), 'send')}{to} in {window}, usually {count(num(f, 'usual'))}"
     if num(f, "top_chat_sends") > CONSTANTS.loop_share * num(f, "observed"):
         return f"{text}; {count(num(f, 'top_chat_sends'))} of them went to one chat."
+    if num(f, "loop_sends") > CONSTANTS.loop_share * num(f, "observed"):
+        each = round(num(f, "loop_sends") / max(num(f, "loop_chats"), 1))
+        return f"{text}; about {count(each)} each to {plural(num(f, 'loop_chats'), 'chat')}."
     if num(f, "to_silent_chats") > CONSTANTS.spoken_silent * num(f, "observed"):
         return f"{text}; {count(num(f, 'to_silent_chats'))} of them went to chats that had not answered the last one."
     whole = int(num(f, "answered_of"))

@@ -352,8 +352,10 @@ def _pace(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]
     counted = counts_as_volume(w)
     loops = counted & (w.sends >= CONSTANTS.loop_sends)
     numbers = (("sends", int(num(f, "observed"))), ("to_one_chat", int(num(f, "top_chat_sends"))))
-    if num(f, "top_chat_sends") > CONSTANTS.loop_share * num(f, "observed") and loops.any():
-        text = f"Look for a loop: {count(num(f, 'top_chat_sends'))} of {plural(num(f, 'observed'), 'send')} went to one chat, where {count(num(f, 'usual'))} are usual in all."
+    chats, most = max(1, int(num(f, "loop_chats"))), max(num(f, "loop_sends"), num(f, "top_chat_sends"))
+    if most > CONSTANTS.loop_share * num(f, "observed") and loops.any():
+        to = "one chat" if chats == 1 else f"{chats} chats"
+        text = f"Look for a loop: {count(most)} of {plural(num(f, 'observed'), 'send')} went to {to}, where {count(num(f, 'usual'))} are usual in all."
         return [Step("send_pace", "stop", text, loops, numbers)]
     usual = max(1, round(case.usual.sends_per_day))
     text = f"Slow down: at most {count(usual)} sends a day, its usual; {count(num(f, 'observed'))} went out where {count(num(f, 'usual'))} are usual."

@@ -44,7 +44,7 @@ def summary_of(driver: str, f: Figures) -> str:
         return f"{count(seen)} messages in a day, {count(num(f, 'limit'))} recommended at most"
     if driver in ("recipient_spread", "send_pace"):
         text = f"{plural(seen, 'send')} to {plural(num(f, 'recipients'), 'recipient')} in {window}"
-        return f"{text}, usually {count(num(f, 'usual'))} to {count(num(f, 'usual_recipients'))}"
+        return f"{text}, usually {plural(num(f, 'usual'), 'send')} to {plural(num(f, 'usual_recipients'), 'recipient')}"
     if driver == "opt_outs":
         return opted_out(f).rstrip(".")
     if driver == "flagged":

@@ -86,7 +86,7 @@ def prevented(asks: Window | LineHistory, s: Scenario) -> Array:
         opened = beyond_day(asks.first, inside & (asks.kind == NEW), s.a_day or 1)
         return inside & np.isin(asks.chat, asks.chat[opened])  # a chat that was not opened has no follow-ups either
     begun = (asks.kind != NEW) & (asks.kind != FOLLOWUP) & ~asks.opted_out
-    loops = begun & (asks.sends >= CONSTANTS.loop_sends) & inside
+    loops = inside & (asks.sends >= CONSTANTS.loop_sends) & ~asks.opted_out  # whatever their class
     return loops | beyond_day(asks.first, inside & begun & ~loops, s.a_day or 1)
 
 
