@@ -67,6 +67,8 @@ def _range(d: Driver) -> str:
 def chat_words(chat: dict[str, float | int | str | None]) -> str:
     """Return what a chat to fix did, in figures."""
     told = [str(chat["reason"])]
+    if int(chat.get("sends") or 0) > int(chat.get("unanswered_turns") or 0):
+        told.append(f"{chat['sends']} sends in 7 days")
     for key, word in (
         ("unanswered_turns", "unanswered in a row"),
         ("failed", "failed"),
