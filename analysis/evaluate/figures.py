@@ -106,7 +106,7 @@ def figures(cases: pl.DataFrame, methods: tuple[str, ...]) -> dict[str, Any]:
     Returns:
         n, planted; methods: per method right (strict), planted, lenient, vendor_key, macro (over drivers); top3 (ours);
         per driver and per line type (ours, and the largest z-score); onset; calibration error and mean confidence;
-        paired: ours minus each other method.
+        paired: ours minus each other method; paired_planted: the same over planted causes.
     """
     lines, planted = Lines(cases), cases["planted"].to_numpy()
     drivers = cases["driver"].to_numpy()
@@ -133,6 +133,7 @@ def figures(cases: pl.DataFrame, methods: tuple[str, ...]) -> dict[str, Any]:
             for m, hit in hits.items()
         },
         "paired": {m: lines.share(ours - hit).as_json() for m, hit in hits.items() if m != OURS},
+        "paired_planted": {m: lines.share(ours - hit, planted).as_json() for m, hit in hits.items() if m != OURS},
         "top3": lines.share(top3.astype(float)).as_json(),
         "drivers": {str(d): {m: lines.share(hit, drivers == d).as_json() for m, hit in hits.items()} for d in np.unique(drivers)},
         "causes": _by(cases, "cause", lines, ours, error, has),

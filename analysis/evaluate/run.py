@@ -78,6 +78,7 @@ def _worst(scorers: dict[str, Any]) -> dict[str, Any]:
         "planted": lambda f: f["methods"][OURS]["planted"]["value"],
         "macro": lambda f: f["methods"][OURS]["macro"]["value"],
         "ahead_of_largest_z_score": lambda f: f["paired"]["largest z-score"]["value"],
+        "ahead_on_planted": lambda f: f["paired_planted"]["largest z-score"]["value"],
         "onset_within_6h": lambda f: f["onset"]["within_6h"]["value"],
     }
     worst = {

@@ -25,10 +25,14 @@ def as_text(told: dict[str, Any], *, causes: bool = False) -> str:
     parts = []
     for name, f in told["scorers"].items():
         parts.append(f"{name}: {f['n']} worsenings, {f['planted']} of them with a planted cause")
-        parts.append(f"  {'':22}{'right':24}{'of planted':24}{'macro over drivers':24}{'ours ahead by, paired'}")
+        parts.append(
+            f"  {'':22}{'right':24}{'of planted':24}{'macro over drivers':24}{'ours ahead by, paired':24}{'of planted'}"
+        )
         for method, m in f["methods"].items():
-            ahead = _points(f["paired"][method]) if method in f["paired"] else ""
-            parts.append(f"  {method:22}{_share(m['right']):24}{_share(m['planted']):24}{_share(m['macro']):24}{ahead}")
+            ahead = "".join(f"{_points(f[k][method]):24}" for k in ("paired", "paired_planted") if method in f[k])
+            parts.append(
+                f"  {method:22}{_share(m['right']):24}{_share(m['planted']):24}{_share(m['macro']):24}{ahead}".rstrip()
+            )
         ours = next(iter(f["methods"].values()))
         parts.append(
             f"  causes of similar size allowed {_share(ours['lenient'])}; by the vendor's keys {_share(ours['vendor_key'])}; among the first three {_share(f['top3'])}"

@@ -55,21 +55,22 @@ def test_json_has_the_fleets_and_every_figure(told):
     for of in f["methods"].values():
         assert set(of) == {"right", "planted", "lenient", "vendor_key", "macro"}
     assert set(told["worst"]) == {
-        "right", "planted", "macro", "ahead_of_largest_z_score", "onset_within_6h", "calibration_error",
+        "right", "planted", "macro", "ahead_of_largest_z_score", "ahead_on_planted", "onset_within_6h",
+        "calibration_error",
     }  # fmt: skip
     assert told["worst"]["right"] == f["methods"][OURS]["right"]["value"]
 
 
 def test_figures_are_in_range_and_counts_add_up(told):
     (f,) = told["scorers"].values()
-    found = list(shares({k: v for k, v in f.items() if k != "paired"}))
+    found = list(shares({k: v for k, v in f.items() if not k.startswith("paired")}))
     assert len(found) > 20
     for of in found:
         assert 0 <= of["n"] <= f["n"]
         if of["n"]:
             assert 0 <= of["low"] <= of["high"] <= 1
             assert 0 <= of["value"] <= 1
-    for of in shares(f["paired"]):
+    for of in shares({k: f[k] for k in ("paired", "paired_planted")}):
         assert -1 <= of["low"] <= of["high"] <= 1
     assert 0 < f["planted"] <= f["n"]
     for column in ("causes", "line_types"):

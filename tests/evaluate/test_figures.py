@@ -27,6 +27,7 @@ EIGHT = cases(
 def test_shares_counted_by_hand():
     told = figures(EIGHT, ALL)
     ours, z = told["methods"][OURS], told["methods"]["largest z-score"]
+    z_planted = 2  # engagement once, opt_outs once
     assert (told["n"], told["planted"]) == (8, 7)
     assert (ours["right"]["value"], ours["right"]["n"]) == (5 / 8, 8)
     assert (ours["planted"]["value"], ours["planted"]["n"]) == (round(4 / 7, 4), 7)
@@ -34,6 +35,7 @@ def test_shares_counted_by_hand():
     assert ours["vendor_key"]["value"] == 6 / 8  # spread and pace are both the vendor's volume_spike
     assert (z["right"]["value"], z["lenient"]["value"]) == (2 / 8, 2 / 8)
     assert told["paired"]["largest z-score"]["value"] == 3 / 8
+    assert told["paired_planted"]["largest z-score"]["value"] == round((4 - z_planted) / 7, 4)
     assert told["top3"]["value"] == 7 / 8
     assert told["drivers"]["engagement"][OURS]["value"] == 3 / 4
     assert told["drivers"]["engagement"][OURS]["n"] == 4
@@ -184,7 +186,7 @@ def test_the_worst_scorer_of_each_figure_is_told():
     told = evaluated(cases(*good, *bad))
     assert list(told["scorers"]) == ["drawn/ledger", "drawn/surprise"]
     assert told["worst"] == {
-        "right": 0.25, "planted": 0.25, "macro": 0.25, "ahead_of_largest_z_score": -0.75, "onset_within_6h": 0.5,
+        "right": 0.25, "planted": 0.25, "macro": 0.25, "ahead_of_largest_z_score": -0.75, "ahead_on_planted": -0.75, "onset_within_6h": 0.5,
         "calibration_error": 0.0,
     }  # fmt: skip
     surer = evaluated(cases(*good, *(row | {"confidence_p": 0.75} for row in bad)))
