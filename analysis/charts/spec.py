@@ -78,7 +78,7 @@ def time_x(name: str, start: float, end: float, *, axis: Any = None) -> Spec:
 def time_axis(start: float, end: float, *, orient: str = "bottom") -> Spec:
     """Return axis settings whose labels name the weekday where there is room for it."""
     days = (end - start) / 86_400_000
-    form = "%H:%M" if days <= 1.5 else "%a %-d, %H:%M" if days <= 5 else "%a %-d %b" if days <= 21 else "%-d %b"
+    form = "%H:%M" if days <= 1.5 else "%a %H:%M" if days <= 5 else "%a %-d %b" if days <= 21 else "%-d %b"
     return {
         "orient": orient,
         "format": form,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
 from analysis import pipeline
-from analysis.charts.panels import FAILURE_HOURS, OPENER_HOURS, OPENINGS, POINTS
+from analysis.charts.panels import POINTS
 from analysis.pages import _html as html
 from analysis.pages import _words as words
-from analysis.pages._frames import HIGH, LOW, USUAL_DAYS, ms, wall_ms
+from analysis.pages._frames import HIGH, LOW, USUAL_DAYS
 from analysis.pages._store import Here
 from analysis.schema import Driver, Explanation
 
@@ -38,6 +38,7 @@ DETAILS = (
     ("usual_recipients", "recipients usual"),
     ("to_silent_chats", "to chats that had not answered the last one"),
     ("top_chat_sends", "to one chat"),
+    ("loop_chats", "chats that got ten or more each"),
     ("people", "people who had opted out"),
     ("refused", "refused by the vendor (code 2024)"),
     ("opted_out_3d", "opted out in 3 days"),
@@ -92,12 +93,14 @@ def _details(d: Driver) -> list[str]:
     """Return the counts behind the figures, each with its word."""
     f, told = d.evidence, []
     if _number(f, "observed_of"):
-        told.append(f"{words.count(_number(f, 'observed_count'))} of {words.count(_number(f, 'observed_of'))} sends")
+        unit = "chats" if "unhealthy_chats" in f else "sends"
+        told.append(f"{words.count(_number(f, 'observed_count'))} of {words.count(_number(f, 'observed_of'))} {unit}")
     if _number(f, "usual_of"):
         told.append(f"usual {words.count(_number(f, 'usual_count'))} of {words.count(_number(f, 'usual_of'))}")
     if _number(f, "answered_of"):
         told.append(f"{words.count(_number(f, 'answered'))} of {words.count(_number(f, 'answered_of'))} answered")
-    told += [f"{words.count(n)} {word}" for key, word in DETAILS if (n := _number(f, key))]
+    own = {"chats": "chats behind them"} if d.driver == "deliverability" else {}
+    told += [f"{words.count(n)} {own.get(key, word)}" for key, word in DETAILS if (n := _number(f, key))]
     if f.get("top_code"):
         told.append(f"code {f['top_code']}: {words.count(_number(f, 'top_code_count'))}")
     hours = _number(f, "window_hours")
@@ -237,133 +240,10 @@ def _volume_title(seen: pl.DataFrame, usual: tuple[float, float, float, float] |
     return "Volume rose; replies stayed within usual" if high else "Replies and volume were as usual"
 
 
-# ------------------------------------------------------------------ hour by hour
-
-
-def span(e: Explanation, here: Here) -> tuple[datetime, datetime]:
-    """Return the hours drawn one by one: a day before it began (three before the change at most) to 12 h after the change."""
-    at = words.instant(e.at)
-    began = max(words.instant(e.onset), at - timedelta(days=3)) if e.onset else at - timedelta(days=1)
-    start = (began - timedelta(hours=12)).replace(minute=0, second=0, microsecond=0)
-    return start, min(at + timedelta(hours=12), max(here.as_of, at) + timedelta(hours=1))
-
-
-def moments(e: Explanation, here: Here) -> list[tuple[float, str, bool]]:
-    """Return when it began and when it changed, as charts mark them, where they are among the hours drawn."""
-    start, _ = span(e, here)
-    told = []
-    if e.onset and start <= words.instant(e.onset) < words.instant(e.at):
-        told.append((ms(words.instant(e.onset), here.zone), "Began", False))
-    return [*told, (ms(words.instant(e.at), here.zone), words.plain_state(e.new), True)]
-
-
-def burst(e: Explanation, hours: pl.DataFrame, here: Here) -> tuple[pl.DataFrame, pl.DataFrame, str]:
-    """Return OPENER_HOURS and OPENINGS around a change, and the finding: the fullest hour.
-
-    Args:
-        e: the change.
-        hours: SIGNALS_HOUR of the line, from 28 days before it began.
-        here: the state of the store.
-    """
-    zone, (start, end) = here.zone, span(e, here)
-    sent = here.read(pipeline.openers, line=e.line, since=start, until=end)
-    began = words.instant(e.onset or e.at)
-    calm = hours.filter(
-        pl.col("hour") < began,
-        pl.col("hour") >= began - timedelta(days=USUAL_DAYS),
-        pl.col("history_days") >= here.settings.young_line_days,
-        (pl.col("health") == "HEALTHY") | pl.col("health").is_null(),
-    )
-    enough = calm.height >= 7 * 24
-    usual = calm.group_by(clock=pl.col("hour").dt.hour()).agg(usual=pl.col("new_conversations").mean())
-    bars = (
-        hours.filter(pl.col("hour") >= start, pl.col("hour") < end)
-        .with_columns(clock=pl.col("hour").dt.hour())
-        .join(usual, on="clock", how="left")
-        .sort("hour")
-        .select(
-            t=wall_ms(pl.col("hour"), zone),
-            to=wall_ms(pl.col("hour"), zone) + 3.6e6,
-            opened=pl.col("new_conversations").cast(pl.Float64),
-            usual=pl.col("usual") if enough else pl.lit(None, pl.Float64),
-            tip=pl.format("{}: {} opened", _clock(pl.col("hour"), here), "new_conversations"),
-        )
-    )
-    dots = (
-        sent.sort("at", "chat_id")
-        .with_row_index("n")
-        .select(
-            t=wall_ms(pl.col("at"), zone),
-            spread=0.1 + 0.8 * (pl.col("n").cast(pl.Float64) * 0.618034 % 1),  # golden steps keep neighbours apart
-            answer=pl.when(pl.col("answered"))
-            .then(pl.lit("answered"))
-            .when(pl.col("answered").is_null())
-            .then(pl.lit("too early to say"))
-            .otherwise(pl.lit("not answered")),
-            tip=pl.format(
-                "{}: {}",
-                _clock(pl.col("at"), here),
-                pl.when(pl.col("answered"))
-                .then(pl.lit("answered"))
-                .when(pl.col("answered").is_null())
-                .then(pl.lit("too early to say"))
-                .otherwise(pl.lit("not answered")),
-            ),
-        )
-    )
-    return bars.select(OPENER_HOURS.names()), dots.select(OPENINGS.names()), _burst_title(bars, here)
-
-
-def _burst_title(bars: pl.DataFrame, here: Here) -> str:
-    top = bars.sort("opened", "t", descending=[True, False]).head(1)
-    if not top.height or not top["opened"][0]:
-        return "No conversation was opened in these hours"
-    at = datetime(1970, 1, 1) + timedelta(milliseconds=top["t"][0])
-    return f"The burst, hour by hour: {words.plural(int(top['opened'][0]), 'opener')} at {at:%H:%M} on {at.day} {at:%b}"
-
-
-def _clock(column: pl.Expr, here: Here) -> pl.Expr:
-    return column.dt.replace_time_zone("UTC").dt.convert_time_zone(str(here.zone)).dt.strftime("%a %-d %b, %H:%M")
-
-
-def failed(e: Explanation, here: Here) -> tuple[pl.DataFrame, list[str], str]:
-    """Return FAILURE_HOURS around a change, its codes from the most frequent (four at most), and the finding."""
-    start, end = span(e, here)
-    rows = here.read(pipeline.failures, line=e.line, since=start, until=end)
-    if not rows.height:
-        return pl.DataFrame(schema=FAILURE_HOURS), [], ""
-    by_code = (
-        rows.group_by("failure_code")
-        .agg(pl.col("failed").sum())
-        .sort("failed", "failure_code", descending=[True, False])
-    )
-    codes, counts = by_code["failure_code"].to_list(), by_code["failed"].to_list()
-    kept = codes if len(codes) <= 4 else codes[:3]
-    word = {c: (c if c == "no code" else f"code {c}") for c in kept}
-    hours = (
-        rows.with_columns(code=pl.col("failure_code").replace_strict(word, default="other codes"))
-        .group_by("hour", "code")
-        .agg(pl.col("failed").sum())
-        .sort("hour", "code")
-        .with_columns(top=pl.col("failed").cum_sum().over("hour").cast(pl.Float64))
-        .select(
-            t=wall_ms(pl.col("hour"), here.zone),
-            to=wall_ms(pl.col("hour"), here.zone) + 3.6e6,
-            code="code",
-            base=pl.col("top") - pl.col("failed"),
-            top="top",
-            tip=pl.format("{}: {} failed, {}", _clock(pl.col("hour"), here), "failed", "code"),
-        )
-    )
-    order = [word[c] for c in kept] + (["other codes"] if len(codes) > len(kept) else [])
-    title = f"Failures, hour by hour: {counts[0]:,} of {sum(counts):,} with {word[codes[0]]}"
-    return hours.select(FAILURE_HOURS.names()), order, title
-
-
 # ------------------------------------------------------------------ chats, text
 
 
-def chat_rows(chats: list[dict[str, Any]]) -> list[list[str]]:
+def chat_rows(chats: list[dict[str, Any]], here: Here) -> list[list[str]]:
     """Return the cells of the table of chats to fix; a chat is named by the first 8 of the vendor's id."""
     rows = []
     for c in chats:
@@ -374,10 +254,20 @@ def chat_rows(chats: list[dict[str, Any]]) -> list[list[str]]:
                 html.text(_happened(c)),
                 html.text(words.lasting(silent)) if silent is not None else "never wrote",
                 html.text(words.count(_number(c, "sends"))),
-                html.badge(c["chat_health"]) if c.get("chat_health") else words.DASH,
+                _health(c, here),
             ]
         )
     return rows
+
+
+def _health(c: Mapping[str, Any], here: Here) -> str:
+    """Return the chat's health at the change, and since when it is so."""
+    if not c.get("chat_health"):
+        return words.DASH
+    since = c.get("chat_health_since")
+    if not since:
+        return html.badge(c["chat_health"])
+    return f'{html.badge(c["chat_health"])} <span class="lh-small">since {words.day(words.instant(since), here.zone)}</span>'
 
 
 def _happened(c: Mapping[str, Any]) -> str:
@@ -403,6 +293,7 @@ def as_text(e: Explanation, here: Here) -> str:
         "",
         "What caused the change:",
         *[f"- {words.DRIVER_WORDS[d.driver]} {100 * d.share:.0f} %: {d.summary}" for d in html.shown(e.drivers)],
+        *(["", *[f"{title}: {text}" for title, text in beside(e, here)]] if beside(e, here) else []),
         "",
         "What to do:",
         *[f"{i}. {a.get('action', '')} {a.get('expected_effect', '')}".rstrip() for i, a in enumerate(e.actions, 1)],

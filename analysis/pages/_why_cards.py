@@ -7,7 +7,7 @@ import streamlit as st
 
 from analysis import charts, pipeline
 from analysis.pages import _html as html
-from analysis.pages import _lanes, _why
+from analysis.pages import _lanes, _why, _why_hours
 from analysis.pages import _words as words
 from analysis.pages._frame import counted, draw
 from analysis.pages._frames import clipped, ms, trailing
@@ -112,11 +112,11 @@ def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
 def hour_by_hour(hours: pl.DataFrame, e: Explanation, here: Here) -> bool:
     """Show the burst opener by opener, or the failures by hour, where one of these is a cause; return whether it is."""
     shares = {d.driver: d.share for d in e.drivers}
-    start, end = (ms(t, here.zone) for t in _why.span(e, here))
-    told = _why.moments(e, here)
+    start, end = (ms(t, here.zone) for t in _why_hours.span(e, here))
+    told = _why_hours.moments(e, here)
     delivery = max(shares.get("deliverability", 0), shares.get("flagged", 0))
     if shares.get("new_conversations", 0) >= max(0.05, delivery):
-        bars, dots, title = _why.burst(e, hours, here)
+        bars, dots, title = _why_hours.burst(e, hours, here)
         with st.container(key="card_burst", gap="small", height="stretch"):
             answered = dots.filter(pl.col("answer") == "answered").height
             known = dots.filter(pl.col("answer") != "too early to say").height
@@ -135,7 +135,7 @@ def hour_by_hour(hours: pl.DataFrame, e: Explanation, here: Here) -> bool:
             )
             counted("burst", line=e.line)
     elif delivery >= 0.05:
-        rows, order, title = _why.failed(e, here)
+        rows, order, title = _why_hours.failed(e, here)
         if not order:
             return False
         with st.container(key="card_failures", gap="small", height="stretch"):
@@ -153,13 +153,10 @@ def hour_by_hour(hours: pl.DataFrame, e: Explanation, here: Here) -> bool:
     return True
 
 
-def chats(e: Explanation) -> None:
+def chats(e: Explanation, here: Here) -> None:
     """Show the chats to fix first."""
     with st.container(key="card_chats", gap="small", height="stretch"):
         n = len(e.chats_to_fix)
-        if not n:
-            st.html(html.h2("No chat stands out", "No chat weighs more than others in this change."))
-            return
         st.html(
             html.h2(
                 "Chats to fix first",
@@ -174,7 +171,7 @@ def chats(e: Explanation) -> None:
             ("Sends, 7 d", True),
             ("Chat health", False),
         ]
-        st.html(html.table(heads, _why.chat_rows(shown), least=560))
+        st.html(html.table(heads, _why.chat_rows(shown, here), least=560))
         with st.container(horizontal=True, vertical_alignment="center"):
             if n > FIRST_CHATS:
                 st.toggle(f"Show all {n}", key="all_chats")

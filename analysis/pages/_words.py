@@ -89,6 +89,12 @@ def moment(at: datetime, zone: ZoneInfo, *, year: bool = False, weekday: bool = 
     return f"{local:%a} {day}, {local:%H:%M} {local:%Z}" if weekday else f"{day} {local:%H:%M}"
 
 
+def day(at: datetime, zone: ZoneInfo) -> str:
+    """Return "23 Mar"."""
+    local = wall(at, zone)
+    return f"{local.day} {local:%b}"
+
+
 def instant(text: str) -> datetime:
     """Return the ISO 8601 text of an explanation as a naive UTC instant."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC).replace(tzinfo=None)

@@ -71,14 +71,16 @@ def main() -> None:
         beside = cards.hour_by_hour(hours, e, here)
         if not beside:
             cards.to_do(e, here)
-    if beside:
+    if beside and e.chats_to_fix:
         left, right = st.columns([1.35, 1], gap="medium")
         with left:
-            cards.chats(e)
+            cards.chats(e, here)
         with right:
             cards.to_do(e, here)
-    else:
-        cards.chats(e)
+    elif beside:
+        cards.to_do(e, here)
+    elif e.chats_to_fix:
+        cards.chats(e, here)
     st.html(f'<p class="lh-small">{html.text(freshness(here))}</p>')
 
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from analysis.pages import _frames, _html
+from analysis.pages import _frames, _html, _why
 from analysis.pages import _words as words
 from analysis.schema import SIGNALS_DAY, SIGNALS_HOUR, SPELLS, Driver, Explanation
 
@@ -211,3 +211,24 @@ def test_nothing_from_the_data_is_taken_for_html():
         _html.tiles([("", nasty, nasty)]),
     ):
         assert "<img src=x" not in text
+
+
+@pytest.mark.parametrize(
+    ("driver", "figures", "told"),
+    [
+        (
+            "deliverability",
+            {"observed_count": 6, "observed_of": 9, "chats": 5},
+            ["6 of 9 sends", "5 chats behind them"],
+        ),
+        ("engagement", {"observed_count": 6, "observed_of": 24, "unhealthy_chats": 6}, ["6 of 24 chats"]),
+        ("engagement", {"observed": 12.0, "follow_ups": 14, "chats": 5}, ["5 chats silent for three or more"]),
+        ("send_pace", {"observed": 740, "loop_chats": 4}, ["4 chats that got ten or more each"]),
+    ],
+)
+def test_every_count_of_the_evidence_has_its_own_word(driver, figures, told):
+    change = _change(T)
+    change.drivers[0] = Driver(driver, "other", 1.0, "", {"usual": 0.1, "observed": 0.5} | figures)
+    ((cells, _, _),) = _why.evidence_rows(change)
+    assert all(text in cells for text in told)
+    assert ("silent for three" in cells) == ("follow_ups" in figures)
