@@ -274,6 +274,9 @@ class Constants:
     )
     opt_out_gap_hours: float = _c(36.0, "h", "Sends after opt-outs further apart are separate runs.", _SHEET)
     drift_days: float = _c(14.0, "days", "A change of the vendor's scoring is looked for this far back.", _OWN)
+    drift_before: float = _c(
+        14.0, "days a line", "With less before it, no change of scoring is told: nobody knows what is usual then.", _OWN
+    )
     drift_unexplained: float = _c(0.5, "share", "Worsenings unexplained by this much count for it.", _OWN)
     drift_lines: int = _c(4, "lines", "Fewer lines show no change of scoring.", _OWN)
     drift_share: float = _c(0.1, "share of lines", "A smaller part of the fleet shows no change of scoring.", _OWN)

@@ -28,7 +28,7 @@ class ScoringChanges:
 
     Args:
         worsenings: (when, line, unexplained share) of all worsenings of the fleet.
-        starts: first message of every line (ms).
+        starts: since when every line can be explained (ms).
     """
 
     def __init__(self, worsenings: Iterable[tuple[int, str, float]], starts: dict[str, int]) -> None:
@@ -42,7 +42,7 @@ class ScoringChanges:
 
         The start within the last ``drift_days`` that makes the distinct lines with an unexplained worsening since then most
         unlikely under the rate before it (Poisson); only where at least ``drift_lines`` lines and ``drift_share`` of the fleet
-        are among them, at least ``drift_ratio`` times as many as expected. Own method: a change of scoring moves many lines
+        are among them, at least ``drift_ratio`` times as many as expected, and ``drift_before`` days of every line before it. Own method: a change of scoring moves many lines
         at once, an organic change does not.
         """
         k = CONSTANTS
@@ -61,6 +61,8 @@ class ScoringChanges:
             before = bisect_left(self._times, since)
             known = int(np.searchsorted(self._starts, since, side="right"))
             exposed = (known * since - float(self._sums[known])) / DAY
+            if exposed < k.drift_before * active:
+                break  # too little before it to tell what is usual
             rate = (before + 0.5) / (exposed + CONSTANTS.drift_prior_days)
             expected = rate * active * max((t - since) / DAY, 0.5)
             if n < k.drift_ratio * expected:

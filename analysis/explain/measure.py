@@ -10,6 +10,7 @@ import polars as pl
 
 from analysis.explain.attribution import Scales, rounded, shares_of
 from analysis.explain.baseline import Fleet, usual_of
+from analysis.explain.constants import DAY
 from analysis.explain.drift import ScoringChange, ScoringChanges
 from analysis.explain.effects import effects_at
 from analysis.explain.evidence import Case
@@ -86,8 +87,10 @@ def measure(
     told = [(c.at, case.effects) for c, case in cases.items() if c.worsening and tells(case)]
     scales = Scales(quiet, told)
     shares = {c: rounded(shares_of(case.effects, scales.at(c.line, c.at))) for c, case in cases.items() if c.worsening}
-    unexplained = [(c.at, c.line, dict(of)["unexplained"]) for c, of in shares.items()]
-    starts = {line: history.first_at for line, history in known.items()}
+    # what a line without a usual, or with too few sends, does not explain says nothing of the vendor
+    unexplained = [(c.at, c.line, dict(of)["unexplained"]) for c, of in shares.items() if tells(cases[c])]
+    age = settings.young_line_days * DAY
+    starts = {line: round(history.first_at + age) for line, history in known.items()}
     changed = ScoringChanges(unexplained, starts)
     drifts = {c: changed.at(c.at) for c, of in shares.items() if of[0][0] == "unexplained"}
     return Measured(changes, cases, shares, drifts, scales, of_line, Peers(known.values()))
