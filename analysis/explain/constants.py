@@ -340,6 +340,9 @@ class Constants:
     spoken_halved: float = _c(0.4, "share", "a larger fall as halved.", "design sheet, section 6")
     spoken_alone: float = _c(0.05, "share", "A cause stands alone where every other has less.", _OWN)
     spoken_named: float = _c(0.1, "share", "Candidates are named from this share on where none is clear.", _OWN)
+    rise_told: float = _c(
+        1.5, "ratio", "Volume beyond this ratio of a busy day is told where nothing explains a change.", _OWN
+    )
     spoken_silent: float = _c(0.3, "share", "Sends to silent chats are named from this part of the volume on.", _OWN)
     two_causes_share: float = _c(0.25, "share", "A second cause this large is named too.", "design sheet, section 6")
     least_asks_shown: int = _c(10, "asks", "Fewer asks since a fall began: its whole window is shown instead.", _OWN)

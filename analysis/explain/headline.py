@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from analysis.explain.constants import CONSTANTS, HOUR
@@ -178,10 +179,11 @@ def worsening(
     began: dict[str, int | None],
     t: int,
     zone: ZoneInfo,
+    rise: Mapping[str, float] | None = None,
 ) -> str:
-    """Return the headline of a worsening: no clear cause, two causes (second >= 25 % and half the first), or one."""
+    """Return the headline of a worsening: no clear cause (with the volume that rose, if any), two causes (second >= 25 % and half the first), or one."""
     if shares[0][0] == "unexplained":
-        return no_clear_cause(shares, figures)
+        return no_clear_cause(shares, figures, rise)
     named = [(d, s) for d, s in shares if d != "unexplained"]
     (first, share), *others = named
     second = others[0] if others else None
@@ -191,9 +193,14 @@ def worsening(
     return one_cause(first, figures[first], began.get(first), t, zone, alone=alone)
 
 
-def no_clear_cause(shares: list[tuple[str, float]], figures: dict[str, Figures]) -> str:
-    """Nothing out of the usual; or the one thing that was a little out, named as too small to be the cause."""
+def no_clear_cause(
+    shares: list[tuple[str, float]], figures: dict[str, Figures], rise: Mapping[str, float] | None = None
+) -> str:
+    """Nothing out of the usual; volume that was answered; or the one thing that was a little out, as too small to be the cause."""
     named = [(d, s) for d, s in shares if d != "unexplained" and s >= CONSTANTS.spoken_named]
+    if rise is not None and (not named or named[0][0] in ("recipient_spread", "send_pace")):
+        answered = of(int(rise["answered"]), int(rise["answered_of"]), "were answered")
+        return f"No clear cause. Volume rose, {plural(rise['observed'], 'send')} in a day where {count(rise['usual'])} are usual, and {answered} where {count(round(rise['usual_by_now']))} is usual."
     if not named:
         return "No clear cause. Replies, volume, openers and failures were all within this line's usual."
     return f"No clear cause. The largest change, too small to explain it: {clause(named[0][0], figures[named[0][0]])}."

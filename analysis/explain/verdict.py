@@ -21,6 +21,7 @@ from analysis.explain.playbook import actions_of
 from analysis.explain.recovery import recovery_of
 from analysis.explain.telling import change_notes, data_notes, driver_of, level_of, unexplained, word
 from analysis.explain.troubles import Troubles
+from analysis.explain.volume import risen
 from analysis.explain.whatif import outcomes
 from analysis.explain.words import iso
 from analysis.schema import Explanation
@@ -110,7 +111,8 @@ def _worsening(
         sends = case.effects.sends_week
         headline = not_enough(sends, young_days=age, any_message=True) if thin or case.usual.young else no_usual(sends)
     else:
-        headline = worsening(shares, figures, began, change.at, settings.zone)
+        rise = risen(case.effects.window, case.usual) if first == "unexplained" and case.effects.window else None
+        headline = worsening(shares, figures, began, change.at, settings.zone, rise)
     if drift is not None and not thin:
         headline = scoring_changed(drift, settings.zone)
     fell = began.get("engagement") or case.effects.windows.get("engagement", (change.at - 7 * DAY, 0))[0]

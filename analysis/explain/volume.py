@@ -12,7 +12,7 @@ from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
 from analysis.explain.running import Array
-from analysis.explain.scan import DOUBLINGS, Scan, day_around, days_of, doublings, faded, short_ends, unheard
+from analysis.explain.scan import DOUBLINGS, Scan, day_around, days_of, doublings, ends_of, faded, short_ends, unheard
 from analysis.explain.window import FOLLOWUP, NEW, Seen, Window
 from analysis.settings import Settings
 
@@ -66,6 +66,30 @@ def volume(
             found.windows[driver] = day_around(spans[best], found.t)
         _loop(found, loops, usual, ends)
     _published_limit(found, history, usual, settings, ends)
+
+
+def risen(w: Window, usual: Usual) -> dict[str, float] | None:
+    """Return the fullest day before a change where it is well above a busy day, and how its sends were answered; else None.
+
+    What is told where nothing explains a change: more volume is not "within its usual", however well it is answered.
+    """
+    k = CONSTANTS
+    if not usual.own or not len(w):
+        return None
+    kept = w.of((w.kind != NEW) & (w.kind != FOLLOWUP) & ~w.opted_out)
+    days = days_of(ends_of(w.t))
+    n = Scan(kept, np.ones(len(kept)), days).n
+    best = int(np.argmax(n))
+    if n[best] <= k.rise_told * max(usual.busy["known"], 1.0):
+        return None
+    day = kept.of((kept.first > days[best][0] - DAY) & (kept.first <= days[best][0]))
+    return {
+        "observed": int(day.sends.sum()),
+        "usual": round(usual.sends_per_day, 1),
+        "answered": int(day.replied.sum()),
+        "answered_of": int(day.measured.sum()),
+        "usual_by_now": round(float(day.expected.sum()), 1),
+    }
 
 
 def _goes_on(w: Window, usual: Usual, end: float, t: int) -> bool:

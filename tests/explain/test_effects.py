@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import polars as pl
 import pytest
@@ -40,6 +42,9 @@ class TestVolume:
                 n += 1
         (e,) = world.turn("+1", T).explain()
         assert volume_share(e) == 0
+        assert re.match(
+            rf"No clear cause. Volume rose, {40 * times} sends in a day where (39|40) are usual, and", e.headline
+        )
         assert e.drivers[0].driver == "unexplained"
 
     @pytest.mark.parametrize("times", [2, 4, 16])

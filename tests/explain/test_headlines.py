@@ -106,6 +106,16 @@ def test_no_clear_cause_names_the_largest_change_if_any():
     )
 
 
+def test_volume_that_was_answered_is_not_said_to_be_within_the_usual():
+    rise = {"observed": 640, "usual": 40, "answered": 381, "answered_of": 636, "usual_by_now": 384.2}
+    told = "No clear cause. Volume rose, 640 sends in a day where 40 are usual, and 381 of 636 were answered where 384 is usual."
+    assert headline.worsening([("unexplained", 1.0)], {}, {}, T, UTC, rise) == told
+    shares = [("unexplained", 0.6), ("send_pace", 0.4)]
+    assert headline.worsening(shares, {"send_pace": {"observed": 640}}, {}, T, UTC, rise) == told
+    shares = [("unexplained", 0.6), ("opt_outs", 0.4)]
+    assert "opted out" in headline.worsening(shares, {"opt_outs": {"observed": 1, "people": 1}}, {}, T, UTC, rise)
+
+
 def test_not_enough_data():
     assert headline.not_enough(11, young_days=None, any_message=True) == (
         "Not enough data to say: 11 sends in the week before the change."
