@@ -79,13 +79,18 @@ def actions_of(
         return [_wait(case), KEEP]
     before = pressure_range(case.effects, scale)
     told = [_told(step, case, scale, before) for step in steps]
-    order = sorted(range(len(told)), key=lambda i: (told[i].get("pressure_after", before[0]), i))
+    # while a line is flagged nothing else can be done first
+    order = sorted(
+        range(len(told)), key=lambda i: (steps[i].driver != "flagged", told[i].get("pressure_after", before[0]), i)
+    )
     kept = [
         told[i]
         for i in order
         if told[i].get("pressure_after", 0.0) < before[0] - least_easing(before[0]) or steps[i].driver == "flagged"
     ]
-    return [*(kept or [told[order[0]]]), _wait(case) if unclear else _recover(case, shares), KEEP]
+    if unclear:  # below the ordinary pressure there is nothing to ease
+        return [*(kept if before[0] >= 1 else []), _wait(case), KEEP]
+    return [*(kept or [told[order[0]]]), _recover(case, shares), KEEP]
 
 
 def after_recovery(case: Case) -> list[Action]:
