@@ -41,6 +41,8 @@ HOW = {
     ),
     "evidence": How(
         "Causes and shares",
+        "Verified: counted events, such as reported failures or sends after an opt-out. Correlated: a difference from this line's "
+        "usual. Guessed: the same, from few sends. "
         "Each cause is compared with this line's own past, after taking out what other causes explain; the shares, with "
         "unexplained among them, add up to 100 %. Nothing later than a change for the worse is used to explain it. "
         "Replies here count sends close together as one, so they can differ a little from the lanes.",

@@ -56,7 +56,7 @@ def evidence_rows(e: Explanation) -> list[list[str]]:
         if d.driver == "unexplained" or not f:
             continue
         seen, usual = _figures(d)
-        small = " · ".join(_details(d))
+        small = " · ".join([*([d.basis.capitalize()] if d.basis else []), *_details(d)])
         swatch = f'<i class="lh-sw {html.rank_class(e.drivers, d.driver)}"></i>'
         name = f"{swatch}{html.text(_name(d))}<small>{html.text(small)}</small>"
         rows.append([name, f"<b>{seen}</b>", usual])

@@ -41,7 +41,9 @@ def as_text(e: Explanation) -> str:
         e.headline,
         f"  {began}; confidence {e.confidence} ({e.confidence_p:.0%})",
     ]
-    parts += [f"  {d.share:4.0%}{_range(d)}  {d.driver}: {d.summary}" for d in e.drivers]
+    parts += [
+        f"  {d.share:4.0%}{_range(d)}  {d.driver}: {d.summary}{f' ({d.basis})' if d.basis else ''}" for d in e.drivers
+    ]
     parts += [f"  {of['text']}" for of in (e.audience, e.peers) if of and of.get("text")]
     parts += [f"  {e.episode['story']}"] if e.episode else []
     parts += [f"  to do: {a['action']}\n         {a['expected_effect']}" for a in e.actions]

@@ -228,7 +228,7 @@ def test_nothing_from_the_data_is_taken_for_html():
 )
 def test_every_count_of_the_evidence_has_its_own_word(driver, figures, told):
     change = _change(T)
-    change.drivers[0] = Driver(driver, "other", 1.0, "", {"usual": 0.1, "observed": 0.5} | figures)
+    change.drivers[0] = Driver(driver, "other", 1.0, "", {"usual": 0.1, "observed": 0.5} | figures, basis="verified")
     ((cells, _, _),) = _why.evidence_rows(change)
-    assert all(text in cells for text in told)
+    assert all(text in cells for text in ("Verified · ", *told))
     assert ("silent for three" in cells) == ("follow_ups" in figures)
