@@ -22,8 +22,6 @@ class Peers:
     def __init__(self, histories: Iterable[LineHistory]) -> None:
         lines = [h for h in histories if len(h.first)]
         self._own = {h.line: _told(h) for h in lines}
-        self._starts = np.sort([times[0] for times, _ in self._own.values() if len(times)])
-        self._ends = np.sort([times[-1] for times, _ in self._own.values() if len(times)])
         told = [times // HOUR for times, _ in self._own.values() if len(times)]
         self._begin = min((int(hours[0]) for hours in told), default=0)
         length = max((int(hours[-1]) for hours in told), default=0) - self._begin + 2
@@ -47,7 +45,7 @@ class Peers:
             after; None where the others or the line have too few asks to compare.
         """
         k = CONSTANTS
-        start, end = -int(-since // HOUR), int((t - k.peers_hours * HOUR) // HOUR)
+        start, end = -int(-since // HOUR), int((t - k.settle_seconds * 1000 - k.peers_hours * HOUR) // HOUR)
         spans = {"before": (start - int(k.peers_days * 24), start), "after": (start, end)}
         found: dict[str, Any] = {"since": iso(start * HOUR), "within_hours": k.peers_hours}
         for word, (a, b) in spans.items():
@@ -69,14 +67,18 @@ class Peers:
         return int(high - low), int(answered[low:high].sum())
 
     def _lines(self, a: int, b: int) -> int:
-        return int(np.searchsorted(self._starts, b) - np.searchsorted(self._ends, a))
+        """Return how many lines sent in [a, b): a line that pauses then, whatever it does later, is none of them."""
+        return sum(bool(np.diff(np.searchsorted(times, (a, b)))[0]) for times, _ in self._own.values())
 
 
 def _told(h: LineHistory) -> tuple[Array, Array]:
-    """Return when the asks of a line that can be answered were sent, in order, and which were answered soon."""
+    """Return when the asks of a line that can be answered were sent, in order, and which were answered soon.
+
+    Asks whose answer may lie in a gap of the deliveries are left out, answered or not: else only answered ones would be left.
+    """
     soon = CONSTANTS.peers_hours * HOUR
     failed = (h.failed_at <= h.last + soon) & (h.receipt_at > h.last + soon)
-    kept = ~h.opted_out & ~failed & ~h.blind
+    kept = ~h.opted_out & ~failed & (h.gap_at > h.last + soon)
     order = np.argsort(h.last[kept], kind="stable")
     return h.last[kept][order], (h.reply_at[kept] - h.last[kept] <= soon)[order]
 
