@@ -14,18 +14,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from analysis.explain.audience import audience_of, mix_weighs, split, told
-from analysis.explain.constants import DAY
-from tests.explain.builders import START, World
+from tests.explain.builders import World
 from tests.explain.measuring import case_of, measured
+from tests.explain.recount import asks_of, ms
 
 T = 41.0
 BEGAN = 36.0
 RECORDS = ("answered the last", "left one unanswered", "left two or three", "left four or more")
-
-
-def ms(day: float) -> int:
-    """A day after START as the product counts: milliseconds since 1970, UTC."""
-    return round((START.timestamp() + ZoneInfo("UTC").utcoffset(START).total_seconds()) * 1000 + day * DAY)
 
 
 def audience(world: World, since: float = BEGAN, **settings):
@@ -153,44 +148,6 @@ class TestTheSplit:
 
 
 # ------------------------------------------------------------------ a slow recount from the messages themselves
-
-
-def asks_of(world: World):
-    """Every ask by the words of METHOD.md: first, last, class, unanswered in a row before it, reply, service, all failed."""
-    first_of_line = min(m["at"] for m in world.messages)
-    asks = []
-    for chat in {m["chat_id"] for m in world.messages}:
-        rows = [m for m in world.messages if m["chat_id"] == chat]
-        rows.sort(key=lambda m: (m["at"], m["direction"] == "inbound", m["message_id"]))
-        own, last_in = [], None
-        for m in rows:
-            if m["direction"] == "inbound":
-                last_in = m["at"]
-                if own and own[-1]["reply"] is None:
-                    own[-1]["reply"] = m["at"]
-                continue
-            at, silent = m["at"], bool(own) and (last_in is None or last_in <= own[-1]["last"])
-            if silent and at - own[-1]["last"] <= timedelta(minutes=10):
-                own[-1] |= {"last": at, "failed": own[-1]["failed"] and m["failed"]}
-                continue
-            old = at - first_of_line > timedelta(days=7)
-            if not own and last_in is None:
-                kind = "opens a chat" if old else "takes up again"
-            elif not silent and at - last_in <= timedelta(hours=24):
-                kind = "answers"
-            elif silent and at - own[-1]["last"] <= timedelta(hours=72):
-                kind = "follows up"
-            else:
-                kind = "takes up again"
-            streak = own[-1]["streak"] + 1 if silent else 0
-            own.append(
-                {"chat": chat, "first": at, "last": at, "kind": kind, "streak": streak, "reply": None, "service": m["service"], "failed": m["failed"]}
-            )  # fmt: skip
-        asks += own
-    for ask in asks:
-        if ask["reply"] is not None and ask["reply"] - ask["last"] > timedelta(hours=72):
-            ask["reply"] = None
-    return asks
 
 
 def record(ask) -> str:
