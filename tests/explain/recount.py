@@ -34,6 +34,7 @@ def asks_of(world: World, line: str = "+1"):
                 continue
             at, silent = m["at"], bool(own) and (last_in is None or last_in <= own[-1]["last"])
             if silent and at - own[-1]["last"] <= timedelta(minutes=10):
+                own[-1]["times"].append(at)
                 own[-1] |= {"last": at, "failed": own[-1]["failed"] and m["failed"]}
                 continue
             old = at - first_of_line > timedelta(days=7)
@@ -47,7 +48,7 @@ def asks_of(world: World, line: str = "+1"):
                 kind = "takes up again"
             streak = own[-1]["streak"] + 1 if silent else 0
             own.append(
-                {"chat": chat, "first": at, "last": at, "kind": kind, "streak": streak, "reply": None, "service": m["service"], "failed": m["failed"]}
+                {"chat": chat, "first": at, "times": [at], "last": at, "kind": kind, "streak": streak, "reply": None, "service": m["service"], "failed": m["failed"]}
             )  # fmt: skip
         asks += own
     for ask in asks:
