@@ -283,9 +283,9 @@ class TestTime:
         def seconds(lines):
             world = World(1)
             for i in range(lines):
-                world.steady(f"+{i}", asks=15, change=fall() if i % 2 else None).turn(f"+{i}", T)
+                world.steady(f"+{i}", days=34, asks=12, change=fall(since=30) if i % 2 else None).turn(f"+{i}", 33)
             frames, took = world.frames(), []
-            for _ in range(2):
+            for _ in range(2 if lines == 10 else 1):
                 start = time.process_time()
                 assert len(explain(*frames, as_of=LATER, settings=Settings())) == lines
                 took.append(time.process_time() - start)
@@ -297,7 +297,7 @@ class TestTime:
         def seconds(days):
             world = World(1).steady(days=days, asks=60).turn("+1", days - 1)
             frames, took = world.frames(), []
-            for _ in range(2):
+            for _ in range(2 if days == 50 else 1):
                 start = time.process_time()
                 explain(*frames, as_of=world.at(days) + timedelta(days=1), settings=Settings())
                 took.append(time.process_time() - start)

@@ -15,8 +15,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from analysis.explain.constants import DAY, HOUR
+from analysis.explain.verdict import explained
 from tests.explain.builders import World
-from tests.explain.measuring import case_of
+from tests.explain.measuring import case_of, measured
 from tests.explain.recount import day_of, ms
 
 SEEDS = range(1, 11)
@@ -143,9 +144,8 @@ def dated(plant: str, seed: int):
     """The planted beginning, the case, the driver and the explanation."""
     at = planted_at(plant, seed)
     world, driver = ALL[plant](seed, at)
-    world.turn("+1", T)
-    e = world.explain()[-1]
-    return at, case_of(world), driver, e
+    found = measured(world.turn("+1", T))
+    return at, found.cases[found.changes[-1]], driver, explained(found)[-1]
 
 
 class TestPlanted:
@@ -234,13 +234,13 @@ class TestAlways:
             else:
                 for i in range(10):
                     world.opt_out(f"+1-c{i}", at)
-        world.turn("+1", t)
-        (e,) = world.explain()
+        every = measured(world.turn("+1", t))
+        (e,) = explained(every)
         told = [m["at"] for m in world.messages if m["at"] <= world.at(t)]
         if not told:
             assert e.onset is None
             return
-        case = case_of(world)
+        case = every.cases[every.changes[-1]]
         for driver, onset in case.onsets.items():
             in_order(driver, onset, case.history.first_at, ms(t))
         assert (e.onset is None) == (e.lead_hours is None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 
 import polars as pl
 import pytest
@@ -32,6 +33,13 @@ def fleet(seed, fallen, *, lines=LINES, asks=40):
     return world.turn("+1", T)
 
 
+@cache
+def told(seed, fallen):
+    """The first line's explanation in such a fleet."""
+    (e,) = fleet(seed, fallen).explain()
+    return e
+
+
 def beside(world: World, since: float = FELL, gaps=None):
     found = measure(*world.frames(), as_of=LATER, settings=Settings(), gaps=gaps)
     return found.peers.beside("+1", ms(since), ms(T))
@@ -40,7 +48,7 @@ def beside(world: World, since: float = FELL, gaps=None):
 class TestWhoFell:
     @pytest.mark.parametrize("seed", SEEDS)
     def test_where_the_other_lines_fell_too_it_is_what_they_share(self, seed):
-        (e,) = fleet(seed, LINES).explain()
+        e = told(seed, LINES)
         assert share(e, "engagement") > 0.5
         assert e.peers["lines"] == 4
         assert e.peers["text"].startswith("On the other 4 lines ")
@@ -48,13 +56,13 @@ class TestWhoFell:
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_where_only_this_line_fell_it_is_this_line(self, seed):
-        (e,) = fleet(seed, ["+1"]).explain()
+        e = told(seed, LINES[:1])
         assert share(e, "engagement") > 0.5
         assert e.peers["text"].endswith("it is this line, not the fleet.")
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_where_only_others_fell_nothing_is_held_against_this_line(self, seed):
-        text = beside(fleet(seed, LINES[1:]))["text"]
+        text = beside(fleet(seed, LINES[1:], lines=LINES[:4]))["text"]
         assert "this line, not" not in text
         assert "fell too" not in text
 
@@ -67,7 +75,7 @@ class TestWhoFell:
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_the_numbers_of_the_sentence_are_the_counts(self, seed):
-        found = beside(fleet(seed, ["+1"]))
+        found = told(seed, LINES[:1]).peers
         rates = [
             f"{100 * found[f'{who}_answered_{when}'] / found[f'{who}_asks_{when}']:.0f}"
             for who in ("peers", "own")
