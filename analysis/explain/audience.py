@@ -57,13 +57,13 @@ def audience_of(case: Case, since: float) -> dict[str, Any] | None:
     cells = len(KINDS) * (len(RECORDS) + 1)
     weights, rates = zip(*(_cells(part, _cell(part), cells) for part in (before, after)), strict=True)
     by_rate, by_mix = split(weights[0], rates[0], weights[1], rates[1])
-    totals = [float(part.replied.sum() / part.due.sum()) for part in (before, after)]
+    totals = [float(weight @ rate) for weight, rate in zip(weights, rates, strict=True)]
     found = {
         "since": iso(int(since)),
         "asks_before": len(before.due),
         "asks_after": len(after.due),
         "rate_before": round(totals[0], 4),
-        "rate_after": round(min(1.0, totals[1]), 4),
+        "rate_after": round(totals[1], 4),
         "change": round(totals[1] - totals[0], 4),
         "by_rate": round(by_rate, 4),
         "by_mix": round(by_mix, 4),
@@ -94,9 +94,8 @@ def told(audience: dict[str, Any]) -> str:
         return f"{seen}: all of it comes from writing to {other}."
     if rate * mix > 0:
         word = "fall" if change < 0 else "rise"
-        return (
-            f"{seen}: of the {word}, {plural(abs(rate), 'point')} come from {less}, {abs(mix)} from writing to {other}."
-        )
+        come = "comes" if abs(rate) == 1 else "come"
+        return f"{seen}: of the {word}, {plural(abs(rate), 'point')} {come} from {less}, {abs(mix)} from writing to {other}."
     if change * rate > 0:
         return f"{seen}: {less} makes {plural(abs(rate), 'point')}, writing to {other} takes {abs(mix)} off."
     return f"{seen}: writing to {other} makes {plural(abs(mix), 'point')}, {less} takes {abs(rate)} off."
@@ -122,9 +121,10 @@ def _cell(part: Part) -> Array:
 
 
 def _cells(part: Part, cell: Array, count: int) -> tuple[Array, Array]:
+    """Return each cell's share of the replies due, and its rate; where more came than were due by now, all of them came."""
     due = np.bincount(cell, weights=part.due, minlength=count)
     came = np.bincount(cell, weights=part.replied, minlength=count)
-    return due / due.sum(), came / np.maximum(due, 1e-9)
+    return due / due.sum(), came / np.maximum(due, 1e-9) * min(1.0, due.sum() / max(came.sum(), 1.0))
 
 
 def _usual_part(case: Case) -> Part:
@@ -152,8 +152,9 @@ def _part(case: Case, rows: Array, due: Array, replied: Array) -> Part:
 def _day_part(at: Array, case: Case) -> Array:
     """Return the part of the local day (night, morning, afternoon, evening) of instants in ms."""
     zone, names = case.settings.zone, ("night", "morning", "afternoon", "evening")
-    hours, place = np.unique(at // HOUR, return_inverse=True)
-    local = [datetime.fromtimestamp(int(h) * 3600, tz=zone).hour for h in hours]
+    quarter = HOUR // 4  # zones differ by quarters of an hour
+    quarters, place = np.unique(at // quarter, return_inverse=True)
+    local = [datetime.fromtimestamp(int(q) * quarter / 1000, tz=zone).hour for q in quarters]
     parts = [names.index(next(name for a, b, name in _PARTS if a <= hour < b)) for hour in local]
     return np.array(parts, dtype=np.int64)[place] if len(at) else np.zeros(0, dtype=np.int64)
 

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, MINUTE
-from analysis.explain.evidence import Case
+from analysis.explain.evidence import Case, fate, start_of, volume_asks
 from analysis.explain.onset import rhythm
-from analysis.explain.volume import counts_as_volume
 from analysis.explain.window import NEW, window_of
 from analysis.explain.words import iso
 
@@ -25,9 +24,10 @@ def detail_of(driver: str, case: Case) -> Rows:
         case: the transition.
 
     Returns:
-        new_conversations: hours (count, usual), openings (at, chat_id, answered), gaps (smallest and mean gap in minutes);
-        recipient_spread, send_pace: hours (sends, recipients, usual); deliverability, flagged: hours (failed, sends), codes (code, count);
-        opt_outs: after_opt_out (chat_id, opted_out_at, sends, first_at, last_at).
+        new_conversations: hours (count, usual) and openings (at, chat_id, answered) of the day that is told, gaps (smallest and mean
+        gap in minutes) of the burst in it; recipient_spread, send_pace: hours (sends, recipients, usual); deliverability, flagged: hours
+        (failed, without_receipt, sends), codes (code, count); opt_outs: after_opt_out (chat_id, opted_out_at, sends, first_at, last_at).
+        Counts add up to the driver's figures, as far as ``openings_shown`` rows reach.
     """
     if driver == "new_conversations":
         return _openers(case)
@@ -51,13 +51,14 @@ def _span(case: Case, driver: str, longest_days: float) -> tuple[int, int]:
 
 
 def _openers(case: Case) -> Rows:
-    start, stop = _span(case, "new_conversations", 3)
-    w = window_of(case.history, case.usual, start - 1, case.t)
-    mine = w.of((w.kind == NEW) & (w.first <= stop))
+    a, b = case.effects.windows["new_conversations"]
+    w = window_of(case.history, case.usual, a, case.t)
+    mine = w.of((w.kind == NEW) & (w.first <= b))
     hours = Counter(int(at // HOUR) for at in mine.first)
     usual, profile = case.usual.per_day["new"], rhythm(case.history, case.usual)
     own = case.usual.own and case.usual.days_new >= CONSTANTS.least_usual_days
-    times = np.sort(mine.first)
+    start, stop = _span(case, "new_conversations", 3)
+    times = np.sort(mine.first[(mine.first >= start) & (mine.first <= stop)])
     gaps = np.diff(times) / MINUTE
     opened = [
         {"at": iso(int(at)), "chat_id": mine.names[chat], "answered": bool(replied)}
@@ -87,14 +88,11 @@ def _of_hour(profile: list[float], hour: int) -> float:
 
 
 def _volume(case: Case, driver: str) -> Rows:
-    start, stop = _span(case, driver, 3)
-    w = window_of(case.history, case.usual, start - 1, case.t)
-    mine = w.of(counts_as_volume(w) & (w.first <= stop))
     sends: Counter[int] = Counter()
-    people: dict[int, set[int]] = defaultdict(set)
-    for at, n, chat in zip(mine.first, mine.sends, mine.chat, strict=True):
-        sends[int(at // HOUR)] += int(n)
-        people[int(at // HOUR)].add(int(chat))
+    people: dict[int, set[str]] = defaultdict(set)
+    for chat, at in _sends_of(case, driver):
+        sends[at // HOUR] += 1
+        people[at // HOUR].add(chat)
     profile, own = rhythm(case.history, case.usual), case.usual.own
     return {
         "hours": [
@@ -105,20 +103,41 @@ def _volume(case: Case, driver: str) -> Rows:
     }  # fmt: skip
 
 
+def _sends_of(case: Case, driver: str) -> list[tuple[str, int]]:
+    """Return the sends of a burst of volume, each at its own time: a loop is one ask that may last for hours."""
+    if case.effects.limit == "messages" and driver == "send_pace":  # all messages count, either way
+        a, b = case.effects.windows[driver]
+        return [(chat, row.at) for chat, rows in case.history.rows.items() for row in rows if a < row.at <= b]
+    found = []
+    for s in volume_asks(case, driver)[2]:
+        times = [row.at for row in case.history.rows[s.chat] if row.outbound and row.at >= s.first]
+        found += [(s.chat, at) for at in times[: s.sends]]
+    return found
+
+
 def _failures(case: Case, driver: str) -> Rows:
-    start, _ = _span(case, driver, 7)
+    began = case.spans.get(driver, (None, None))[0]
+    since = began if driver == "flagged" and began is not None else start_of(case, driver, began)
     sends: Counter[int] = Counter()
-    failed: Counter[int] = Counter()
+    lost: dict[str, Counter[int]] = {"failed": Counter(), "silent": Counter()}
     codes: Counter[str] = Counter()
-    for row in case.history.sends_in(start - 1, case.t):
-        hour = row.at // HOUR
+    for row in case.history.sends_in(since, case.t):
+        hour, became = row.at // HOUR, fate(row, case)
         sends[hour] += 1
-        got = row.receipt_at is not None and row.receipt_at <= case.t
-        if row.failed_at is not None and row.failed_at <= case.t and not got:
-            failed[hour] += 1
+        if became in lost:
+            lost[became][hour] += 1
+        if became == "failed":
             codes[row.code or "unknown"] += 1
     return {
-        "hours": [{"hour": iso(h * HOUR), "failed": failed[h], "sends": sends[h]} for h in sorted(failed)],
+        "hours": [
+            {
+                "hour": iso(h * HOUR),
+                "failed": lost["failed"][h],
+                "without_receipt": lost["silent"][h],
+                "sends": sends[h],
+            }
+            for h in sorted({*lost["failed"], *lost["silent"]})
+        ],
         "codes": [
             {"code": code, "count": n} for code, n in sorted(codes.items(), key=lambda item: (-item[1], item[0]))
         ],

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from analysis.explain.measure import Change, Measured
-from analysis.explain.words import iso, lasting, moment
+from analysis.explain.words import after, iso, moment
 
 _NAMES = {
     "engagement": "replies",
@@ -21,16 +21,24 @@ _NAMES = {
 }
 
 
+_WELL = ("HEALTHY", "ACTIVE")
+
+
 def episode_of(before: list[Change], change: Change) -> list[Change]:
-    """Return the worsenings of the same kind since the line was last healthy (or active), oldest first."""
+    """Return the worsenings of the same kind since the line was last healthy (or active), oldest first.
+
+    Where a report says that the line was healthy before it, an unreported return to health lies between.
+    """
     found: list[Change] = []
+    later = change
     for earlier in reversed(before):
         if earlier.kind != change.kind:
             continue
-        if earlier.new in ("HEALTHY", "ACTIVE"):
+        if later.previous in _WELL or earlier.new in _WELL:
             break
         if earlier.worsening:
             found.append(earlier)
+        later = earlier
     return found[::-1]
 
 
@@ -51,15 +59,15 @@ def story_of(change: Change, episode: list[Change], measured: Measured, zone: Zo
     first = episode[0]
     now, then = _main(change, measured), _main(first, measured)
     begin = f"{_state(first.new)} since {moment(first.at, zone)} ({_NAMES[then]})"
-    after = lasting(change.at - first.at)
+    then_worse = f"worse {after(change.at - first.at)}"
     if now == then == "unexplained":
-        going = f"worse after {after}, still without a clear cause"
+        going = f"{then_worse}, still without a clear cause"
     elif now == then:
-        going = f"worse after {after} for the same reason"
+        going = f"{then_worse} for the same reason"
     elif now == "unexplained":
-        going = f"worse after {after} without a new cause in the data"
+        going = f"{then_worse} without a new cause in the data"
     else:
-        going = f"worse after {after} with {_NAMES[now]} on top"
+        going = f"{then_worse} with {_NAMES[now]} on top"
     return {"began": iso(first.at), "step": len(episode) + 1, "story": f"{begin}; {going}."}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from analysis.explain.asks import ChatStates
+from analysis.explain.asks import ChatStates, Row
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, MINUTE
 from analysis.explain.effects import top_fingerprint, usual_repetition
@@ -13,7 +13,7 @@ from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
 from analysis.explain.onset import Onset, rhythm
 from analysis.explain.volume import in_volume
-from analysis.explain.window import seen_asks, window_of
+from analysis.explain.window import Seen, seen_asks, window_of
 from analysis.explain.words import iso
 from analysis.settings import Settings
 
@@ -59,11 +59,11 @@ def figures_of(driver: str, case: Case) -> Figures:
             return _follow_ups(case, began)
         if case.effects.ill:
             return _unhealthy(case)
-        figures = replies(case, _start(case, driver, began))
+        figures = replies(case, start_of(case, driver, began))
         few = int(figures["observed_of"] or 0) < CONSTANTS.least_asks_shown
-        return replies(case, _start(case, driver, None)) if few else figures
+        return replies(case, start_of(case, driver, None)) if few else figures
     if driver == "deliverability":
-        return failures(case, _start(case, driver, began))
+        return failures(case, start_of(case, driver, began))
     if driver == "new_conversations":
         return _openers(case)
     if driver in ("recipient_spread", "send_pace"):
@@ -75,7 +75,7 @@ def figures_of(driver: str, case: Case) -> Figures:
     return _repeated(case)
 
 
-def _start(case: Case, driver: str, began: int | None) -> float:
+def start_of(case: Case, driver: str, began: int | None) -> float:
     """Return where a driver's own window begins: its onset, else the window of its largest effect."""
     if began is not None:
         return began - 1
@@ -110,7 +110,7 @@ def replies(case: Case, since: float) -> Figures:
 
 
 def _follow_ups(case: Case, began: int | None) -> Figures:
-    since = _start(case, "engagement", began)
+    since = start_of(case, "engagement", began)
     deep = [s for s in seen_asks(case.history, case.usual, since, case.t) if s.deep and not s.opted_out]
     days = max((case.t - since) / DAY, 1.0)
     return {
@@ -138,6 +138,17 @@ def _unhealthy(case: Case) -> Figures:
     }
 
 
+def fate(row: Row, case: Case) -> str:
+    """Return what is known of a send at the transition: "failed", "silent" (a receipt is usual and none came), "young" or "fine"."""
+    t = case.t
+    got = row.receipt_at is not None and row.receipt_at <= t
+    if row.failed_at is not None and row.failed_at <= t and not got:
+        return "failed"
+    if row.at + CONSTANTS.receipt_minutes * MINUTE > t and not got:
+        return "young"
+    return "silent" if not got and case.usual.receipts_usual(row.service) else "fine"
+
+
 def failures(case: Case, since: float) -> Figures:
     """Return failed and silent sends of (since, t] against the usual share; silence counts only where receipts are usual."""
     t, usual = case.t, case.usual
@@ -145,17 +156,14 @@ def failures(case: Case, since: float) -> Figures:
     codes: Counter[str] = Counter()
     chats: set[str] = set()
     for row in case.history.sends_in(since, t):
-        got = row.receipt_at is not None and row.receipt_at <= t
-        if row.failed_at is not None and row.failed_at <= t and not got:
-            failed += 1
+        became = fate(row, case)
+        failed += became == "failed"
+        silent += became == "silent"
+        judged += became != "young"
+        if became == "failed":
             codes[row.code or "unknown"] += 1
+        if became in ("failed", "silent"):
             chats.add(row.chat)
-        elif row.at + CONSTANTS.receipt_minutes * MINUTE > t and not got:
-            continue
-        elif not got and usual.receipts_usual(row.service):
-            silent += 1
-            chats.add(row.chat)
-        judged += 1
     top = min(codes, key=lambda c: (-codes[c], c), default=None)
     return {
         "observed": round((failed + silent) / judged, 4) if judged else None,
@@ -195,8 +203,18 @@ def _openers(case: Case) -> Figures:
     }
 
 
+def volume_asks(case: Case, driver: str) -> tuple[float, float, list[Seen]]:
+    """Return from when to when a burst of volume lasted, and its asks."""
+    began, last = case.spans.get(driver, (None, None))
+    a, b = case.effects.windows[driver]
+    if began is not None and last is not None:
+        a, b = began - 1, max(last, began + HOUR, *_last_sends(case, began, last))
+    inside = [s for s in seen_asks(case.history, case.usual, a, case.t) if s.first <= b and in_volume(s)]
+    return a, b, inside
+
+
 def _volume(case: Case, driver: str) -> Figures:
-    history, usual, t = case.history, case.usual, case.t
+    history, usual = case.history, case.usual
     if case.effects.limit == "messages" and driver == "send_pace":
         a, b = case.effects.windows[driver]
         total = history.totals.count([(a + 1, b + 1)])
@@ -208,11 +226,7 @@ def _volume(case: Case, driver: str) -> Figures:
             "limit": case.settings.ref_messages_per_day,
             "limit_source": "Linq guide, rate limits",
         }
-    began, last = case.spans.get(driver, (None, None))
-    a, b = case.effects.windows[driver]
-    if began is not None and last is not None:
-        a, b = began - 1, max(last, began + HOUR, *_last_sends(case, began, last))
-    inside = [s for s in seen_asks(history, usual, a, t) if s.first <= b and in_volume(s)]
+    a, b, inside = volume_asks(case, driver)
     sends = sum(s.sends for s in inside)
     profile = rhythm(history, usual)
     half = HOUR // 2
@@ -368,5 +382,5 @@ def _chat_row(case: Case, chat: str, driver: str) -> Figures:
         "chat_health_since": iso(since_health) if since_health is not None else None,
         "last_reply_at": iso(last_in) if last_in is not None else None,
         "failed": failed,
-        "sends_after_opt_out": sum(states.at(r.at) == "OPTED_OUT" for r in sends),
+        "sends_after_opt_out": sum(r.chat == chat and since < r.at <= t for r in case.history.after_opt_out),
     }

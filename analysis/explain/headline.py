@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from analysis.explain.constants import CONSTANTS, HOUR
 from analysis.explain.evidence import Figures
-from analysis.explain.words import count, day, in_100, lasting, moment, of, one_in, percent, plural, since
+from analysis.explain.words import after, count, day, in_100, lasting, moment, of, one_in, percent, plural, since
 
 
 def num(f: Figures, key: str) -> float:
@@ -222,5 +222,5 @@ def no_usual(sends: int) -> str:
 
 def recovered(word: str, after_ms: int | None, reasons: list[str], t: int, zone: ZoneInfo) -> str:
     """Healthy again; the reasons only where they were measured."""
-    text = word + (f" after {lasting(after_ms)}" if after_ms is not None else f" on {day(t, zone)}")
+    text = word + (f" {after(after_ms)}" if after_ms is not None else f" on {day(t, zone)}")
     return f"{text}: {' and '.join(reasons)}." if reasons else f"{text}. What eased does not show in the data."

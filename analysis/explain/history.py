@@ -88,11 +88,11 @@ class LineHistory:
         services = asks["service"].unique().sort()
         self.services: list[str] = services.to_list()
         self.service = np.searchsorted(services.to_numpy().astype(str), asks["service"].to_numpy().astype(str))
-        self.recent = _recent(self.chat, self.first, self.streak)
+        self.gaps = gaps or []
+        self.recent = _recent(self.chat, self.first, self.last, self.streak, self.gaps)
         self.deep = (self.kind == KINDS.index("followup")) & (self.recent >= CONSTANTS.deep_streak)
         self.begun = (self.kind != KINDS.index("new")) & (self.kind != KINDS.index("followup"))
         self.volume = self.begun | (self.sends >= CONSTANTS.loop_sends)
-        self.gaps = gaps or []
         self.gap_at = _next_gap(self.last, self.gaps, window)
         outbound = rows.filter("outbound")
         self.send_at = np.sort(outbound["at"].to_numpy())
@@ -287,8 +287,8 @@ def record_of(streak: Array) -> Array:
     return np.searchsorted(RECORDS, streak, side="right") - 1
 
 
-def _next_gap(last: Array, gaps: list[Span], window: float) -> Array:
-    """Return for each ask the start of the first gap with an instant in the reply window after its last send, else NEVER."""
+def _next_gap(last: Array, gaps: list[Span], window: Array | float) -> Array:
+    """Return for each ask the start of the first gap with an instant in the window after its last send, else NEVER."""
     found = np.full(len(last), NEVER, dtype=np.int64)
     if not gaps or not len(last):
         return found
@@ -301,13 +301,16 @@ def _next_gap(last: Array, gaps: list[Span], window: float) -> Array:
     return found
 
 
-def _recent(chat: Array, first: Array, streak: Array) -> Array:
+def _recent(chat: Array, first: Array, last: Array, streak: Array, gaps: list[Span]) -> Array:
     """Return how many unanswered asks in a row came before each within ``streak_days``.
 
     A whole streak grows with the history that is loaded; this does not, so that a young export and an old one look alike.
+    A gap in the deliveries since the ask before breaks it: whether that was answered is not known.
     """
     order = np.lexsort((first, chat))
-    run = np.cumsum(streak[order] == 0)
+    unknown = np.zeros(len(first), dtype=bool)
+    unknown[1:] = _next_gap(last[order][:-1], gaps, np.maximum(first[order][1:] - last[order][:-1], 0)) < NEVER
+    run = np.cumsum((streak[order] == 0) | unknown)
     base = int(first.min()) if len(first) else 0
     key = run * _ROOM + (first[order] - base)
     reach = int(CONSTANTS.streak_days * DAY)

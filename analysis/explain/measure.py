@@ -19,6 +19,7 @@ from analysis.explain.onset import onset_of
 from analysis.explain.peers import Peers
 from analysis.explain.quiet import QuietTimes
 from analysis.explain.troubles import Troubles, troubles
+from analysis.schema import SEVERITY
 from analysis.settings import Settings
 
 _NEEDS_USUAL = ("engagement", "new_conversations", "recipient_spread", "send_pace", "repeated_content")
@@ -69,7 +70,7 @@ def measure(
     rows = (
         transitions.filter(pl.col("at") <= as_of)
         .with_columns(pl.col("at").cast(pl.Int64))
-        .sort("at", "line", "kind")
+        .sort("at", "line", "kind", pl.col("new").replace_strict(SEVERITY, default=None))  # as the timeline does
         .select("line", "at", "kind", "previous", "new", "worsening", "missed_before")
     )
     changes = [Change(*row) for row in rows.iter_rows()]

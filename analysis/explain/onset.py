@@ -225,12 +225,14 @@ def _failures(w: Window, usual: Usual) -> Onset:
         return _UNKNOWN
     dead = np.flatnonzero(judged.undelivered[: stop + 1])
     run = judged.first[dead[dead >= begin]]
-    near = np.flatnonzero(score >= score[begin] - CONSTANTS.onset_likelihood)
-
-    def from_(i: int) -> int:
-        return int(judged.first[dead[dead >= i]].min())
-
-    return Onset(int(run.min()), int(run.max()), from_(int(near[0])), from_(min(int(near[-1]), int(dead[-1]))))
+    # the interval at the share that fails in the run itself: where few do, some sends got through before the first failed
+    p1 = min(max(p1, float(judged.undelivered[begin : stop + 1].mean())), CONSTANTS.onset_certain)
+    gain = np.where(judged.undelivered[: stop + 1], log(p1 / p0), log((1 - p1) / (1 - p0)))
+    score = np.cumsum(gain[::-1])[::-1]
+    near = np.flatnonzero(score >= score.max() - CONSTANTS.onset_likelihood)
+    last_near = int(judged.first[dead[dead >= min(int(near[-1]), int(dead[-1]))]].min())
+    began = int(run.min())
+    return Onset(began, int(run.max()), min(began, int(judged.first[near[0]])), max(began, last_near))
 
 
 def _opt_out_run(history: LineHistory, t: int) -> Onset:

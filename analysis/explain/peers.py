@@ -23,14 +23,14 @@ class Peers:
     def __init__(self, histories: Iterable[LineHistory]) -> None:
         lines = [h for h in histories if len(h.first)]
         self._own = {h.line: _told(h) for h in lines}
-        self._starts = np.sort([times[0] for times, _ in self._own.values() if len(times)])
-        self._ends = np.sort([times[-1] for times, _ in self._own.values() if len(times)])
         told = [times // HOUR for times, _ in self._own.values() if len(times)]
         self._begin = min((int(hours[0]) for hours in told), default=0)
         length = max((int(hours[-1]) for hours in told), default=0) - self._begin + 2
         self._asks, self._answered = np.zeros(length), np.zeros(length)
-        for times, answered in self._own.values():
+        self._sent = np.zeros((length, len(self._own)), dtype=bool)
+        for i, (times, answered) in enumerate(self._own.values()):
             place = times // HOUR - self._begin + 1
+            self._sent[place, i] = True
             self._asks += np.bincount(place, minlength=length)
             self._answered += np.bincount(place, weights=answered, minlength=length)
         self._asks, self._answered = np.cumsum(self._asks), np.cumsum(self._answered)
@@ -48,7 +48,7 @@ class Peers:
             after; None where the others or the line have too few asks to compare.
         """
         k = CONSTANTS
-        start, end = -int(-since // HOUR), int((t - k.peers_hours * HOUR) // HOUR)
+        start, end = -int(-since // HOUR), int((t - k.settle_seconds * 1000 - k.peers_hours * HOUR) // HOUR)
         spans = {"before": (start - int(k.peers_days * 24), start), "after": (start, end)}
         found: dict[str, Any] = {"since": iso(start * HOUR), "within_hours": k.peers_hours}
         for word, (a, b) in spans.items():
@@ -57,11 +57,15 @@ class Peers:
                 return None
             for name, (asks, answered) in (("own", own), ("peers", (whole[0] - own[0], whole[1] - own[1]))):
                 found |= {f"{name}_asks_{word}": asks, f"{name}_answered_{word}": answered}
-        found["lines"] = self._lines(start * HOUR, end * HOUR) - 1
+        found["lines"] = self._lines(start, end) - 1
         return found | {"text": told(found)}
 
-    def _between(self, a: int, b: int) -> tuple[int, int]:
+    def _places(self, a: int, b: int) -> tuple[int, int]:
         low, high = (int(np.clip(h - self._begin, 0, len(self._asks) - 1)) for h in (a, b))
+        return low, high
+
+    def _between(self, a: int, b: int) -> tuple[int, int]:
+        low, high = self._places(a, b)
         return int(self._asks[high] - self._asks[low]), int(self._answered[high] - self._answered[low])
 
     def _of_line(self, line: str, a: int, b: int) -> tuple[int, int]:
@@ -70,14 +74,19 @@ class Peers:
         return int(high - low), int(answered[low:high].sum())
 
     def _lines(self, a: int, b: int) -> int:
-        return int(np.searchsorted(self._starts, b) - np.searchsorted(self._ends, a))
+        """Return how many lines sent in the hours [a, b): a line that pauses then, whatever it does later, is none of them."""
+        low, high = self._places(a, b)
+        return int(self._sent[low + 1 : high + 1].any(axis=0).sum())
 
 
 def _told(h: LineHistory) -> tuple[Array, Array]:
-    """Return when the asks of a line that can be answered were sent, in order, and which were answered soon."""
+    """Return when the asks of a line that can be answered were sent, in order, and which were answered soon.
+
+    Asks whose answer may lie in a gap of the deliveries are left out, answered or not: else only answered ones would be left.
+    """
     soon = CONSTANTS.peers_hours * HOUR
     failed = (h.failed_at <= h.last + soon) & (h.receipt_at > h.last + soon)
-    kept = ~h.opted_out & ~failed & ~h.blind
+    kept = ~h.opted_out & ~failed & (h.gap_at > h.last + soon)
     order = np.argsort(h.last[kept], kind="stable")
     return h.last[kept][order], (h.reply_at[kept] - h.last[kept] <= soon)[order]
 

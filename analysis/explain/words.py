@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from analysis.explain.constants import DAY, HOUR
+from analysis.explain.constants import DAY, HOUR, MINUTE
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -72,6 +72,14 @@ def lasting(ms: float) -> str:
         return "an hour" if hours == 1 else f"{hours} hours"
     days = round(ms / DAY)
     return "a day" if days == 1 else f"{days} days"
+
+
+def after(ms: float) -> str:
+    """Return "within a minute", "after 25 minutes", "after an hour", "after 4 days"."""
+    minutes = round(ms / MINUTE)
+    if minutes < 60:
+        return f"after {plural(minutes, 'minute')}" if minutes else "within a minute"
+    return f"after {lasting(ms)}"
 
 
 def times(value: float) -> str:

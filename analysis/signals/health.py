@@ -90,4 +90,4 @@ def transitions(changes: pl.DataFrame) -> pl.DataFrame:
                     continue
                 worse = SEVERITY[step.new] > (SEVERITY[step.previous] if step.previous is not None else 0)
                 out.append((line, step.at, kind, step.previous, step.new, worse, step.missed))
-    return pl.DataFrame(out, schema=TRANSITIONS, orient="row").sort("line", "at", "kind")
+    return pl.DataFrame(out, schema=TRANSITIONS, orient="row").sort("line", "at", "kind", maintain_order=True)
