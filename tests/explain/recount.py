@@ -103,7 +103,8 @@ def left_out(world: World, scenario: dict, day: float) -> set[str]:
     elif scenario["what"] == "honour_opt_outs":
         gone = [a for a in week if opted_out(world, a.chat, a.first)]
     else:
-        volume = [a for a in week if a.kind in ("answer", "touch") and not opted_out(world, a.chat, a.first)]
-        loops = [a for a in volume if len(a.ids) >= 4]
-        gone = loops + held_to([a for a in volume if len(a.ids) < 4], scenario["a_day"])
+        heard = [a for a in week if not opted_out(world, a.chat, a.first)]
+        loops = [a for a in heard if len(a.ids) >= 4]
+        volume = [a for a in heard if len(a.ids) < 4 and a.kind in ("answer", "touch")]
+        gone = loops + held_to(volume, scenario["a_day"])
     return {i for a in gone for i in (*a.ids, *a.answer_ids)}
