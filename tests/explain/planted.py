@@ -38,8 +38,12 @@ def blast(seed: int) -> World:
 
 
 def pace(seed: int) -> World:
-    """Thirty chats get thirty sends each, more than ten minutes apart."""
-    return World(seed).steady().burst("+1", 40.4, 900, new=False, hours=15, reply=0.02, chats=30).turn("+1", T)
+    """Five times the usual sends for three days, of which a third is answered."""
+    world = World(seed)
+    for i in range(600):
+        world.message("+1", f"+1-c{i}", i / 600, "inbound")
+    world.steady(chats=600, change=lambda day: {"asks": 200, "reply": 0.35} if day >= 38 else {})
+    return world.turn("+1", T)
 
 
 def loop(seed: int) -> World:

@@ -213,6 +213,17 @@ class TestCounts:
         assert {float(found["a_day"]), float(found["recipients"])} <= numbers(found["action"])
 
     @pytest.mark.parametrize("seed", SEEDS)
+    def test_sends(self, seed):
+        world = CAUSES["send_pace"](seed)
+        e = explained(world)
+        found = step(e, "a_day", "to_one_chat")
+        usual = [a for a in asks_of(world) if world.at(T - 33) <= a.first < world.at(T - 5)]
+        sends = sum(len(a.ids) for a in usual if a.kind in ("answer", "touch") or len(a.ids) >= 4)
+        assert found["a_day"] == round((sends + 0.5) / 28.5)
+        assert found["sends"] == e.drivers[0].evidence["observed"]
+        assert {float(found["a_day"]), float(found["sends"])} <= numbers(found["action"])
+
+    @pytest.mark.parametrize("seed", SEEDS)
     def test_a_loop(self, seed):
         found = step(explained(CAUSES["loop"](seed)), "to_one_chat")
         assert found["to_one_chat"] == 400

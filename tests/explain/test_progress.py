@@ -180,6 +180,15 @@ class TestVolume:
         people = {a.chat for a in lately(world) if a.kind != "new" and not late(a)}
         assert found["since"] == f"{len(people)} recipients in known chats in the last day."
 
+    @pytest.mark.parametrize(("asks", "done"), [(20, True), (200, False)])
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_sends_back_to_the_usual_or_not(self, seed, asks, done):
+        world = goes_on(after(CAUSES["send_pace"](seed)), seed, asks=asks, chats=600)
+        found = step(world, "a_day", "to_one_chat")
+        sends = sum(len(a.ids) for a in lately(world) if a.kind in ("answer", "touch") or len(a.ids) >= 4)
+        assert found["done"] is done
+        assert found["since"] == f"{sends} sends in the last day, new conversations and follow-ups apart."
+
     @pytest.mark.parametrize(("run", "done"), [(3, True), (200, False)])
     @pytest.mark.parametrize("seed", SEEDS)
     def test_a_loop_ended_or_not(self, seed, run, done):
