@@ -164,7 +164,7 @@ class TestFollowUps:
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_unhealthy_chats_are_named_where_they_are_the_cause(self, seed):
-        e = explained(unhealthy(seed))
+        e = once("unhealthy", seed)
         found, figures = e.actions[0], e.drivers[0].evidence
         assert found["unhealthy_chats"] == figures["unhealthy_chats"] > 20
         assert f"in the {found['unhealthy_chats']} chats that are at risk or critical" in found["action"]
@@ -225,13 +225,13 @@ class TestCounts:
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_a_loop(self, seed):
-        found = step(explained(CAUSES["loop"](seed)), "to_one_chat")
+        found = step(once("loop", seed), "to_one_chat")
         assert found["to_one_chat"] == 400
         assert "Look for a loop: 400 of " in found["action"]
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_failures(self, seed):
-        found = step(explained(CAUSES["deliverability"](seed)), "chats", "sends")
+        found = step(once("deliverability", seed), "chats", "sends")
         assert (found["chats"], found["sends"]) == (40, 60)
         assert "to the 40 chats behind the 60 undelivered sends (most with code 4001: 60)" in found["action"]
 
@@ -246,7 +246,7 @@ class TestCounts:
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_a_wave_of_opt_outs(self, seed):
-        found = step(explained(wave(seed)), "people")
+        found = step(once("wave", seed), "people")
         assert found["people"] == 25
         assert "made 25 people opt out in 3 days" in found["action"]
 
@@ -304,7 +304,7 @@ class TestOtherChanges:
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_a_flagged_line_sends_nothing(self, seed):
-        actions = explained(flagged(seed)).actions
+        actions = once("flagged", seed).actions
         assert actions[0]["action"].startswith("Stop sending until the flag is lifted")
         assert "Send nothing" in actions[1]["action"]
         assert not any("pressure_after" in a for a in actions)

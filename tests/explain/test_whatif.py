@@ -42,7 +42,7 @@ RULES = [
 
 @cache
 def once(cause, seed):
-    (e,) = {**CAUSES, "nothing": nothing}[cause](seed).explain()
+    (e,) = {**CAUSES, "nothing": nothing, "mixed": mixed}[cause](seed).explain()
     return e
 
 
@@ -87,8 +87,7 @@ class TestWhatIsLeftOut:
     @pytest.mark.parametrize("cause", [*HELPS, "mixed"])
     @pytest.mark.parametrize("seed", SEEDS)
     def test_the_number_told_is_that_of_the_sends_left_out(self, seed, cause):
-        world = {**CAUSES, "mixed": mixed}[cause](seed)
-        (e,) = world.explain()
+        world, e = {**CAUSES, "mixed": mixed}[cause](seed), once(cause, seed)
         outbound = {m["message_id"] for m in world.messages if m["direction"] == "outbound"}
         assert e.what_if
         assert cause != "mixed" or "remove_burst" in {told["what"] for told in e.what_if}
@@ -178,7 +177,7 @@ class TestPressure:
             assert part > 0 or after.x == {d: before.x[d] for d in after.x}
 
     @pytest.mark.parametrize("cause", HELPS)
-    @pytest.mark.parametrize("seed", [*SEEDS, 4, 5])
+    @pytest.mark.parametrize("seed", [*SEEDS, 4])
     def test_falls_most_without_the_planted_cause(self, seed, cause):
         first = once(cause, seed).what_if[0]
         assert first["what"] == HELPS[cause]
@@ -186,7 +185,7 @@ class TestPressure:
         assert eased > 0.6
 
     @pytest.mark.parametrize("cause", HELPS)
-    @pytest.mark.parametrize("seed", [*SEEDS, 4, 5])
+    @pytest.mark.parametrize("seed", [*SEEDS, 4])
     def test_falls_little_without_something_else(self, seed, cause):
         """Beside the planted cause: only what holds part of the same sends eases anything."""
         first, *rest = once(cause, seed).what_if
