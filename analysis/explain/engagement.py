@@ -66,7 +66,7 @@ def engagement(found: Effects, w: Window, history: LineHistory, usual: Usual, le
     again = _follow_ups(found, w, usual, ends) * k.unit_engagement / k.unit_follow_ups
     found.nagging = found.nagging or again > best
     ill = _unhealthy(found, history, usual) * k.unit_engagement / k.unit_unhealthy
-    found.x["engagement"] = hypot(best, again, ill)
+    found.x["engagement"], found.but_ill = hypot(best, again, ill), hypot(best, again)
     if ill > max(best, again):
         found.ill, found.nagging = True, False
         found.windows["engagement"] = (found.t - k.unhealthy_days * DAY, found.t)

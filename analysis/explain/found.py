@@ -21,6 +21,8 @@ class Effects:
     nagging: bool = False
     """Engagement is told by late follow-ups; else by replies, or where these are as usual by unhealthy chats (``ill``)."""
     ill: bool = False
+    but_ill: float = 0.0
+    """Engagement without its unhealthy chats."""
     spread: dict[str, float] = field(default_factory=dict)
     """Standard deviation of each effect by chance alone."""
     amount: dict[str, float] = field(default_factory=dict)

@@ -238,6 +238,11 @@ class LineHistory:
         found = np.array([self.unhealthy(int(t)) for t in noon], dtype=float).reshape(-1, 2)
         return Running(noon, found[:, 0]), Running(noon, found[:, 1])
 
+    def health_at(self, ask: int) -> str | None:
+        """Return the health of its chat that was known when an ask began."""
+        states = self.states.get(self.chats[self.chat[ask]])
+        return states.at(int(self.first[ask])) if states is not None else None
+
     # ------------------------------------------------------------------ single messages, for evidence
 
     def up_to(self, ask: int, t: int) -> tuple[int, int]:

@@ -115,10 +115,11 @@ def _pace_of(case: Case) -> str:
 
 def _wait(case: Case) -> Action:
     """Return the step where nothing explains the change: slowing a healthy line down helps nobody."""
+    why = "nothing out of the usual explains the change" if case.usual.own else "the line has no usual to be out of"
     return {
         "action": f"Keep to {_pace_of(case)}, and look again after a day. Ask the vendor for a reputation audit of this line, and keep it: it "
         "expires after 24 hours.",
-        "expected_effect": "None in this model: nothing out of the usual explains the change, so nothing to stop is known.",
+        "expected_effect": f"None in this model: {why}, so nothing to stop is known.",
         "step": "recover",
     }
 
@@ -166,6 +167,8 @@ def _told(step: Step, case: Case, scale: Scale, before: tuple[float, float, floa
 def without(case: Case, step: Step) -> Effects:
     """Return the effects on the line at the transition without what a step prevents."""
     effects = case.effects
+    if step.prevented is None and step.driver == "engagement":  # the unhealthy chats are gone, the rest of it stays
+        return replace(effects, x=effects.x | {"engagement": effects.but_ill})
     if step.prevented is None:
         return replace(effects, x=effects.x | {step.driver: 0.0}, amount=effects.amount | {step.driver: 0.0})
     return effects_without(case, step.prevented)
@@ -221,7 +224,7 @@ def _engagement(case: Case, f: Figures, audience: dict[str, Any] | None) -> list
     )
     total = float(by_chat.sum())
     part = float(by_chat[chats].sum()) / total if total > 0 else 0.0
-    steps = []
+    steps = [_unhealthy(f)] if case.effects.ill else []
     if len(chats):
         of = f"; they are {percent(part)} of the missing replies" if total >= 1 else ""
         steps.append(
@@ -254,8 +257,9 @@ def _engagement(case: Case, f: Figures, audience: dict[str, Any] | None) -> list
     next_ = (w.streak >= 1) & (w.kind != ANSWER) & ~late
     silent = _last_asks(w) & w.measured & ~w.replied & (w.kind != ANSWER) & (w.share > CONSTANTS.due)
     silent &= ~np.isin(w.chat, chats)
-    people, missing = np.unique(w.chat[silent]), num(f, "usual_by_now") - num(f, "observed_count")
-    if len(people) and not case.effects.nagging:
+    people = np.unique(w.chat[silent])
+    if len(people) and not case.effects.nagging and not case.effects.ill:
+        missing = num(f, "usual_by_now") - num(f, "observed_count")
         steps.append(
             Step(
                 "engagement",
@@ -267,6 +271,18 @@ def _engagement(case: Case, f: Figures, audience: dict[str, Any] | None) -> list
             )
         )
     return steps
+
+
+def _unhealthy(f: Figures) -> Step:
+    bad, whole = int(num(f, "unhealthy_chats")), int(num(f, "observed_of"))
+    return Step(
+        "engagement",
+        "fix chats",
+        f"Begin nothing in the {plural(bad, 'chat')} that {'is' if bad == 1 else 'are'} at risk or critical, of {count(whole)} active ones; "
+        "answer who writes there.",
+        None,
+        (("unhealthy_chats", bad), ("active_chats", whole)),
+    )
 
 
 def _missing(replies: float) -> str:

@@ -79,6 +79,10 @@ def _engagement(action: dict[str, Any], seen: _Since) -> tuple[bool | None, str]
         return cold / whole <= float(
             action["share_before"]
         ) * CONSTANTS.done_slack, f"{count(cold)} of {count(whole)} own sends in the last day went to such chats."
+    if "unhealthy_chats" in action:
+        lately = np.flatnonzero(seen.mask & seen.lately & (h.kind != _ANSWER))
+        ill = sum(h.health_at(int(i)) in ("AT_RISK", "CRITICAL") for i in lately)
+        return ill == 0, f"{plural(ill, 'send')} in the last day to chats at risk or critical that had not written."
     if "missing" in action:
         again = int((seen.mask & seen.lately & (h.streak >= 1) & (h.kind != _ANSWER)).sum())
         return (

@@ -95,6 +95,7 @@ def unexplained(change: Change, headline: str, notes: list[str]) -> Explanation:
             {
                 "action": "Load the messages of the weeks before this change, then look again.",
                 "expected_effect": "None by itself: it shows what this model could not see.",
+                "step": "recover",
             },
             KEEP,
         ],

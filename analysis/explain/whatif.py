@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -86,7 +87,7 @@ def prevented(asks: Window | LineHistory, s: Scenario) -> Array:
         opened = beyond_day(asks.first, inside & (asks.kind == NEW), s.a_day or 1)
         return inside & np.isin(asks.chat, asks.chat[opened])  # a chat that was not opened has no follow-ups either
     begun = (asks.kind != NEW) & (asks.kind != FOLLOWUP) & ~asks.opted_out
-    loops = inside & (asks.sends >= CONSTANTS.loop_sends) & ~asks.opted_out  # whatever their class
+    loops = (asks.sends >= CONSTANTS.loop_sends) & inside & ~asks.opted_out  # of any class, as in counts_as_volume
     return loops | beyond_day(asks.first, inside & begun & ~loops, s.a_day or 1)
 
 
@@ -209,22 +210,23 @@ def _next_ask(history: LineHistory) -> Array:
     return found
 
 
-def told_signals(before: pl.DataFrame, after: pl.DataFrame, day: datetime) -> list[dict[str, Any]]:
-    """Return the signals of the days up to a transition with and without a scenario, where they differ.
+def told_signals(before: pl.DataFrame, after: pl.DataFrame, at: datetime, zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Return the signals of the 7 days up to a transition's with and without a scenario, where they differ.
 
     Args:
         before: SIGNALS_DAY of the line.
         after: the same of the altered messages.
-        day: the transition.
+        at: the transition, UTC.
+        zone: in which the days are cut.
     """
     names = (
         "outbound", "inbound", "mature", "replied", "reply_rate", "new_conversations", "recipients", "peak_recipients_1h",
         "peak_new_1h", "peak_sends_60s", "unanswered_turns", "failed", "sends_after_opt_out",
     )  # fmt: skip
-    last = day.astimezone(UTC).date() if day.tzinfo else day.date()
+    last = at.replace(tzinfo=UTC).astimezone(zone).date()
     rows = []
-    for frame in (before, after):
-        week = frame.filter(pl.col("day") <= last).tail(7)
+    for frame in (before, after):  # the same days, whatever day the last message that is left lies on
+        week = frame.filter(pl.col("day") <= last, pl.col("day") > last - timedelta(days=7))
         rows.append({c: _week(week, c) for c in names})
     return [{"signal": c, "before": rows[0][c], "after": rows[1][c]} for c in names if rows[0][c] != rows[1][c]]
 

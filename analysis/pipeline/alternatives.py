@@ -60,7 +60,7 @@ def what_if(store: Where = None, *, line: str, at: When = None) -> list[dict[str
     before, found = signals(known), []
     for kept in e.what_if:
         after = signals(altered(known, chats, health, scenario_of(kept), chosen))
-        found.append({"line": line, "at": e.at, **kept, "signals": told_signals(before, after, when)})
+        found.append({"line": line, "at": e.at, **kept, "signals": told_signals(before, after, when, chosen.zone)})
     return found
 
 

@@ -16,10 +16,15 @@ from analysis.pipeline.derive import derive
 from analysis.pipeline.moments import iso, now
 from analysis.pipeline.opened import Where, reading, settings_in, store_at
 from analysis.pipeline.reading import explanations
+from analysis.schema import CHAT_HEALTHS, HEALTHS
 from analysis.sources import Pseudonyms, load_key
-from analysis.sources.pseudonym import canonical_line, tells_a_person
-from analysis.store import marts
+from analysis.sources.pseudonym import canonical_line
+from analysis.store import marts, read
 
+_KEYS = (*KEYS, "low_engagement")
+_IMPACTS = ("high", "medium", "low")
+_MOST = 1_000_000
+"""A larger number is no count; it may be a phone number."""
 AGREEMENT = pl.Schema(
     {
         "vendor_driver": pl.String,
@@ -61,26 +66,32 @@ def keep_audit(answer: str | bytes | dict[str, Any] | Path, *, line: str | None 
         raise SourceError("the answer names no line", where="audit", fix="say which: line=…")
     at = made_at(told.get("generated_at")) or now()
     status = told["status"] if told["status"] in ("pending", "complete", "error") else "error"
+    people = Pseudonyms(load_key())
+    audit_id = str(people.ids(pl.Series([told["audit_id"]], dtype=pl.String))[0])
     target = store_at(store)
     with target.writer() as con:
-        marts.keep_audit(
-            con, told["audit_id"], canonical_line(number), status=status, at=at, document=json.dumps(_kept(told))
-        )
+        if not read.knows_line(con, canonical_line(number)):
+            raise SourceError("the answer names no line of this store", where="audit", fix="load its messages first")
+        document = json.dumps({"audit_id": audit_id, "status": status} | _kept(told, people))
+        marts.keep_audit(con, audit_id, canonical_line(number), status=status, at=at, document=document)
         derive(con, settings_in(con))
-    return str(told["audit_id"])
+    return audit_id
 
 
-def _kept(told: dict[str, Any]) -> dict[str, Any]:
-    """Return of an answer what an archive may hold: keys, states, counts and times, and chats by the store's names; no text."""
-    found, report = _words(told, "audit_id", "status"), told.get("report")
-    at = made_at(told.get("generated_at"))
-    found |= {"generated_at": iso(at)} if at is not None else {}
+def _kept(told: dict[str, Any], people: Pseudonyms) -> dict[str, Any]:
+    """Return of an answer what an archive may hold: known keys and states, counts and times, and chats by the store's names; no text."""
+    report, at = told.get("report"), made_at(told.get("generated_at"))
+    found: dict[str, Any] = {"generated_at": iso(at)} if at is not None else {}
     if not isinstance(report, dict):
         return found
-    evidence, people = report.get("evidence"), Pseudonyms(load_key())
-    kept = _words(report, "severity", "primary_driver") | {
-        "drivers": [_words(row, "key") for row in _rows(report, "drivers")],
-        "action_items": [_words(row, "priority", "expected_impact") for row in _rows(report, "action_items")],
+    evidence = report.get("evidence")
+    kept: dict[str, Any] = _one_of(report, "severity", HEALTHS) | _key(report, "primary_driver")
+    kept |= {
+        "drivers": [_key(row, "key") for row in _rows(report, "drivers")],
+        "action_items": [
+            _number(row, "priority") | _one_of(row, "expected_impact", _IMPACTS)
+            for row in _rows(report, "action_items")
+        ],
         "evidence": {name: _chats(_rows(evidence, name), people) for name in ("unhealthy_chats", "opt_out_chats")},
     }
     return found | {"report": kept}
@@ -90,18 +101,32 @@ def _chats(rows: list[dict[str, Any]], people: Pseudonyms) -> list[dict[str, Any
     rows = [row for row in rows if isinstance(row.get("chat_id"), str)]
     ids = people.ids(pl.Series("chat_id", [row["chat_id"] for row in rows], dtype=pl.String)).to_list()
     return [
-        {"chat_id": known} | _words(row, "status", "messages_after_stop", "driver_keys")
+        {"chat_id": known} | _one_of(row, "status", CHAT_HEALTHS) | _number(row, "messages_after_stop") | _keys(row)
         for row, known in zip(rows, ids, strict=True)
     ]
 
 
-def _words(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return the named fields that hold a key, an id or a count, or a list of such; anything else may be text or a person."""
+def _one_of(row: dict[str, Any], name: str, words: tuple[str, ...]) -> dict[str, str]:
+    """Return a field that holds one of some words; anything else may be text or a person."""
+    value = row.get(name)
+    return {name: value} if isinstance(value, str) and value in words else {}
 
-    def plain(value: object) -> bool:
-        return isinstance(value, str | int) and not tells_a_person(str(value))
 
-    return {k: v for k in names if plain(v := row.get(k)) or (isinstance(v, list) and all(plain(item) for item in v))}
+def _key(row: dict[str, Any], name: str) -> dict[str, str]:
+    """Return a field that holds a driver's key; one that this version does not know is "other"."""
+    value = row.get(name)
+    return {name: value if value in ("", *_KEYS) else "other"} if isinstance(value, str) else {}
+
+
+def _keys(row: dict[str, Any]) -> dict[str, list[str]]:
+    told = row.get("driver_keys")
+    keys = [key if key in _KEYS else "other" for key in told if isinstance(key, str)] if isinstance(told, list) else []
+    return {"driver_keys": keys} if keys else {}
+
+
+def _number(row: dict[str, Any], name: str) -> dict[str, int]:
+    value = row.get(name)
+    return {name: value} if isinstance(value, int) and abs(value) < _MOST else {}
 
 
 def _rows(of: Any, name: str) -> list[dict[str, Any]]:

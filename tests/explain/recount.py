@@ -1,10 +1,15 @@
-"""Slow plain recounts of a made-up world, by the words of METHOD.md and of the contract: what figures are held against."""
+"""A World's messages in, its asks and what a scenario leaves out, counted by plain loops: nothing here imports the product's rules."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from tests.explain.builders import START, World
+
+ASK_GAP, REPLY_WINDOW = timedelta(minutes=10), timedelta(hours=72)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def ms(day: float) -> int:
@@ -17,41 +22,109 @@ def day_of(text: str) -> float:
     return (datetime.fromisoformat(text).replace(tzinfo=None) - START) / timedelta(days=1)
 
 
-def asks_of(world: World, line: str = "+1"):
-    """Every ask by the words of METHOD.md: first, last, class, unanswered in a row before it, reply, service, all failed."""
-    mine = [m for m in world.messages if m["line"] == line]
-    first_of_line, asks, chats = min(m["at"] for m in mine), [], {}
-    for m in mine:
-        chats.setdefault(m["chat_id"], []).append(m)
+@dataclass
+class Ask:
+    """Sends in one chat at most ten minutes apart, with nothing written back between."""
+
+    chat: str
+    ids: list[str]
+    first: datetime
+    last: datetime
+    streak: int
+    after_inbound: bool
+    kind: str
+    before: datetime | None
+    answer_ids: list[str]
+    service: str
+    failed: bool
+    times: list[datetime]
+    reply: datetime | None = None
+
+    @property
+    def replied(self) -> bool:
+        """Whether it was answered within the reply window."""
+        return self.reply is not None
+
+
+def asks_of(world: World, line: str = "+1", until: float | None = None) -> list[Ask]:
+    """All asks of a line in order of time; ``until`` in days cuts the messages first."""
+    chats: dict[str, list[dict]] = defaultdict(list)
+    for m in world.messages:
+        if m["line"] == line and (until is None or m["at"] <= world.at(until)):
+            chats[m["chat_id"]].append(m)
+    begin = min(m["at"] for ms in chats.values() for m in ms)
+    found = []
     for chat, rows in chats.items():
         rows.sort(key=lambda m: (m["at"], m["direction"] == "inbound", m["message_id"]))
-        own, last_in = [], None
+        mine: list[Ask] = []
+        last_in: datetime | None = None
+        previous: dict | None = None
         for m in rows:
             if m["direction"] == "inbound":
                 last_in = m["at"]
-                if own and own[-1]["reply"] is None:
-                    own[-1]["reply"] = m["at"]
-                continue
-            at, silent = m["at"], bool(own) and (last_in is None or last_in <= own[-1]["last"])
-            if silent and at - own[-1]["last"] <= timedelta(minutes=10):
-                own[-1]["times"].append(at)
-                own[-1] |= {"last": at, "failed": own[-1]["failed"] and m["failed"]}
-                continue
-            old = at - first_of_line > timedelta(days=7)
-            if not own and last_in is None:
-                kind = "opens a chat" if old else "takes up again"
-            elif not silent and at - last_in <= timedelta(hours=24):
-                kind = "answers"
-            elif silent and at - own[-1]["last"] <= timedelta(hours=72):
-                kind = "follows up"
+                if mine and m["at"] - mine[-1].last <= REPLY_WINDOW:
+                    mine[-1].reply = mine[-1].reply or m["at"]
+                    mine[-1].answer_ids.append(m["message_id"])
+            elif previous is not None and previous["direction"] == "outbound" and m["at"] - mine[-1].last <= ASK_GAP:
+                mine[-1].ids.append(m["message_id"])
+                mine[-1].times.append(m["at"])
+                mine[-1].last = m["at"]
+                mine[-1].failed &= m["failed"]
             else:
-                kind = "takes up again"
-            streak = own[-1]["streak"] + 1 if silent else 0
-            own.append(
-                {"chat": chat, "first": at, "times": [at], "last": at, "kind": kind, "streak": streak, "reply": None, "service": m["service"], "failed": m["failed"]}
-            )  # fmt: skip
-        asks += own
+                before = mine[-1] if mine else None
+                unanswered = before is not None and (last_in is None or last_in <= before.last)
+                streak = before.streak + 1 if before is not None and unanswered else 0
+                kind = _kind(m["at"], before, last_in, unanswered, begin)
+                mine.append(
+                    Ask(chat, [m["message_id"]], m["at"], m["at"], streak, last_in is not None, kind,
+                        before.last if before else None, [], m["service"], m["failed"], [m["at"]])
+                )  # fmt: skip
+            previous = m
+        found += mine
+    return sorted(found, key=lambda a: (a.first, a.chat))
+
+
+def _kind(at: datetime, before: Ask | None, last_in: datetime | None, unanswered: bool, begin: datetime) -> str:
+    if before is None and last_in is None:
+        return "new" if at - begin > 7 * DAY else "touch"
+    if last_in is not None and not unanswered and at - last_in <= DAY:
+        return "answer"
+    return "followup" if unanswered and at - before.last <= 3 * DAY else "touch"
+
+
+def opted_out(world: World, chat: str, at: datetime) -> bool:
+    """Whether the latest health told of a chat by then is OPTED_OUT."""
+    told = sorted((h["at"], h["health"]) for h in world.health if h["chat_id"] == chat and h["at"] <= at)
+    return bool(told) and told[-1][1] == "OPTED_OUT"
+
+
+def held_to(asks: list[Ask], a_day: int) -> list[Ask]:
+    """Those of the asks that go beyond so many in the 24 hours before each."""
+    kept: list[Ask] = []
+    beyond = []
     for ask in asks:
-        if ask["reply"] is not None and ask["reply"] - ask["last"] > timedelta(hours=72):
-            ask["reply"] = None
-    return asks
+        if sum(ask.first - DAY < other.first <= ask.first for other in kept) >= a_day:
+            beyond.append(ask)
+        else:
+            kept.append(ask)
+    return beyond
+
+
+def left_out(world: World, scenario: dict, day: float) -> set[str]:
+    """The ids of all messages that a what-if takes away from a line before a change on a day."""
+    t = world.at(day)
+    asks = asks_of(world, until=day)
+    week = [a for a in asks if t - 7 * DAY < a.first <= t]
+    if scenario["what"] == "remove_burst":
+        beyond = {a.chat: a.first for a in held_to([a for a in week if a.kind == "new"], scenario["a_day"])}
+        return {m["message_id"] for m in world.messages if beyond.get(m["chat_id"], t) <= m["at"] < t}
+    if scenario["what"] == "stop_follow_ups":
+        gone = [a for a in week if a.streak >= scenario["turns"] and a.kind != "answer"]
+    elif scenario["what"] == "honour_opt_outs":
+        gone = [a for a in week if opted_out(world, a.chat, a.first)]
+    else:
+        heard = [a for a in week if not opted_out(world, a.chat, a.first)]
+        loops = [a for a in heard if len(a.ids) >= 4]
+        volume = [a for a in heard if len(a.ids) < 4 and a.kind in ("answer", "touch")]
+        gone = loops + held_to(volume, scenario["a_day"])
+    return {i for a in gone for i in (*a.ids, *a.answer_ids)}

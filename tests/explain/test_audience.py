@@ -150,12 +150,15 @@ class TestTheSplit:
 # ------------------------------------------------------------------ a slow recount from the messages themselves
 
 
+KINDS = {"new": "opens a chat", "answer": "answers", "followup": "follows up", "touch": "takes up again"}
+
+
 def record(ask) -> str:
-    return RECORDS[sum(ask["streak"] >= n for n in (1, 2, 4))]
+    return RECORDS[sum(ask.streak >= n for n in (1, 2, 4))]
 
 
 def part_of_day(ask, zone="UTC") -> str:
-    hour = ask["first"].replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(zone)).hour
+    hour = ask.first.replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(zone)).hour
     return "night" if hour < 7 or hour >= 22 else "morning" if hour < 12 else "afternoon" if hour < 17 else "evening"
 
 
@@ -165,19 +168,19 @@ def recount(world: World, since: float, zone="UTC"):
     got = {(m["chat_id"], m["at"]) for m in world.messages if m["delivered_at"]}
     rows: dict = {}
     for ask in asks_of(world):
-        if ask["failed"] or (ask["chat"] in left and ask["first"] >= left[ask["chat"]]):
+        if ask.failed or (ask.chat in left and ask.first >= left[ask.chat]):
             continue
-        before = world.at(T - 33) <= ask["first"] < world.at(T - 5)
-        after = world.at(since) <= ask["first"] <= t
-        answered = ask["reply"] is not None
+        before = world.at(T - 33) <= ask.first < world.at(T - 5)
+        after = world.at(since) <= ask.first <= t
+        answered = ask.reply is not None
         for word, inside in (("before", before), ("after", after)):
             if not inside:
                 continue
-            if word == "after" and ask["service"] == "iMessage":
-                assert (ask["chat"], ask["first"]) in got  # else silence would be judged
-            came = answered and (word == "before" or ask["reply"] <= t - timedelta(minutes=1))
-            groups = [("kind", ask["kind"]), ("hour", part_of_day(ask, zone)), ("service", ask["service"])]
-            if ask["kind"] in ("follows up", "takes up again"):
+            if word == "after" and ask.service == "iMessage":
+                assert (ask.chat, ask.first) in got  # else silence would be judged
+            came = answered and (word == "before" or ask.reply <= t - timedelta(minutes=1))
+            groups = [("kind", KINDS[ask.kind]), ("hour", part_of_day(ask, zone)), ("service", ask.service)]
+            if ask.kind in ("followup", "touch"):
                 groups.append(("record", record(ask)))
             for group in groups:
                 row = rows.setdefault(

@@ -215,8 +215,8 @@ class TestVolume:
         world.burst("+1", 41.2, 300, new=False, hours=4, reply=0.05, chats=500).turn("+1", T)
         d = of(world.explain()[0], "recipient_spread")
         assert sum(h["sends"] for h in d.detail["hours"]) == d.evidence["observed"]
-        asks = [a for a in asks_of(world) if a["kind"] in ("answers", "takes up again")]
-        recounted = Counter(hour_of(at) for a in asks for at in a["times"])
+        asks = [a for a in asks_of(world) if a.kind in ("answer", "touch")]
+        recounted = Counter(hour_of(at) for a in asks for at in a.times)
         told = hours(d.detail["hours"], "sends")
         assert len(told) >= 4
         for hour in list(told)[1:-1]:  # the first and the last begin and end within the hour

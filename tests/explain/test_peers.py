@@ -97,10 +97,10 @@ class TestCounts:
         assert since <= begin < since + 1 / 24
         end = int(T * 24 - 6) / 24  # whole hours, whose asks have had six more
         for who, lines in (("own", ["+1"]), ("peers", ["+2", "+3"])):
-            asks = [a for line in lines for a in asks_of(world, line) if not a["failed"]]
+            asks = [a for line in lines for a in asks_of(world, line) if not a.failed]
             for when, (a, b) in {"before": (begin - 28, begin), "after": (begin, end)}.items():
-                inside = [x for x in asks if ms(a) <= milliseconds(x["last"]) < ms(b)]
-                soon = [x for x in inside if x["reply"] and x["reply"] - x["last"] <= timedelta(hours=6)]
+                inside = [x for x in asks if ms(a) <= milliseconds(x.last) < ms(b)]
+                soon = [x for x in inside if x.reply and x.reply - x.last <= timedelta(hours=6)]
                 assert (found[f"{who}_asks_{when}"], found[f"{who}_answered_{when}"]) == (len(inside), len(soon))
 
     def test_a_line_that_sent_nothing_in_that_time_is_not_counted(self):
