@@ -276,14 +276,14 @@ class TestOtherChanges:
     def test_nothing_to_do_where_nothing_was_out_of_the_usual(self, seed):
         first, keep = explained(nothing(seed)).actions
         assert first["action"].startswith("Keep to its usual")
-        assert "no driver was out of its usual" in first["expected_effect"]
+        assert "nothing out of the usual" in first["expected_effect"]
         assert keep == KEEP
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_a_line_without_a_usual_is_not_said_to_be_within_it(self, seed):
         actions = explained(World(seed).steady(first=36).turn("+1", T)).actions
         assert "no usual to be out of" in actions[0]["expected_effect"]
-        assert "no driver was out of its usual" not in actions[0]["expected_effect"]
+        assert "nothing out of the usual" not in actions[0]["expected_effect"]
 
     def test_without_messages_the_step_is_to_load_them(self):
         actions = explained(World(1).steady("+2").turn("+1", T)).actions
