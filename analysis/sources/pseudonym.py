@@ -17,7 +17,8 @@ from analysis.errors import StoreError
 KEY_BYTES = 32
 _PUNCTUATION = re.compile(r"[\s().\-/]")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.:~=-]{1,128}")
-_PHONE_LIKE = re.compile(r"\+\d{7,}|(?<!\d)\d{10,15}(?!\d)")
+_PHONE_LIKE = re.compile(r"\+\d{7,}|(?<!\d)\d(?:[-.:]?\d){9,14}(?!\d)(?![-.:]\d)")
+"""A plus and digits, or 10 to 15 digits, also with single separators between them: 206-555-0117."""
 _HEX_ID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
 
 

@@ -39,6 +39,12 @@ def test_a_name_does_not_tell_the_person_and_depends_on_the_key():
         ("iMessage;-;+12065550117", True),
         ("ann@example.com", True),
         ("12065550117", True),
+        ("206-555-0117", True),
+        ("sms_1.206.555.0117_a", True),
+        ("a-206-555-0117-7", True),
+        ("550e8400-e29b", False),
+        ("c12-845", False),
+        ("msg-2026-11-25", False),
         ("dinner with Ann on Friday", True),
     ],
 )
