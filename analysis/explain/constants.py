@@ -97,6 +97,12 @@ class Constants:
     loop_sends: int = _c(
         4, "sends", "An ask of so many sends counts as volume, whatever its class: it may be a loop.", _OWN
     )
+    pace_of_days: float = _c(
+        0.7,
+        "ratio",
+        "Volume is pace where it shows by the day at least this much of what it shows by its worst window.",
+        _OWN,
+    )
     loop_share: float = _c(
         0.3, "share", "A burst of which one chat, or chats that may be in a loop, got more is told as a loop.", _OWN
     )
@@ -122,6 +128,12 @@ class Constants:
     )
     engaged_replies: float = _c(3.0, "replies", "Weight of that part, in replies expected by now.", _SHEET)
     volume_floor: float = _c(0.1, "doublings", "Volume effect that scores nothing.", _OWN)
+    first_seen_after: float = _c(
+        3.0,
+        "days",
+        "On a line too young for a usual of openers, chats first written to from this age on bound it from above.",
+        _OWN,
+    )
     new_floor: float = _c(0.2, "doublings", "New-conversation effect that scores nothing.", _OWN)
     engagement_replies: float = _c(
         4.0, "replies", "Missing replies are measured against the expected ones and this many more.", _OWN

@@ -13,6 +13,7 @@ from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.engagement import engagement, kept_in_bursts
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
+from analysis.explain.running import Array
 from analysis.explain.scan import (
     DOUBLINGS,
     Scan,
@@ -78,7 +79,7 @@ def effects_in(
     found.sends_week = int(high - low)
     ends = [t] if fresh else ends_of(t)
     volume(found, window, history, usual, settings, ends)
-    _new(found, window, usual, settings, ends)
+    _new(found, window, history, usual, settings, ends)
     engagement(found, window, history, usual, CONSTANTS.engagement_days[:1] if fresh else CONSTANTS.engagement_days)
     _deliverability(found, window, usual, ends)
     _opt_outs(found, history, usual, t - (DAY if fresh else 7 * DAY))
@@ -91,7 +92,27 @@ def effects_in(
     return found
 
 
-def _new(found: Effects, w: Window, usual: Usual, settings: Settings, ends: Sequence[float]) -> None:
+def first_seen_before(history: LineHistory, spans: Sequence[tuple[float, float]]) -> Array:
+    """Return for each window (end, hours) the most chats first written to in a window of that length up to a day before its end.
+
+    A line under two weeks old has no usual of openers, for its known chats look new too. But those only add: what was never
+    exceeded while they were still coming in bounds the usual from above. NaN where that is under ``least_usual_days``.
+    """
+    k = CONSTANTS
+    begin, found = history.first_at + k.first_seen_after * DAY, np.full(len(spans), np.nan)
+    for i, (end, hours) in enumerate(spans):
+        if end - DAY - begin >= k.least_usual_days * DAY:
+            ends = np.arange(
+                end - DAY, begin + hours * HOUR - 1, -k.scan_step_hours * HOUR if hours > k.short_hours else -HOUR
+            )
+            low, high = (np.searchsorted(history.first_seen, at, side="right") for at in (ends - hours * HOUR, ends))
+            found[i] = (high - low).max(initial=0)
+    return found
+
+
+def _new(
+    found: Effects, w: Window, history: LineHistory, usual: Usual, settings: Settings, ends: Sequence[float]
+) -> None:
     """Set new_conversations: openers far above usual in a day, the more so the fewer answer."""
     k = CONSTANTS
     found.x["new_conversations"] = 0.0
@@ -99,14 +120,17 @@ def _new(found: Effects, w: Window, usual: Usual, settings: Settings, ends: Sequ
     if not len(new):
         return
     own = usual.own and usual.days_new >= k.least_usual_days
-    spans = days_of(ends) + [(end, k.short_hours) for end in short_ends(found.t, ends) if own]
+    spans = days_of(ends) + [(end, k.short_hours) for end in short_ends(found.t, ends) if usual.own]
     scan, long = Scan(new, np.ones(len(new)), spans), np.array([hours == k.window_hours for _, hours in spans])
-    if own:
-        low = scan.n - k.count_margin * np.sqrt(scan.n)
-        v = doublings(low, np.where(long, usual.busy["new"], usual.peaks["new"]))
-        over = v * discounted(scan.engaged, k.new_discount) - k.new_floor - np.where(long, 0.0, k.short_floor)
-    else:
-        over = k.unit_new * np.log2(np.maximum(scan.n, 1) / settings.ref_new_per_day)
+    busy = np.where(long, usual.busy["new"], usual.peaks["new"]) if own else np.full(len(spans), np.nan)
+    if usual.own and not own:
+        busy = first_seen_before(history, spans)
+    low = scan.n - k.count_margin * np.sqrt(scan.n)
+    v = doublings(low, np.nan_to_num(busy)) * discounted(scan.engaged, k.new_discount)
+    over = v - k.new_floor - np.where(long, 0.0, k.short_floor)
+    over[np.isnan(busy)] = 0.0
+    published = k.unit_new * np.log2(np.maximum(scan.n, 1) / settings.ref_new_per_day)
+    over = over if own else np.maximum(over, np.where(long, published, 0.0))
     over = over * faded(found.t, np.array([end for end, _ in spans]))
     best = int(np.argmax(over))
     if over[best] > 0:
@@ -114,7 +138,10 @@ def _new(found: Effects, w: Window, usual: Usual, settings: Settings, ends: Sequ
         found.spread["new_conversations"] = DOUBLINGS / sqrt(max(float(scan.n[best]), 1.0))
         # a burst is told by the day around it
         found.windows["new_conversations"] = day_around(spans[best], found.t)
-        found.limit = found.limit if own else "new"
+        if not own:
+            seen = first_seen_before(history, [(spans[best][0], k.window_hours)])[0] if usual.own else np.nan
+            found.first_seen = None if np.isnan(seen) else int(seen)
+            found.limit = "new" if scan.n[long].max() > settings.ref_new_per_day else found.limit
 
 
 def _deliverability(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> None:

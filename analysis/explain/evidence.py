@@ -186,9 +186,10 @@ def _openers(case: Case) -> Figures:
     inside = [s for s in case.effects.seen if s.kind == "new" and a < s.first <= b]
     times = [s.first for s in inside]
     peak = max((sum(at - HOUR < other <= at for other in times) for at in times), default=0)
-    own = case.usual.own
+    own = case.usual.own and case.usual.days_new >= CONSTANTS.least_usual_days
     return {
         "observed": len(inside),
+        "first_seen_before": case.effects.first_seen,
         "usual": round(case.usual.per_day["new"], 1) if own else None,
         "observed_count": len(inside),
         "usual_count": case.history.counts["new"].count(case.usual.spans) if own else None,

@@ -26,6 +26,8 @@ class Effects:
     spread: dict[str, float] = field(default_factory=dict)
     """Standard deviation of each effect by chance alone."""
     amount: dict[str, float] = field(default_factory=dict)
+    first_seen: int | None = None
+    """On a line too young for a usual of openers: the most chats written to for the first time on a day before the burst."""
     limit: str = ""
     """Which published limit a burst is above, where that is what counts ("new" or "messages")."""
 

@@ -56,6 +56,9 @@ def burst(f: Figures) -> str:
         else f"{of(answered, whole, 'answered')}."
     )
     back = back[0].upper() + back[1:]
+    if f.get("usual") is None and f.get("first_seen_before") is not None:
+        most = plural(num(f, "first_seen_before"), "chat")
+        return f"{plural(num(f, 'observed'), 'new conversation')} in a day; before it this line of {lasting(num(f, 'line_days') * 24 * HOUR)} first wrote to {most} a day at most. {back}"
     if f.get("usual") is None:
         return f"{plural(num(f, 'observed'), 'new conversation')} in a day on a line {lasting(num(f, 'line_days') * 24 * HOUR)} old, too young to have a usual. {back}"
     usual = num(f, "usual")

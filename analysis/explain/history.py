@@ -171,6 +171,12 @@ class LineHistory:
         }
 
     @cached_property
+    def first_seen(self) -> Array:
+        """When chats were first written to, answers apart, in order: openers, and in a young history known chats too."""
+        _, place = np.unique(self.chat, return_index=True)
+        return np.sort(self.first[place[self.kind[place] != KINDS.index("answer")]])
+
+    @cached_property
     def measured(self) -> dict[str, Running]:
         """Replies by class over asks that tell: delivered, to chats not opted out, no deep follow-ups."""
         tells = ~self.opted_out & ~self.dead & ~self.deep & ~self.blind

@@ -179,7 +179,8 @@ def _new(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]:
     new, opened, peak = w.kind == NEW, num(f, "observed"), num(f, "peak_1h")
     numbers = (("opened", int(opened)), ("peak_1h", int(peak)))
     if f.get("usual") is None:
-        limit = int(num(f, "limit"))
+        most = f.get("first_seen_before")
+        limit = max(1, int(num(f, "limit") if most is None else min(num(f, "limit"), float(most))))
         text = f"Open fewer than {count(limit)} new conversations a day and spread them; {count(opened)} were opened in one. New recipients go to HEALTHY lines."
         return [
             Step(

@@ -38,6 +38,8 @@ def summary_of(driver: str, f: Figures) -> str:
         return f"{' and '.join(parts) or 'none failed'} of {count(whole)} sends{rate(seen, whole)}, {usual}"
     if driver == "new_conversations":
         usual = "no usual yet" if f.get("usual") is None else f"usually {count(num(f, 'usual'))}"
+        if f.get("first_seen_before") is not None:
+            usual = f"{count(num(f, 'first_seen_before'))} at most before"
         back = of(int(num(f, "answered")), int(num(f, "answered_of")), "answered")
         return f"{plural(seen, 'new conversation')} in a day, {usual}; {back}"
     if driver in ("recipient_spread", "send_pace") and f.get("limit") is not None:

@@ -58,7 +58,9 @@ def volume(
             per_chat = usual.sends_per_day / usual.recipients_per_day
             spread = log2((chats + 3) / (usual.recipients_per_day + 3))
             pace = log2(max(sends / max(chats, 1), 1.0) / max(per_chat, 1.0)) if chats else 0.0
-            lasts = spread >= pace and _goes_on(kept, usual, b, found.t)
+            # what shows most within hours is a burst, whatever the days around it hold
+            of_days = float(over[long].max()) >= k.pace_of_days * float(over[best])
+            lasts = spread >= pace and of_days and _goes_on(kept, usual, b, found.t)
             driver = "recipient_spread" if spread >= pace and not lasts else "send_pace"
             scale = k.unit_pace / k.unit_spread if lasts else 1.0
             found.x[driver] = float(over[best]) * scale

@@ -65,6 +65,8 @@ def scenarios(case: Case) -> list[Scenario]:
         found.append(Scenario("hold_pace", since, t, a_day=max(1, round(usual.busy["known"]))))
         if usual.days_new >= CONSTANTS.least_usual_days:
             found.append(Scenario("remove_burst", since, t, a_day=max(1, round(usual.busy["new"]))))
+        elif case.effects.first_seen is not None:
+            found.append(Scenario("remove_burst", since, t, a_day=max(1, case.effects.first_seen)))
     w = case.effects.window
     order = list(NAMES)
     kept = [s for s in found if w is not None and prevented(w, s).any()]
