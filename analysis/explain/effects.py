@@ -96,17 +96,19 @@ def first_seen_before(history: LineHistory, spans: Sequence[tuple[float, float]]
     """Return for each window (end, hours) the most chats first written to in a window of that length up to a day before its end.
 
     A line under two weeks old has no usual of openers, for its known chats look new too. But those only add: what was never
-    exceeded while they were still coming in bounds the usual from above. NaN where that is under ``least_usual_days``.
+    exceeded while they were still coming in bounds the usual from above. The hours about a week before count whatever the line's
+    age: a weekly mailing is no burst. NaN where all of it is under ``least_usual_days``.
     """
-    k = CONSTANTS
+    k, seen = CONSTANTS, history.first_seen
     begin, found = history.first_at + k.first_seen_after * DAY, np.full(len(spans), np.nan)
     for i, (end, hours) in enumerate(spans):
-        if end - DAY - begin >= k.least_usual_days * DAY:
-            ends = np.arange(
-                end - DAY, begin + hours * HOUR - 1, -k.scan_step_hours * HOUR if hours > k.short_hours else -HOUR
-            )
-            low, high = (np.searchsorted(history.first_seen, at, side="right") for at in (ends - hours * HOUR, ends))
-            found[i] = (high - low).max(initial=0)
+        if end - DAY - begin < k.least_usual_days * DAY:
+            continue
+        step = k.scan_step_hours * HOUR if hours > k.short_hours else HOUR
+        ends = np.arange(end - DAY, history.first_at + hours * HOUR - 1, -step)
+        ends = ends[(ends >= begin + hours * HOUR) | (np.abs(ends - end + 7 * DAY) <= DAY / 2)]
+        low, high = (np.searchsorted(seen, at, side="right") for at in (ends - hours * HOUR, ends))
+        found[i] = (high - low).max(initial=0)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -230,6 +231,41 @@ class TestNewConversations:
     @pytest.mark.parametrize("seed", SEEDS)
     def test_where_creations_are_told_a_chat_without_one_is_not_new(self, seed):
         assert self.burst(seed, told="all others") == "recipient_spread"
+
+
+class TestNewConversationsOfYoungLines:
+    """Under two weeks a line has no usual of openers: its known chats look new too."""
+
+    @pytest.mark.parametrize("day", [9.5, 11.5, 12.9])
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_a_burst_beyond_all_that_was_first_seen_before_is_named(self, seed, day):
+        world = World(seed).steady(days=day).burst("+1", day - 0.6, 60, reply=0.1)
+        (e,) = world.turn("+1", day).explain()
+        assert e.drivers[0].driver == "new_conversations"
+        figures = e.drivers[0].evidence
+        firsts = {}
+        for m in sorted(world.messages, key=lambda m: m["at"]):
+            firsts.setdefault(m["chat_id"], m)
+        seen = [m["at"] for m in firsts.values() if m["direction"] == "outbound" and m["at"] < world.at(day - 1)]
+        most = figures["first_seen_before"]
+        assert 5 <= most <= max(sum(at <= other < at + timedelta(days=1) for other in seen) for at in seen)
+        assert f"first wrote to {most} chats a day at most" in e.headline
+        assert figures["usual"] is None
+        assert "usual" not in e.headline
+
+    @pytest.mark.parametrize("day", [8.5, 10.5, 13.5])
+    def test_known_chats_that_come_in_are_no_burst(self, day):
+        for seed in range(6):
+            world = World(seed).steady(days=day, chats=300).turn("+1", day)
+            assert "new_conversations" not in effects_of(world)
+
+    @pytest.mark.parametrize("day", [8.5, 9.5, 12.5])
+    def test_a_weekly_mailing_is_no_burst(self, day):
+        world = World(1).steady(days=day)
+        for week in (0, 1):
+            for i in range(40):
+                world.message("+1", f"+1-list{week}-{i}", day - 0.5 - 7 * (1 - week) + i / 400)
+        assert "new_conversations" not in effects_of(world.turn("+1", day))
 
 
 class TestTime:
