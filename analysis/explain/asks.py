@@ -9,6 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
+from analysis.explain.receipts import with_lost
 from analysis.settings import Settings
 
 _MS = pl.Int64
@@ -29,6 +30,7 @@ ASKS = pl.Schema(
         "receipt": pl.Boolean,  # a receipt came within the reply window
         "dead": pl.Boolean,  # all failed within it, and neither receipt nor reply came
         "receipts_here": pl.Boolean,  # receipts are usual in this chat on this service; null where too few asks tell
+        "lost": _MS,  # from when it is known that receipts were lost as it went out, by the other lines' receipts
         "service": pl.String,
     }
 )
@@ -46,6 +48,8 @@ class Row(NamedTuple):
     code: str | None
     service: str
     fingerprint: str | None
+    lost: int | None = None
+    """From when it is known that receipts were lost as it went out."""
 
 
 class ChatStates:
@@ -90,7 +94,7 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
     Returns:
         line, chat_id, at, outbound, receipt, failed (ms or null), code, service, fingerprint, stop (an inbound that is the
         opt-out itself: the chat became OPTED_OUT within a minute of it), out (the chat had opted out when this was sent, by its health
-        or because the vendor refused the send for it).
+        or because the vendor refused the send for it), lost (of ``receipts.with_lost``).
         In order line, chat_id, at, outbound before inbound, message_id.
     """
     rows = (
@@ -111,12 +115,12 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
         .drop("message_id")
     )
     if not chat_health.height:
-        return rows.with_columns(stop=pl.lit(False), out=_refused())
+        return with_lost(rows.with_columns(stop=pl.lit(False), out=_refused()))
     known = chat_health.select("chat_id", pl.col("at").cast(_MS), out=pl.col("health") == "OPTED_OUT")
     stops = opt_outs_of(chat_health).with_columns(stop_at=pl.col("at"))
     slack = int(CONSTANTS.settle_seconds * 1000)
     order = rows.with_row_index("row").sort("at", "row")
-    return (
+    return with_lost(
         order.join_asof(known.sort("at", "chat_id"), on="at", by="chat_id", check_sortedness=False)
         .join_asof(stops.sort("at", "chat_id"), on="at", by="chat_id", strategy="nearest", check_sortedness=False)
         .with_columns(
@@ -188,6 +192,7 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.D
             failed_at=pl.when(dead.is_not_null().all()).then(dead.max()),
             receipt=(got - pl.col("at") <= window).any(),
             dead=(dead - pl.col("at") <= window).fill_null(False).all(),
+            lost=pl.col("lost").min(),
         )
     )
     before = asks.with_columns(

@@ -49,6 +49,16 @@ class Constants:
     )
     receipt_sends: int = _c(20, "sends", "Fewer past sends on a service say nothing about its receipts.", _OWN)
 
+    lost_sends: int = _c(
+        5,
+        "sends",
+        "From this many sends of other lines on, their missing receipts tell whether receipts were lost.",
+        _OWN,
+    )
+    lost_share: float = _c(0.7, "share", "Receipts were lost where this share of the other lines' had none.", _OWN)
+    lost_hours: float = _c(
+        3.0, "h", "Where the last half hour has too few sends to tell, this long is looked at.", _OWN
+    )
     chat_receipt_asks: int = _c(
         3, "asks", "From this many asks on, a chat's own receipts say what is usual in it.", _OWN
     )

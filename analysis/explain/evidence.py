@@ -146,7 +146,8 @@ def fate(row: Row, case: Case) -> str:
         return "failed"
     if row.at + CONSTANTS.receipt_minutes * MINUTE > t and not got:
         return "young"
-    return "silent" if not got and case.usual.receipts_usual(row.service) else "fine"
+    lost = row.lost is not None and row.lost <= t
+    return "silent" if not got and case.usual.receipts_usual(row.service) and not lost else "fine"
 
 
 def failures(case: Case, since: float) -> Figures:

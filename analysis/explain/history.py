@@ -84,6 +84,7 @@ class LineHistory:
         self.reply_at, self.receipt_at, self.failed_at = times("reply_at"), times("receipt_at"), times("failed_at")
         self.opted_out, self.receipt, self.dead = (asks[c].to_numpy() for c in ("opted_out", "receipt", "dead"))
         self.answered_before = asks["answered_before"].to_numpy()
+        self.lost = times("lost")
         self.receipts_here = asks["receipts_here"].cast(pl.Int8).fill_null(-1).to_numpy()
         services = asks["service"].unique().sort()
         self.services: list[str] = services.to_list()
@@ -185,14 +186,14 @@ class LineHistory:
     @cached_property
     def outcomes(self) -> dict[str, dict[str, Running]]:
         """By service: asks that failed, and asks without receipt, failure or reply; and receipts of all."""
-        silent = ~(self.receipt | self.dead | self.replied | self.blind)
+        silent = ~(self.receipt | self.dead | self.replied | self.blind | (self.lost < NEVER))
         found = {}
         for i, service in enumerate(self.services):
             mine = self.service == i
             found[service] = {
                 "failed": self._where(mine & ~self.opted_out, self.dead),
                 "silent": self._where(mine & ~self.opted_out & (self.receipts_here != 0), silent),
-                "receipts": self._where(mine, self.receipt),
+                "receipts": self._where(mine & (self.lost == NEVER), self.receipt),
             }
         return found
 
@@ -332,7 +333,7 @@ def _recent(chat: Array, first: Array, last: Array, streak: Array, gaps: list[Sp
 
 
 def _rows(frame: pl.DataFrame) -> list[Row]:
-    columns = ("chat_id", "at", "outbound", "receipt", "failed", "code", "service", "fingerprint")
+    columns = ("chat_id", "at", "outbound", "receipt", "failed", "code", "service", "fingerprint", "lost")
     return [Row(*values) for values in frame.select(columns).iter_rows()]
 
 

@@ -159,6 +159,12 @@ def data_notes(case: Case, change: Change) -> list[str]:
     week = history.sends_in(change.at - 7 * DAY, change.at)
     if week and not any(usual.receipts_usual(r.service) for r in week):
         notes.append("No delivery receipts are usual on this line: silence is not judged, only reported failures.")
+    unsure = [r.at for r in week if r.lost is not None and r.lost <= change.at]
+    if unsure:
+        notes.append(
+            f"Receipts were missing on most lines when {plural(len(unsure), 'send')} of the week went out (the last on {moment(unsure[-1], settings.zone)}): "
+            "they are not counted as undelivered."
+        )
     lost = [(a, b) for a, b in history.gaps if a <= change.at and b > change.at - 7 * DAY]
     if lost:
         hours = sum(min(b, change.at) - max(a, change.at - 7 * DAY) for a, b in lost)

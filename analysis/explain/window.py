@@ -124,6 +124,7 @@ def window_of(history: LineHistory, usual: Usual, since: float, t: int) -> Windo
     by_service = np.array([usual.receipts_usual(s) for s in history.services], dtype=bool)
     here = history.receipts_here[part]
     expects = np.where(here >= 0, here == 1, by_service[history.service[part]] if len(by_service) else False)
+    expects &= history.lost[part] > t  # no receipt says nothing while receipts are lost
     late = last <= t - CONSTANTS.receipt_minutes * MINUTE
     opted_out = history.opted_out[part]
     # in a gap of the deliveries silence is no data: neither an answer missing nor a receipt

@@ -1,0 +1,64 @@
+"""Messages of all lines in; out, which sends went out while receipts were lost on the other lines too."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from analysis.explain.constants import CONSTANTS, HOUR, MINUTE
+from analysis.explain.running import NEVER, Array
+
+
+def with_lost(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with ``lost``: from when it is known that receipts were lost as a send went out (ms); null where they were not.
+
+    They were where ``lost_share`` of the other lines' sends about then, of which a receipt was to be expected, have none
+    ``receipt_minutes`` after they went out. A receipt is expected of a send whose chat had one on that service before. Looked at are
+    the half hour before and after a send, or, where fewer than ``lost_sends`` went out then, the ``lost_hours`` before it. Of one line alone this
+    cannot be said. Own method: a receipts-only outage looks like a carrier's block, but on every line at once.
+
+    Args:
+        rows: of ``asks.rows_of``, in its order.
+    """
+    k = CONSTANTS
+    told = pl.col("receipt").is_not_null().cum_max().shift(1, fill_value=False).over("line", "chat_id", "service")
+    half = int(k.receipt_minutes * MINUTE)
+    in_time = (pl.col("receipt") - pl.col("at") <= half).fill_null(False)
+    failed = (pl.col("failed") - pl.col("at") <= half).fill_null(False)
+    sends = (
+        rows.with_row_index("row")
+        .filter("outbound")
+        .with_columns(expected=told & ~failed, silent=~in_time & ~failed)
+        .select("row", "line", "at", "expected", "silent")
+        .sort("at", "row")
+    )
+    known = np.full(rows.height, NEVER, dtype=np.int64)
+    counted = sends.filter("expected")
+    whole, own = _Counts(counted), counted.partition_by("line", as_dict=True)
+    for key, part in sends.filter("silent").partition_by("line", as_dict=True).items():
+        at, mine = part["at"].to_numpy(), _Counts(own[key]) if key in own else None
+        found, enough = np.full(len(at), NEVER, dtype=np.int64), np.zeros(len(at), dtype=bool)
+        for before, after in ((half, 0), (half, half), (int(k.lost_hours * HOUR), 0)):
+            n, silent = whole.within(at - before, at + after)
+            if mine is not None:
+                own_n, own_silent = mine.within(at - before, at + after)
+                n, silent = n - own_n, silent - own_silent
+            tells = (n >= k.lost_sends) & (~enough if before > half else True)
+            lost = tells & (silent >= k.lost_share * n)
+            found[lost] = np.minimum(found[lost], at[lost] + after + half)
+            enough |= tells
+        known[part["row"].to_numpy()] = found
+    return rows.with_columns(lost=pl.Series(known).replace(NEVER, None))
+
+
+class _Counts:
+    """Expected receipts by time, and how many of them did not come."""
+
+    def __init__(self, sends: pl.DataFrame) -> None:
+        self._times = sends["at"].to_numpy()
+        self._silent = np.concatenate(([0], np.cumsum(sends["silent"].to_numpy())))
+
+    def within(self, after: Array, until: Array) -> tuple[Array, Array]:
+        """Return for each period (after, until] how many were expected in it, and how many of these did not come."""
+        low, high = (np.searchsorted(self._times, end, side="right") for end in (after, until))
+        return high - low, self._silent[high] - self._silent[low]
