@@ -14,7 +14,7 @@ from analysis.explain.quiet import vector
 from analysis.explain.verdict import explained
 from analysis.schema import INSTANT, SEVERITY, Explanation
 from analysis.settings import Settings
-from analysis.signals import health
+from analysis.signals import gaps, health
 
 OURS = "line health"
 CASES = pl.Schema(
@@ -61,6 +61,7 @@ def cases_of(fleet: Fleet, settings: Settings | None = None, *, peers: bool = Tr
         health.transitions(frames.changes),
         as_of=frames.as_of,
         settings=chosen,
+        gaps=gaps.gaps(gaps.activity_of(frames.messages), as_of=frames.as_of, settings=chosen),
     )
     said = {(e.line, _instant(e.at)): e for e in explained(measured) if e.kind == "health"}
     inputs = _inputs(measured)

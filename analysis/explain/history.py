@@ -105,8 +105,8 @@ class LineHistory:
 
     @cached_property
     def blind(self) -> Array:
-        """Whether a gap in the deliveries may have swallowed the answer: no reply is no data then."""
-        return (self.gap_at < NEVER) & ~self.replied
+        """Whether a gap in the deliveries lies in its reply window: that it was answered or not is no fair count then."""
+        return self.gap_at < NEVER
 
     @cached_property
     def replied(self) -> Array:

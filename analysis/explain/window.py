@@ -118,8 +118,12 @@ def window_of(history: LineHistory, usual: Usual, since: float, t: int) -> Windo
         for i in running:
             last[i], sends[i] = history.up_to(int(low) + int(i), t)
     settled = t - CONSTANTS.settle_seconds * 1000
-    replied = history.reply_at[part] <= settled
-    got = replied | (history.receipt_at[part] <= t)
+    gap = history.gap_at[part]
+    until = np.minimum(
+        settled, gap
+    )  # in a gap of the deliveries answers were lost: what came by its start tells, of asks until then
+    replied = history.reply_at[part] <= until
+    got = (history.reply_at[part] <= settled) | (history.receipt_at[part] <= t)
     failed = ~got & (history.failed_at[part] <= t)
     by_service = np.array([usual.receipts_usual(s) for s in history.services], dtype=bool)
     here = history.receipts_here[part]
@@ -127,11 +131,10 @@ def window_of(history: LineHistory, usual: Usual, since: float, t: int) -> Windo
     expects &= history.lost[part] > t  # no receipt says nothing while receipts are lost
     late = last <= t - CONSTANTS.receipt_minutes * MINUTE
     opted_out = history.opted_out[part]
-    # in a gap of the deliveries silence is no data: neither an answer missing nor a receipt
-    blind = ~replied & (history.gap_at[part] <= t)
+    blind = gap <= np.minimum(t, last + CONSTANTS.receipt_minutes * MINUTE)  # the receipt may lie in the gap
     undelivered = ~got & (failed | (expects & late & ~blind)) & ~opted_out
-    measured = ~(failed | (~got & expects & late) | blind) & ~opted_out
-    share = usual.curve.shares(settled - last)
+    measured = ~(failed | (~got & expects & late)) & ~opted_out
+    share = usual.curve.shares(until - last)
     rates = np.array([usual.reply[kind] for kind in KINDS])
     kind = history.kind[part]
     return Window(

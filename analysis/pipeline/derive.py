@@ -34,7 +34,7 @@ def derive(con: Any, chosen: Settings) -> dict[str, int]:
         counted[grain] = frame
     marts.replace(con, "spell", spells_)
     marts.replace(con, "transition", transitions_)
-    lost = silences.gaps(read.activity(con, minutes=silences.SLOT_MINUTES), as_of=as_of or now(), settings=chosen)
+    lost = silences.gaps(silences.activity_of(messages_), as_of=as_of or now(), settings=chosen)
     marts.replace(con, "gap", lost)
     found = explain(
         messages_, chats_, chat_health_, spells_, transitions_, as_of=as_of or now(), settings=chosen, gaps=lost

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from analysis.schema import GAPS, INSTANT
+from analysis.schema import ACTIVITY, GAPS, INSTANT
 from analysis.settings import Settings
 
 SLOT_MINUTES = 5
@@ -26,6 +26,33 @@ _HOURLY_WEIGHT = 24.0
 """Slots that the rate of the same hour on all days weighs in the rate of one hour of the week."""
 FLEET = ""
 """The whole fleet, where a line's name would stand, inside this module."""
+
+
+def activity_of(messages: pl.DataFrame) -> pl.DataFrame:
+    """Return the slots of time in which an event of a line is known: sends, replies, and the receipts of sends.
+
+    Args:
+        messages: MESSAGES, any order.
+
+    Returns:
+        ACTIVITY, in order of line and slot.
+    """
+    told = pl.concat(
+        messages.select("line", pl.col(column).alias("at"), pl.lit(int(column == "at")).alias("message")).drop_nulls()
+        for column in ("at", "delivered_at", "read_at")
+    )
+    slot = (pl.col("at").dt.epoch("ms") // (SLOT_MINUTES * 60_000)).alias("slot")
+    return (
+        told.group_by("line", slot)
+        .agg(
+            pl.col("at").min().alias("first_at"),
+            pl.col("at").max().alias("last_at"),
+            pl.col("message").sum().alias("events"),
+        )
+        .sort("line", "slot")
+        .cast(dict(ACTIVITY))  # type: ignore[arg-type]
+        .select(ACTIVITY.names())
+    )
 
 
 def gaps(activity: pl.DataFrame, *, as_of: datetime, settings: Settings) -> pl.DataFrame:

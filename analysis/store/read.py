@@ -8,7 +8,6 @@ import duckdb
 import polars as pl
 
 from analysis.schema import (
-    ACTIVITY,
     CHANGES,
     CHAT_HEALTH,
     CHATS,
@@ -289,20 +288,6 @@ def totals(con: duckdb.DuckDBPyConnection) -> dict[str, object]:
         "lines",
     )
     return dict(zip(names, con.execute(sql).fetchall()[0], strict=True))
-
-
-def activity(con: duckdb.DuckDBPyConnection, *, minutes: int) -> pl.DataFrame:
-    """Return slots of time in which an event of a line is known as ACTIVITY: sends, replies, and the receipts of sends."""
-    sql = """
-    with told as (
-      select line, sent_at as at_, 1 as message from messages
-      union all select line, delivered_at, 0 from messages where delivered_at is not null
-      union all select line, read_at, 0 from messages where read_at is not null
-    )
-    select line, epoch_ms(at_) // (60000 * $minutes) as slot, min(at_) as first_at, max(at_) as last_at, sum(message) as events
-    from told group by all order by line, slot
-    """
-    return _frame(con, sql, ACTIVITY, {"minutes": minutes})
 
 
 def gaps(

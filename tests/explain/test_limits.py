@@ -11,6 +11,7 @@ import pytest
 
 from analysis import pipeline
 from analysis.explain import explain
+from analysis.explain.measure import measure
 from analysis.schema import GAPS
 from analysis.settings import Settings
 from tests.explain.builders import World, began, share
@@ -218,6 +219,18 @@ class TestOutages:
         assert noted(
             e, "Deliveries were probably lost in a time of the week before (3 days in all, the last from 8 Apr 04:48)"
         )
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    @pytest.mark.parametrize(("a", "b"), [(38.2, 39.2), (39.5, 39.7), (25.3, 26.3)])
+    def test_around_an_outage_answers_are_neither_missing_nor_too_many(self, seed, a, b):
+        """What came until it began is held against what comes until then: asks that were answered in time do not count alone."""
+        world = self.lost(seed, a, b, asks=200, chats=900)
+        rows = [(None, world.at(a), world.at(b), 50.0, 0.01)]
+        told = pl.DataFrame(rows, schema=GAPS, orient="row")
+        found = measure(*world.frames(), as_of=LATER, settings=Settings(), gaps=told)
+        window = next(iter(found.cases.values())).effects.window
+        assert window.expected.sum() > 400
+        assert window.replied.sum() / window.expected.sum() == pytest.approx(1, abs=0.07)
 
     def test_several_outages_are_counted_and_only_those_of_the_week(self):
         (e,) = with_gaps(World(1).steady().turn("+1", T), (None, 20, 21), ("+1", 37, 37.5), (None, 39, 39.25), ("+2", 40, 41))  # fmt: skip

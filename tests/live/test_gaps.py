@@ -1,6 +1,6 @@
 """Gaps in the deliveries: lost hours are found, quiet nights, weekends and weak days are not; sends before a gap are not "unanswered"."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from analysis import pipeline
 from analysis.schema import GAPS
 from analysis.settings import Settings
-from analysis.signals.gaps import blind, gaps
+from analysis.signals.gaps import activity_of, blind, gaps
 from tests.live import traffic
 
 NOON = traffic.START + timedelta(days=43, hours=12)  # a working day
@@ -22,6 +22,23 @@ def _gaps(told: pl.DataFrame) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def fleet() -> pl.DataFrame:
     return traffic.events(1, days=60, a_day=300, lines=8)
+
+
+def test_slots_with_an_event_are_a_plain_recount_of_sends_replies_and_receipts():
+    told = traffic.events(2, days=3, a_day=40, lines=2).head(120)
+    minute = timedelta(minutes=1)
+    messages = told.select("line", "at").with_row_index("n").with_columns(
+        delivered_at=pl.when(pl.col("n") % 3 > 0).then(pl.col("at") + 4 * minute),
+        read_at=pl.when(pl.col("n") % 5 == 0).then(pl.col("at") + 61 * minute),
+    )  # fmt: skip
+    counted = {}
+    for row in messages.iter_rows(named=True):
+        for name in ("at", "delivered_at", "read_at"):
+            if row[name] is not None:
+                slot = (row[name] - datetime(1970, 1, 1)) // (5 * minute)
+                found = counted.setdefault((row["line"], slot), [row[name], row[name], 0])
+                found[:] = [min(found[0], row[name]), max(found[1], row[name]), found[2] + (name == "at")]
+    assert activity_of(messages).rows() == [(*key, *counted[key]) for key in sorted(counted)]
 
 
 def test_quiet_nights_weekends_and_uneven_days_are_no_gaps():
