@@ -176,6 +176,9 @@ def one_cause(driver: str, f: Figures, began: int | None, t: int, zone: ZoneInfo
     return rules.get(driver, volume)(f)
 
 
+_VOLUME = {"recipient_spread", "send_pace"}
+
+
 def worsening(
     shares: list[tuple[str, float]],
     figures: dict[str, Figures],
@@ -189,7 +192,8 @@ def worsening(
         return no_clear_cause(shares, figures, rise)
     named = [(d, s) for d, s in shares if d != "unexplained"]
     (first, share), *others = named
-    second = others[0] if others else None
+    # many recipients and pace are told by the same sends: one cause in a sentence
+    second = next((of for of in others if not {first, of[0]} <= _VOLUME), None)
     if first != "flagged" and second and second[1] >= CONSTANTS.two_causes_share and second[1] >= share / 2:
         return f"Two causes together: {clause(first, figures[first])}, and {clause(second[0], figures[second[0]])}."
     alone = all(s < CONSTANTS.spoken_alone for _, s in others)

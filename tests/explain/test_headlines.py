@@ -95,6 +95,20 @@ def test_two_causes_from_a_quarter_and_half_the_first(second, two):
     assert text.startswith("Two causes") or text.startswith("61 new conversations opened")
 
 
+def test_many_recipients_and_pace_are_not_told_as_two_causes():
+    figures = {"observed": 816, "usual": 13, "window_hours": 2.0, "recipients": 400, "answered": 9, "answered_of": 800}
+    both = {"recipient_spread": figures, "send_pace": figures}
+    shares = [("recipient_spread", 0.5), ("send_pace", 0.4), ("unexplained", 0.1)]
+    told = headline.worsening(shares, both, {}, T, UTC)
+    assert told == "816 sends to 400 chats in 2 hours, usually 13; 9 of 800 were answered."
+    with_third = [("recipient_spread", 0.4), ("send_pace", 0.3), ("opt_outs", 0.25), ("unexplained", 0.05)]
+    told = headline.worsening(with_third, both | {"opt_outs": {"observed": 3, "people": 3}}, {}, T, UTC)
+    assert (
+        told
+        == "Two causes together: 816 sends in 2 hours where 13 are usual, and 3 sends to 3 people who had opted out."
+    )
+
+
 def test_no_clear_cause_names_the_largest_change_if_any():
     assert headline.worsening([("unexplained", 1.0)], {}, {}, T, UTC) == (
         "No clear cause. Replies, volume, openers and failures were all within this line's usual."
