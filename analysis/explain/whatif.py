@@ -136,6 +136,8 @@ def outcomes(case: Case, scale: Scale) -> list[dict[str, Any]]:
     if w is None:
         return []
     before, found = pressure_range(case.effects, scale), []
+    if before[0] < 1:  # no more than is ordinary where nothing is wrong: nothing to ease
+        return []
     for s in scenarios(case):
         mask = prevented(w, s)
         after = pressure_range(effects_without(case, mask), scale)
