@@ -12,6 +12,7 @@ from analysis.charts.panels import (
     openers_by_hour,
     rate_against_volume,
 )
+from analysis.charts.recovery import TROUBLES, recoveries
 from analysis.charts.spec import Spec, as_chart
 from analysis.charts.svg import ribbon_image, spark_image
 from analysis.charts.theme import Theme, css
@@ -24,6 +25,7 @@ __all__ = [
     "OPENINGS",
     "POINTS",
     "STATES",
+    "TROUBLES",
     "Lane",
     "Moment",
     "Spec",
@@ -35,6 +37,7 @@ __all__ = [
     "lanes",
     "openers_by_hour",
     "rate_against_volume",
+    "recoveries",
     "ribbon_image",
     "ribbons",
     "spark_image",

@@ -65,6 +65,22 @@ HOW = {
         "Outbound messages with a failure and neither a delivery nor a read time: a delivery after a failure wins.",
         HOURS,
     ),
+    "recovery": How(
+        "Time to recover",
+        "From a fall from healthy to the next report that the line is healthy. A fall whose end was not reported is left out. Cause: the "
+        "main cause of the fall.",
+        "linehealth explain --json",
+    ),
+    "states": How(
+        "Time in each state",
+        "Spells of health within the period, from the first report of each line on; a spell that goes on is counted up to the newest data.",
+        "import analysis as lh; lh.spells()",
+    ),
+    "log": How(
+        "Changes",
+        "Every change of health or status that the vendor reported, with its main cause and share. The CSV holds times in UTC and all figures.",
+        "linehealth explain --json",
+    ),
     "what_if": How(
         "What if",
         "Sends of the week before the change are left out by a rule (a burst beyond the usual day, volume beyond the busy day, "
