@@ -9,6 +9,7 @@ from analysis import charts, pipeline
 from analysis.pages import _html as html
 from analysis.pages import _lanes, _why, _why_hours
 from analysis.pages import _words as words
+from analysis.pages._evidence import bundle
 from analysis.pages._frame import counted, draw
 from analysis.pages._frames import clipped, ms, trailing
 from analysis.pages._store import Here
@@ -214,5 +215,16 @@ def to_do(e: Explanation, here: Here) -> None:
             + '<div style="height:8px"></div>'
             + html.steps(e.actions, _why.done_since(e, here))
         )
-        with st.popover("Copy as text", type="tertiary", icon=":material/content_copy:", key="copy"):
-            st.code(_why.as_text(e, here), language=None, wrap_lines=True)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            with st.popover("Copy as text", type="tertiary", icon=":material/content_copy:", key="copy"):
+                st.code(_why.as_text(e, here), language=None, wrap_lines=True)
+            st.download_button(
+                "Download evidence",
+                lambda: bundle(e, here),
+                file_name=f"evidence-{words.line_key(e.line)}-{e.at[:10]}.zip",
+                mime="application/zip",
+                type="tertiary",
+                icon=":material/download:",
+                key="evidence_zip",
+                on_click="ignore",
+            )

@@ -1,5 +1,6 @@
 """The app as a person sees it: deep links, clicks, narrow and wide, light and dark, nothing asked for outside."""
 
+import zipfile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -78,6 +79,36 @@ def test_from_the_fleet_one_click_leads_to_why_and_back(address, chrome):
         assert seen.outside == []
 
 
+def test_the_evidence_of_a_change_is_downloaded(address, chrome, change, tmp_path):
+    e, link = change
+    with window(chrome) as (page, seen):
+        page.goto(f"{address}/{link}")
+        settle(page, charts=3)
+        with page.expect_download(timeout=20_000) as coming:
+            page.get_by_role("button", name="Download evidence").click()
+        assert coming.value.suggested_filename == f"evidence-{words.line_key(e.line)}-{e.at[:10]}.zip"
+        coming.value.save_as(tmp_path / "evidence.zip")
+        with zipfile.ZipFile(tmp_path / "evidence.zip") as packed:
+            assert e.headline in packed.read("change.txt").decode()
+        assert own_errors(seen) == []
+        assert seen.outside == []
+
+
+def test_a_chosen_change_of_the_log_opens_why(address, chrome):
+    with window(chrome) as (page, seen):
+        page.goto(f"{address}/transitions?period=All&show=Falls")
+        settle(page, charts=1)
+        assert "falls on" in page.locator(".lh-h1").inner_text()
+        table = page.get_by_test_id("stDataFrame")
+        table.scroll_into_view_if_needed()
+        box = table.bounding_box()
+        page.mouse.click(box["x"] + 16, box["y"] + 36 + 18)  # the first row's box, under the heads
+        page.wait_for_url("**/why?*", timeout=15_000)
+        settle(page, charts=2)
+        assert page.get_by_test_id("stException").count() == 0
+        assert own_errors(seen) == []
+
+
 def test_a_fall_on_the_ribbons_opens_its_change(address, chrome):
     with window(chrome, height=1600) as (page, _):
         page.goto(address)
@@ -89,11 +120,11 @@ def test_a_fall_on_the_ribbons_opens_its_change(address, chrome):
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440, 2560])
-@pytest.mark.parametrize("where", ["", "why", "data"])
+@pytest.mark.parametrize("where", ["", "why", "transitions", "data"])
 def test_nothing_runs_out_of_the_window_sideways(address, chrome, where, width):
     with window(chrome, width=width) as (page, seen):
         page.goto(f"{address}/{where}")
-        settle(page, charts={"": 2, "why": 2, "data": 0}[where])
+        settle(page, charts={"": 2, "why": 2, "transitions": 1, "data": 0}[where])
         over = page.evaluate(
             "[...document.querySelectorAll('[data-testid=stMain], body')].map(e => e.scrollWidth - e.clientWidth)"
         )
