@@ -82,6 +82,8 @@ def lanes(
         if lane.marks.height:
             datasets[f"{name}_marks"] = lane.marks
         view = _mix_view(lane, name, window, p) if lane.mix else _view(lane, name, window, p)
+        hover = next(layer for layer in view["layer"] if layer.get("mark", {}).get("opacity") == 0)
+        hover["name"] = f"hours{number}"  # the layer that can be dragged over
         view["layer"] = [*wash(shared, window, p), *view["layer"], *rules(shared, window, p, new_state)]
         view["height"] = TALL if number == 0 else HEIGHT
         axis = time_axis(*window) if last else None
@@ -89,7 +91,16 @@ def lanes(
             if "x" in layer.get("encoding", {}) and "field" in layer["encoding"]["x"]:
                 layer["encoding"]["x"]["axis"] = axis
         views.append(view)
-    body = {"vconcat": views, "spacing": 30, "bounds": "flush"}
+    brush = {
+        "name": "brush",
+        "select": {
+            "type": "interval",
+            "encodings": ["x"],
+            "mark": {"fill": p.accent, "fillOpacity": 0.14, "stroke": p.accent},
+        },
+        "views": [f"hours{number}" for number in range(len(rows))],
+    }
+    body = {"vconcat": views, "spacing": 30, "bounds": "flush", "params": [brush]}
     return document(body, datasets, theme, padding=(0, 1, 4, 4))
 
 

@@ -71,6 +71,8 @@ def _write(line: str, key: str | None) -> None:
 
 
 def _go(line: str, key: str | None) -> None:
+    for name in ("from", "to"):  # a period belongs to the change it was chosen on
+        st.query_params.pop(name, None)
     st.query_params["line"] = words.line_key(line)
     if key:
         st.query_params["at"] = key

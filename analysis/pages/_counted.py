@@ -36,7 +36,8 @@ HOW = {
         "Each point is the 24 h up to the end of its hour (chat health: 7 days). Replies: sends answered in the same chat "
         "within the reply window, of those old enough to have been; answers that came after the moment shown count too. "
         "Usual: the 10th to 90th percentile of this line's own healthy hours in the 28 days before it began. "
-        "Distinct recipients: the most in any 24 h that ended with a send of that hour.",
+        "Distinct recipients: the most in any 24 h that ended with a send of that hour. A period that is dragged over counts its whole hours; "
+        "usual there: the mean of the same hours of the day over those healthy hours.",
         HOURS,
     ),
     "evidence": How(

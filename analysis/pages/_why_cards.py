@@ -12,6 +12,7 @@ from analysis.pages import _words as words
 from analysis.pages._evidence import bundle
 from analysis.pages._frame import counted, draw
 from analysis.pages._frames import clipped, ms, trailing
+from analysis.pages._period import strip
 from analysis.pages._store import Here
 from analysis.schema import Explanation
 
@@ -37,6 +38,7 @@ def first_card(e: Explanation, here: Here) -> None:
         st.html(html.share_bar(e.drivers))
 
 
+@st.fragment
 def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> None:
     """Show the lanes on one time axis."""
     pic = _lanes.picture(trailing(hours), e, here.settings, here.as_of)
@@ -56,7 +58,12 @@ def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> 
         spec = _lanes.lanes_spec(shown, states, e, pic, here.zone, here.theme)
         titles = ", ".join(kind.title for kind, _ in shown)
         alt = f"{e.headline if e else 'No change of health.'} Lanes from {words.moment(pic.start, here.zone)} to {words.moment(pic.end, here.zone)}: {titles}."
-        draw(spec, key="lanes", alt=alt)
+        chart = f"lanes_{words.line_key(line)}_{e.at if e else ''}"
+        event = st.vega_lite_chart(
+            spec, theme=None, key=chart, on_select="rerun", selection_mode=["brush"], alt=alt, width="stretch"
+        )
+        before = words.instant(e.onset or e.at) if e else here.as_of
+        strip(hours, event.get("selection") or {}, chart=chart, before=before, zone=here.zone)
         if any(kind.key == "chats" for kind, _ in shown):
             st.html(
                 f'<p class="lh-sub">Chat health: {html.mark("CRITICAL")}critical {html.mark("AT_RISK")}at risk, grey opted out; the rest is healthy or not scored.</p>'

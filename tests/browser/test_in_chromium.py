@@ -94,6 +94,31 @@ def test_the_evidence_of_a_change_is_downloaded(address, chrome, change, tmp_pat
         assert seen.outside == []
 
 
+def test_a_drag_counts_its_period_and_its_address_restores_it(address, chrome, change):
+    _, link = change
+    with window(chrome, height=1300) as (page, seen):
+        page.goto(f"{address}/{link}")
+        settle(page, charts=3)
+        lanes = page.locator(".st-key-card_lanes")
+        box = lanes.locator("svg.marks").first.bounding_box()
+        y = box["y"] + 110
+        page.mouse.move(box["x"] + 0.5 * box["width"], y)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.7 * box["width"], y, steps=12)
+        page.mouse.up()
+        lanes.get_by_text("Usual for these hours").wait_for()
+        table = lanes.locator("table").inner_text()
+        assert "from=" in page.url
+        link = page.url
+        assert own_errors(seen) == []
+    with window(chrome) as (page, seen):
+        page.goto(link)
+        settle(page, charts=3)
+        assert page.locator(".st-key-card_lanes table").inner_text() == table
+        assert own_errors(seen) == []
+        assert seen.outside == []
+
+
 def test_a_chosen_change_of_the_log_opens_why(address, chrome):
     with window(chrome) as (page, seen):
         page.goto(f"{address}/transitions?period=All&show=Falls")
