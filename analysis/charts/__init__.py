@@ -12,6 +12,7 @@ from analysis.charts.panels import (
     openers_by_hour,
     rate_against_volume,
 )
+from analysis.charts.replies import MOVES, growth, moves
 from analysis.charts.spec import Spec, as_chart
 from analysis.charts.svg import ribbon_image, spark_image
 from analysis.charts.theme import Theme, css
@@ -20,6 +21,7 @@ __all__ = [
     "FAILURE_HOURS",
     "LANE",
     "LANE_MARKS",
+    "MOVES",
     "OPENER_HOURS",
     "OPENINGS",
     "POINTS",
@@ -32,7 +34,9 @@ __all__ = [
     "causes",
     "css",
     "failures_by_hour",
+    "growth",
     "lanes",
+    "moves",
     "openers_by_hour",
     "rate_against_volume",
     "ribbon_image",
