@@ -34,14 +34,14 @@ QUADRANTS = (
     ("left", "bottom", ["no more volume,", "fewer replies"]),
     ("right", "bottom", ["more volume,", "fewer replies"]),
 )
-NEAR_X, NEAR_Y = 0.11, 0.05
-"""Parts of the plot's width and height within which two labels would touch: the second goes without."""
+LABEL_X, LABEL_Y = 0.12, 0.045
+"""Room that a label takes, as parts of the plot's width (on a phone more) and height."""
 
 
 def moves(
     frame: pl.DataFrame, *, reference: tuple[float, str] | None, window_hours: float, theme: Theme = "light"
 ) -> Spec:
-    """Return sends a day against reply rate: a line from where it was to a mark where it is, blue where replies fell.
+    """Return sends a day against reply rate: a line from where it was to a mark where it is, heavy where replies fell.
 
     Args:
         frame: MOVES.
@@ -54,7 +54,7 @@ def moves(
     low, high = min(volumes) / 1.25, max(volumes) * 1.6
     top = min(1.0, max([*frame["rate_before"], *frame["rate"], 0.2]) + 0.06)
     scale = {"type": "log", "domain": [low, high], "nice": False}
-    axis = {"title": "sends a day (log scale)", "values": _steps((1, 3), low, high), "format": ",~g", "grid": False}
+    axis = {"title": "sends a day (log scale)", "values": _steps((1, 2, 5), low, high), "format": ",~g", "grid": False}
     x = field("sends", scale=scale, axis=axis)
     y = field(
         "rate",
@@ -64,7 +64,7 @@ def moves(
     layers: list[Spec] = []
     if reference is not None:
         layers += reference_level(reference, y, p)
-    for fell, colour, width in ((False, p.r3, 1.4), (True, p.accent, 1.8)):
+    for fell, colour, width in ((False, p.r3, 1.2), (True, p.accent, 2.2)):
         layers.append(
             {
                 "transform": [{"filter": f"datum.fell === {str(fell).lower()}"}],
@@ -128,11 +128,13 @@ def growth(frame: pl.DataFrame, *, grew: float, fell: float, theme: Theme = "lig
         }
         at = {
             "x": {"value": "width" if right else 0},
-            "y": {"value": HEIGHT - 36 if under else 6},
+            "y": {"value": "height" if under else 0},
             "text": {"value": words},
         }
-        layers.append({"data": corner, "mark": {**mark, "dx": -6 if right else 6}, "encoding": at})
-    layers += _heads(x, y, p, name="pick_growth")
+        layers.append(
+            {"data": corner, "mark": {**mark, "dx": -6 if right else 6, "dy": -34 if under else 6}, "encoding": at}
+        )
+    layers += _heads(x, y, p, name="pick_growth", pale=True)
     layers += _labels(x, y, p)
     places = [
         (_along(times, low, high), (points - bottom) / (top - bottom))
@@ -147,8 +149,11 @@ def _whole(layers: list[Spec], frame: pl.DataFrame, theme: Theme) -> Spec:
     return document(body, {"lines": frame}, theme, padding=(2, 6, 4, 2))
 
 
-def _heads(x: Spec, y: Spec, p: Palette, *, name: str) -> list[Spec]:
-    """Return a mark a line, shaped and coloured by health; a click hands its line to ``name``."""
+def _heads(x: Spec, y: Spec, p: Palette, *, name: str, pale: bool = False) -> list[Spec]:
+    """Return a mark a line, shaped and coloured by health; a click hands its line to ``name``.
+
+    ``pale``: fade the marks whose difference chance alone may make.
+    """
     return [
         {
             "params": [{"name": name, "select": {"type": "point", "fields": ["line"], "toggle": False}}],
@@ -159,7 +164,7 @@ def _heads(x: Spec, y: Spec, p: Palette, *, name: str) -> list[Spec]:
                 "shape": by_health(["circle", "triangle-up", "diamond", "square"]),
                 "fill": by_health([p.surface, p.at_risk, p.critical, p.surface]),
                 "stroke": by_health([p.healthy_text, p.at_risk, p.critical, p.faint]),
-                "opacity": {"condition": {"test": "datum.sure", "value": 1}, "value": 0.5},
+                "opacity": {"condition": {"test": "datum.sure", "value": 1}, "value": 0.5 if pale else 1},
                 "tooltip": field("tip", "nominal"),
             },
         }
@@ -167,29 +172,45 @@ def _heads(x: Spec, y: Spec, p: Palette, *, name: str) -> list[Spec]:
 
 
 def _labels(x: Spec, y: Spec, p: Palette) -> list[Spec]:
-    named = {
-        "transform": [{"filter": "datum.label !== ''"}],
-        "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 9, "fontWeight": 600, "color": p.ink},
-        "encoding": {"x": x, "y": y, "text": field("label", "nominal")},
-    }
-    return haloed(named, p.surface)
+    layers: list[Spec] = []
+    for side, align, dx in (("right", "left", 9), ("left", "right", -9)):
+        named = {
+            "transform": [{"filter": f"datum.label !== '' && datum.side === '{side}'"}],
+            "mark": {
+                "type": "text",
+                "align": align,
+                "baseline": "middle",
+                "dx": dx,
+                "fontWeight": 600,
+                "color": p.ink,
+            },
+            "encoding": {"x": x, "y": y, "text": field("label", "nominal")},
+        }
+        layers += haloed(named, p.surface)
+    return layers
 
 
 def _labelled(frame: pl.DataFrame, places: list[tuple[float, float]]) -> pl.DataFrame:
-    """Return the frame with labels taken off where one before it in the frame stands so near that they would touch.
+    """Return the frame with ``side``, where each label stands, and without the labels that have room on neither side.
 
     Args:
         frame: MOVES, the most telling lines first.
         places: of each row, as parts of the plot's width and height.
     """
-    kept: list[tuple[float, float]] = []
-    labels = []
-    for text, (x, y) in zip(frame["label"], places, strict=True):
-        free = all(abs(x - a) > NEAR_X or abs(y - b) > NEAR_Y for a, b in kept)
-        labels.append(text if free else "")
-        if text and free:
-            kept.append((x, y))
-    return frame.with_columns(pl.Series("label", labels, pl.String))
+    taken: list[tuple[float, float]] = []  # middles of the labels placed so far
+    labels, sides = [], []
+    for i, (text, (x, y)) in enumerate(zip(frame["label"], places, strict=True)):
+        others = [*places[:i], *places[i + 1 :]]
+        side = ""
+        for name, middle in (("right", x + LABEL_X / 2), ("left", x - LABEL_X / 2)):
+            touched = any(abs(a - middle) < LABEL_X / 2 and abs(b - y) < LABEL_Y for a, b in others)
+            touched |= any(abs(a - middle) < LABEL_X and abs(b - y) < LABEL_Y for a, b in taken)
+            if text and not side and not touched and middle - LABEL_X / 2 >= 0 and middle + LABEL_X / 2 <= 1:
+                side = name
+                taken.append((middle, y))
+        labels.append(text if side else "")
+        sides.append(side)
+    return frame.with_columns(pl.Series("label", labels, pl.String), pl.Series("side", sides, pl.String))
 
 
 def _along(value: float, low: float, high: float) -> float:

@@ -124,14 +124,14 @@ def headline(c: pl.DataFrame) -> str:
     n = rated.height
     if not n:
         return "No line has enough sends in both periods to compare its replies."
-    of = words.plural(n, "line") + ("" if n == c.height else " with enough sends")
+    of = words.plural(n, "line" if n == c.height else "compared line")
     lost, kept, alone = _quadrants(rated)
     if lost:
-        rest = f" {words.plural(kept, 'other')} sent more and kept theirs." if kept else ""
-        return f"Replies fell on {lost:,} of {of} while volume rose.{rest}"
+        without = f", and on {alone:,} without it" if alone else ""
+        rest = f" {words.plural(kept, 'other')} sent more and kept {'its' if kept == 1 else 'theirs'}." if kept else ""
+        return f"Replies fell on {lost:,} of {of} while volume rose{without}.{rest}"
     if alone:
-        rest = f" {_every(kept)}" if kept else ""
-        return f"Replies fell on {alone:,} of {of}, without more volume.{rest}"
+        return f"Replies fell on {alone:,} of {of}, without more volume.{' ' + _every(kept) if kept else ''}"
     if kept:
         return _every(kept)
     return (

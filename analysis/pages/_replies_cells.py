@@ -11,10 +11,34 @@ from analysis.pages import _replies as parts
 from analysis.pages import _words as words
 
 WHY_PATH = "why"
+LINK = "color:var(--lh-accent);white-space:nowrap"
+LINES = [
+    ("Line", False),
+    ("Replies", True),
+    ("Replies before", True),
+    ("Change, points", True),
+    ("Sends a day", True),
+    ("Sends before", True),
+    ("Times", True),
+    ("Health now", True),
+    ("Last change", True),
+]
+"""Heads of the table of lines: word, right-aligned."""
+KINDS = [
+    ("Kind of send", False),
+    ("Now", False),
+    ("Before", False),
+    ("Change, points", True),
+    ("Sends now", True),
+    ("Sends before", True),
+]
+"""Heads of the table of kinds of sends."""
+BAR = 1.6
+"""Width of a bar in pixels for each percent."""
 
 
 def lines(c: pl.DataFrame, ways: dict[str, dict[str, str]]) -> list[list[str]]:
-    """Return a row a line of `_replies.compared`, in its order: health, volume and replies now and before, and the way to Why.
+    """Return a row a line of `_replies.compared`, in its order: replies and volume now and before, health, and the way to Why.
 
     Args:
         c: what `compared` returned.
@@ -29,14 +53,14 @@ def lines(c: pl.DataFrame, ways: dict[str, dict[str, str]]) -> list[list[str]]:
         rows.append(
             [
                 f"<b>{html.text(words.line_name(r['line']))}</b>",
-                html.badge("FLAGGED" if flagged else r["health"]),
-                _volume(r, "now"),
-                _volume(r, "before"),
-                html.text(parts.times(r["times"])),
                 _rate(r, "now"),
                 _rate(r, "before"),
                 f"<b>{moved}</b>" if r["fell"] or r["rose"] else moved,
-                f'<a href="{html.text(link)}" target="_self" title="{html.text(words.line_name(r["line"]))}">{word} →</a>',
+                _volume(r, "now"),
+                _volume(r, "before"),
+                html.text(parts.times(r["times"])),
+                html.badge("FLAGGED" if flagged else r["health"]),
+                f'<a href="{html.text(link)}" target="_self" style="{LINK}" title="{html.text(words.line_name(r["line"]))}">{word} →</a>',
             ]
         )
     return rows
@@ -91,7 +115,7 @@ def _bar(share: float | None, colour: str) -> str:
         return "too few for a share"
     return (
         '<div style="display:flex;align-items:center;gap:8px">'
-        f'<i style="flex:none;height:10px;border-radius:2px;background:{colour};width:{max(1, round(100 * share))}px"></i>'
+        f'<i style="flex:none;height:10px;border-radius:2px;background:{colour};width:{max(2, round(100 * BAR * share))}px"></i>'
         f"<span>{html.text(words.percent(share))}</span></div>"
     )
 
@@ -101,4 +125,5 @@ def opted_out_words(m: parts.Mix) -> str:
     before, now = m.opted_out
     if not before and not now:
         return ""
-    return f"Among them, {words.plural(now, 'send')} went to people who had opted out; {before:,} in the period before."
+    told = words.plural(now, "send") if now else "no send"
+    return f"Among them, {told} went to people who had opted out, {before:,} in the period before."

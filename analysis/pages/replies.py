@@ -19,7 +19,7 @@ from analysis.schema import Explanation
 
 KEY = "days"
 """The period's name in the address."""
-FIRST = 24
+FIRST = 12
 MARKS = f"{html.mark('HEALTHY')}healthy {html.mark('AT_RISK')}at risk {html.mark('CRITICAL')}critical now"
 
 
@@ -96,7 +96,7 @@ def pictures(c: pl.DataFrame, w: parts.Window, ways: dict[str, dict[str, str]], 
     left, right = st.columns([1.55, 1], gap="medium")
     with left, st.container(key="card_moves", gap="small", height="stretch"):
         title = parts.moves_title(c)
-        sub = f"Tail: the {w.days} days before. Head: these {w.days} days. {MARKS}. Dark blue: replies fell. Click a mark to read why."
+        sub = f"Tail: the {w.days} days before. Head: these {w.days} days. {MARKS}. Heavy: replies fell. Click a mark to read why."
         st.html(html.h2(title, sub))
         event = st.vega_lite_chart(
             charts.moves(
@@ -137,18 +137,7 @@ def table(c: pl.DataFrame, w: parts.Window, ways: dict[str, dict[str, str]]) -> 
             html.h2(parts.table_title(c), f"Worst first. Now: these {w.days} days; before: the {w.days} days before.")
         )
         shown = c if st.session_state.get("all_replies") else c.head(FIRST)
-        heads = [
-            ("Line", False),
-            ("Health now", False),
-            ("Sends a day", True),
-            ("Before", True),
-            ("Times", True),
-            ("Replies", True),
-            ("Before", True),
-            ("Change, points", True),
-            ("Last change", True),
-        ]
-        st.html(html.table(heads, cells.lines(shown, ways), least=860))
+        st.html(html.table(cells.LINES, cells.lines(shown, ways), least=860))
         thin = parts.thin_words(c, w)
         if thin:
             st.html(f'<p class="lh-sub">{html.text(thin)}</p>')
@@ -165,8 +154,7 @@ def mix(days: pl.DataFrame, w: parts.Window, here: Here) -> None:
         if not m.kinds["now_of"][0]:
             st.html('<p class="lh-p">No send of these days is on a line that is long enough in the data to tell.</p>')
         else:
-            heads = [("Kind of send", False), ("Now", False), ("Before", False), ("Change, points", True)]
-            st.html(html.table([*heads, ("Sends now", True), ("Sends before", True)], cells.mix(m), least=760))
+            st.html(html.table(cells.KINDS, cells.mix(m), least=760))
             told = cells.opted_out_words(m)
             if told:
                 st.html(f'<p class="lh-sub">{html.text(told)}</p>')
