@@ -128,7 +128,11 @@ def headline(c: pl.DataFrame) -> str:
     lost, kept, alone = _quadrants(rated)
     if lost:
         without = f", and on {alone:,} without it" if alone else ""
-        rest = f" {words.plural(kept, 'other')} sent more and kept {'its' if kept == 1 else 'theirs'}." if kept else ""
+        rest = (
+            f" {words.plural(kept, 'other')} sent more and kept {'its replies' if kept == 1 else 'theirs'}."
+            if kept
+            else ""
+        )
         return f"Replies fell on {lost:,} of {of} while volume rose{without}.{rest}"
     if alone:
         return f"Replies fell on {alone:,} of {of}, without more volume.{' ' + _every(kept) if kept else ''}"
