@@ -13,6 +13,7 @@ from analysis.charts.panels import (
     rate_against_volume,
 )
 from analysis.charts.recovery import TROUBLES, recoveries
+from analysis.charts.replies import MOVES, growth, moves
 from analysis.charts.spec import Spec, as_chart
 from analysis.charts.svg import ribbon_image, spark_image
 from analysis.charts.theme import Theme, css
@@ -21,6 +22,7 @@ __all__ = [
     "FAILURE_HOURS",
     "LANE",
     "LANE_MARKS",
+    "MOVES",
     "OPENER_HOURS",
     "OPENINGS",
     "POINTS",
@@ -34,7 +36,9 @@ __all__ = [
     "causes",
     "css",
     "failures_by_hour",
+    "growth",
     "lanes",
+    "moves",
     "openers_by_hour",
     "rate_against_volume",
     "recoveries",

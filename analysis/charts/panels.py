@@ -76,7 +76,7 @@ def rate_against_volume(
             },
         ]
     if reference is not None:
-        layers += _level(reference, y, p)
+        layers += reference_level(reference, y, p)
     layers += [
         {
             "transform": [{"filter": "isValid(datum.step)"}],
@@ -89,9 +89,9 @@ def rate_against_volume(
                 "x": x,
                 "y": y,
                 "size": field("counted", scale={"type": "sqrt", "range": [25, 260]}, legend=None),
-                "shape": _by_health(["circle", "triangle-up", "diamond", "square"]),
-                "fill": _by_health([p.surface, p.at_risk, p.critical, p.surface]),
-                "stroke": _by_health([p.healthy_text, p.at_risk, p.critical, p.faint]),
+                "shape": by_health(["circle", "triangle-up", "diamond", "square"]),
+                "fill": by_health([p.surface, p.at_risk, p.critical, p.surface]),
+                "stroke": by_health([p.healthy_text, p.at_risk, p.critical, p.faint]),
                 "fillOpacity": {"condition": {"test": "isValid(datum.step)", "value": 1}, "value": 0.55},
                 "strokeOpacity": {"condition": {"test": "isValid(datum.step)", "value": 1}, "value": 0.55},
                 "tooltip": field("tip", "nominal"),
@@ -113,12 +113,14 @@ def rate_against_volume(
     return document(body, {"points": points}, theme, padding=(2, 6, 4, 2))
 
 
-def _by_health(values: list[str]) -> Spec:
+def by_health(values: list[str]) -> Spec:
+    """Return an encoding of column ``state`` by values for healthy, at risk, critical and unknown."""
     domain = ["HEALTHY", "AT_RISK", "CRITICAL", "unknown"]
     return field("state", "nominal", scale={"domain": domain, "range": values}, legend=None)
 
 
-def _level(reference: tuple[float, str], y: Spec, p: Palette) -> list[Spec]:
+def reference_level(reference: tuple[float, str], y: Spec, p: Palette) -> list[Spec]:
+    """Return a dashed line at a published rate, with its words under it at the right."""
     level, text = reference
     one = {"values": [{"level": level}]}
     at = {**y, "field": "level"}

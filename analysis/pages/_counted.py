@@ -16,6 +16,7 @@ class How:
 
 DAYS = "linehealth signals --grain day --line {line} --json"
 HOURS = "linehealth signals --grain hour --line {line} --json"
+ALL_DAYS = "linehealth signals --grain day --json"
 EXPLAIN = "linehealth explain --line {line} --json"
 
 HOW = {
@@ -60,6 +61,35 @@ HOW = {
         "A chat whose first message ever seen is a send of this line, at that message; a chat known to be older is not new. "
         "Answered: an inbound message in that chat within the reply window.",
         HOURS,
+    ),
+    "moves": How(
+        "Where each line was and is",
+        "Sends a day: sends of the period over its days, counted from the line's first day in the data. Replies: sends answered in "
+        "the same chat within the reply window, of those old enough to have had one. Lines with fewer than 30 counted sends in "
+        "either period, or seen in less than half of the period before, are not drawn. The dashed line is the vendor's help centre: "
+        "it speaks of 7 days, whatever the period here.",
+        ALL_DAYS,
+    ),
+    "growth": How(
+        "More volume, fewer replies",
+        "More volume: at least 1.1 times the sends a day of before. Fewer replies: the rate is at least 5 points lower and the "
+        "difference is more than two standard errors, each send counted by itself. Pale marks moved 5 points or more, and chance "
+        "alone may make that of so few sends: their replies count as kept.",
+        ALL_DAYS,
+    ),
+    "replies": How(
+        "Line by line",
+        "n of m: sends answered, of those old enough to have been. Change: the rate now minus the rate before, in points. "
+        "Bold: at least 5 points and more than two standard errors. Health is that at the latest data.",
+        ALL_DAYS,
+    ),
+    "mix": How(
+        "Kinds of sends",
+        "Opening a conversation: the first message ever seen in a chat, sent by the line. Third or later unanswered: turns (sends "
+        "less than 5 minutes apart are one) that follow two or more without an answer, counted once at their first send. The rest "
+        "are all others, the further sends of such turns among them. Days in a line's first 7 in the data are left out: "
+        "chats that began before look new there.",
+        ALL_DAYS,
     ),
     "failures": How(
         "Failed sends",

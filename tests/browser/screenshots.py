@@ -15,7 +15,12 @@ SIZES = ((1440, 900), (390, 844))
 
 def addresses(store: Path) -> dict[str, tuple[str, int]]:
     """Return the pages to take, each with the least number of charts it draws: Why once for every main cause."""
-    pages: dict[str, tuple[str, int]] = {"fleet": ("", 2), "transitions": ("transitions", 1), "data": ("data", 0)}
+    pages: dict[str, tuple[str, int]] = {
+        "fleet": ("", 2),
+        "replies": ("replies", 2),
+        "transitions": ("transitions", 1),
+        "data": ("data", 0),
+    }
     found = pipeline.explanations(store)
     for e in found:
         own = [other for other in found if other.line == e.line]

@@ -145,11 +145,11 @@ def test_a_fall_on_the_ribbons_opens_its_change(address, chrome):
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440, 2560])
-@pytest.mark.parametrize("where", ["", "why", "transitions", "data"])
+@pytest.mark.parametrize("where", ["", "why", "replies", "transitions", "data"])
 def test_nothing_runs_out_of_the_window_sideways(address, chrome, where, width):
     with window(chrome, width=width) as (page, seen):
         page.goto(f"{address}/{where}")
-        settle(page, charts={"": 2, "why": 2, "transitions": 1, "data": 0}[where])
+        settle(page, charts={"": 2, "why": 2, "replies": 2, "transitions": 1, "data": 0}[where])
         over = page.evaluate(
             "[...document.querySelectorAll('[data-testid=stMain], body')].map(e => e.scrollWidth - e.clientWidth)"
         )
