@@ -1,4 +1,4 @@
-"""The app: three pages on one store. Run `linehealth app`, or `streamlit run app.py`."""
+"""The app: four pages on one store. Run `linehealth app`, or `streamlit run app.py`."""
 
 import sys
 from pathlib import Path
@@ -16,6 +16,7 @@ page = st.navigation(
     [
         st.Page(PAGES / "fleet.py", title="Fleet", url_path="fleet", default=True),
         st.Page(PAGES / "why.py", title="Why", url_path="why"),
+        st.Page(PAGES / "new.py", title="New conversations", url_path="new"),
         st.Page(PAGES / "data.py", title="Data", url_path="data"),
     ],
     position="top",

@@ -15,7 +15,9 @@ SIZES = ((1440, 900), (390, 844))
 
 def addresses(store: Path) -> dict[str, tuple[str, int]]:
     """Return the pages to take, each with the least number of charts it draws: Why once for every main cause."""
-    pages: dict[str, tuple[str, int]] = {"fleet": ("", 2), "data": ("data", 0)}
+    pages: dict[str, tuple[str, int]] = {"fleet": ("", 2), "data": ("data", 0), "new": ("new", 1)}
+    last_day = (pipeline.status(store)["as_of"] or "")[:10]
+    pages["new-day"] = (f"new?days=14&day={last_day}", 1)
     found = pipeline.explanations(store)
     for e in found:
         own = [other for other in found if other.line == e.line]
