@@ -41,6 +41,8 @@ GAP_TICKS = {0.1: "≤ 6 s", 0.5: "30 s", 1: "1 min", 5: "5 min", 15: "15 min", 
 LEAST_GAP = 0.1
 """Minutes: a log scale has no zero, so shorter gaps are drawn here."""
 GAP_ROW = 24
+WORDS_FROM = 480
+"""Pixels: in a narrower picture words beside marks would touch other marks, so they are left out."""
 
 
 def bursts(rows: pl.DataFrame, *, window: tuple[float, float], zone: str, theme: Theme = "light") -> Spec:
@@ -53,7 +55,7 @@ def bursts(rows: pl.DataFrame, *, window: tuple[float, float], zone: str, theme:
         theme: "light" or "dark".
     """
     p = palette(theme)
-    low, high = 0.9 * float(rows["times"].min() or 1), 1.25 * float(rows["times"].max() or 1)  # type: ignore[arg-type]
+    low, high = 0.9 * float(rows["times"].min() or 1), 1.15 * float(rows["times"].max() or 1)  # type: ignore[arg-type]
     ticks = [t for t in TICKS if low <= t <= high]
     x = time_x("t", *window, axis={**time_axis(*window), "title": f"start of the burst, {zone}"})
     y = field(
@@ -94,11 +96,12 @@ def bursts(rows: pl.DataFrame, *, window: tuple[float, float], zone: str, theme:
         },
     }
     named: list[Spec] = []
+    shown = {"condition": {"test": f"width >= {WORDS_FROM}", "value": 1}, "value": 0}
     for side, align, away in (("!datum.left", "left", 12), ("datum.left", "right", -12)):
         text = {
             "transform": [{"filter": f"datum.label !== '' && {side}"}],
             "mark": {"type": "text", "align": align, "dx": away, "fontWeight": 600, "color": p.ink},
-            "encoding": {"x": x, "y": y, "text": field("label", "nominal")},
+            "encoding": {"x": x, "y": y, "text": field("label", "nominal"), "opacity": shown},
         }
         named += haloed(text, p.surface)
     body = {"data": data("bursts"), "layer": [marks, *named], "height": 280}

@@ -112,6 +112,12 @@ def hours_read(here: Here) -> pl.DataFrame:
     return here.read(pipeline.signals, grain="hour", since=since)
 
 
+def measured(here: Here, p: Period) -> bool:
+    """Return whether any line has an hour in a period with history enough to tell a new chat from an old one."""
+    enough = pl.col("history_days") >= here.settings.young_line_days
+    return not hours_read(here).filter(enough, pl.col("hour") >= p.start).is_empty()
+
+
 def with_usual(hours: pl.DataFrame, lines: pl.DataFrame, *, young: int, first_at: datetime) -> pl.DataFrame:
     """Return hours with the openers of 24 h (``day_sum``), the usual day before them, and the least that is a burst; key (line, hour).
 
@@ -228,23 +234,36 @@ def _outcome(fall: Explanation | None, health: str | None, since: timedelta) -> 
 # ------------------------------------------------------------------ sentences
 
 
-def sentence(found: Iterable[Burst], days: int, *, opened: int) -> str:
-    """Return the page's finding: how many bursts, and how many of them a fall followed."""
+def sentence(found: Iterable[Burst], days: int, *, opened: int, measured: bool = True) -> str:
+    """Return the page's finding: how many bursts, and how many of them a fall followed.
+
+    Args:
+        found: the bursts of the period.
+        days: length of the period.
+        opened: conversations opened in it.
+        measured: whether any line has history enough to tell a new chat from an old one.
+    """
     rows = list(found)
     n, fell = len(rows), sum(b.fell for b in rows)
     early = sum(b.outcome == "early" for b in rows)
     if not opened:
         return f"No conversation was opened in {days} days."
+    if not n and not measured:
+        return "Too little data to tell a burst: every line is in its first days, when old chats may look new."
     if not n:
         return f"No burst in {days} days: no line opened well above its usual."
+    unknown = sum(b.outcome == "unknown" for b in rows)
+    if unknown == n:
+        return f"{words.plural(n, 'burst')} in {days} days; the health of {'its line' if n == 1 else 'their lines'} is not known."
+    if early == n:
+        return f"{words.plural(n, 'burst')} in {days} days; it is too recent to say what followed."
     if n == 1:
-        if early:
-            return f"1 burst in {days} days; it is too recent to say what followed."
         what = "it was followed by a fall" if fell else "no fall followed"
         return f"1 burst in {days} days; {what} within {FOLLOW_HOURS} hours."
     what = f"{fell} {'was' if fell == 1 else 'were'} followed by a fall" if fell else "none was followed by a fall"
-    new = f"; {early} {'is' if early == 1 else 'are'} too recent to say" if early else ""
-    return f"{n} bursts in {days} days; {what} within {FOLLOW_HOURS} hours{new}."
+    rest = f", {early} {'is' if early == 1 else 'are'} too recent to say" if early else ""
+    rest += f", {unknown} {'is on a line' if unknown == 1 else 'are on lines'} of unknown health" if unknown else ""
+    return f"{n} bursts in {days} days; {what} within {FOLLOW_HOURS} hours{rest}."
 
 
 def chart_title(found: Iterable[Burst]) -> str:

@@ -17,6 +17,7 @@ from analysis.pages._frames import ms
 from analysis.pages._new import Burst
 from analysis.pages._store import Here, address
 
+TOO_EARLY = "too early to say"
 LABELS = 5
 """Marks that may carry words: the largest that a fall followed."""
 CHART_WIDTH, CHART_HEIGHT, LETTER, LETTER_HIGH, MARK = 700, 280, 7.0, 16, 12
@@ -121,13 +122,13 @@ def base_rate(
     hours = marked.filter(
         pl.col("hour") >= since, pl.col("hour") <= as_of - span, pl.col("health").is_in(["HEALTHY", "AT_RISK"])
     ).select("line", "hour")
-    inside = hours.join_where(
-        held.rename({"line": "own"}),
-        pl.col("line") == pl.col("own"),
-        pl.col("hour") >= pl.col("start"),
-        pl.col("hour") < pl.col("end"),
-    ).select("line", "hour")
-    rest = hours.join(inside, on=["line", "hour"], how="anti").sort("hour")
+    rest = (
+        hours.sort("hour")
+        .join_asof(
+            held.sort("start"), left_on="hour", right_on="start", by="line", strategy="backward", check_sortedness=False
+        )
+        .filter(pl.col("end").is_null() | (pl.col("hour") >= pl.col("end")))
+    )
     nearest = falls.select("line", pl.col("at").cast(pl.Datetime("ms"))).sort("at")
     seen = rest.join_asof(
         nearest,
@@ -169,7 +170,7 @@ def cells(b: Burst, gap: float | None, here: Here) -> list[str]:
 def answered(replied: int, mature: int) -> str:
     """Return counts, with the rate where there are enough of them."""
     if not mature:
-        return "too early to say"
+        return TOO_EARLY
     counts = f"{replied:,} of {mature:,}"
     return f"{words.percent(replied / mature)} ({counts})" if mature >= new.LEAST_SENDS else counts
 
@@ -329,7 +330,9 @@ def day_rows(clock: pl.DataFrame, day: date, names: pl.DataFrame) -> pl.DataFram
             Hour=pl.format("{}:00", pl.col("clock").cast(pl.String).str.zfill(2)),
             Line="name",
             Opened="opened",
-            Answered=pl.format("{} of {}", "replied", "mature"),
+            Answered=pl.when(pl.col("mature") > 0)
+            .then(pl.format("{} of {}", "replied", "mature"))
+            .otherwise(pl.lit(TOO_EARLY)),
         )
     )
 

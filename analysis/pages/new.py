@@ -77,6 +77,12 @@ def csv(frame: pl.DataFrame, name: str, label: str = "CSV") -> None:
     )
 
 
+def by_chance(here: Here, found: list[new.Burst], p: new.Period) -> tuple[int, int]:
+    """Return hours outside bursts that a fall followed, and all of them."""
+    falls = here.read(pipeline.transitions).filter(pl.col("kind") == "health", "worsening")
+    return rows.base_rate(new.hours_read(here), falls, found, p.start, here.as_of)
+
+
 def followed(found: list[new.Burst], c: Choice, here: Here) -> None:
     """Show bursts by start and times the usual day, marked by what followed."""
     zone = f"{words.wall(here.as_of, here.zone):%Z}"
@@ -98,8 +104,7 @@ def followed(found: list[new.Burst], c: Choice, here: Here) -> None:
             st.html(
                 '<p class="lh-p">No line with a usual had a burst in these days. The calendar shows when conversations were opened.</p>'
             )
-        falls = here.read(pipeline.transitions).filter(pl.col("kind") == "health", "worsening")
-        rate = rows.base_rate(new.hours_read(here), falls, found, c.period.start, here.as_of)
+        rate = here.made(f"falls by chance {c.period.days}", lambda h: by_chance(h, found, c.period))
         told = new.compared(found, rate)
         if told:
             st.html(
@@ -215,9 +220,12 @@ def main() -> None:
     c = choose(here)
     every: list[new.Burst] = here.made("bursts", new.bursts)
     found = [b for b in every if b.start >= c.period.start]
-    clock = rows.by_clock(new.hours_read(here), c.period, here)
+    clock: pl.DataFrame = here.made(
+        f"openers by clock {c.period.days}", lambda h: rows.by_clock(new.hours_read(h), c.period, h)
+    )
+    measured: bool = here.made(f"bursts measured {c.period.days}", lambda h: new.measured(h, c.period))
     opened = int(clock["opened"].sum())
-    st.html(html.h1(new.sentence(found, c.period.days, opened=opened), freshness(here)))
+    st.html(html.h1(new.sentence(found, c.period.days, opened=opened, measured=measured), freshness(here)))
     st.session_state["pick_days"] = c.period.days
     st.segmented_control(
         "Period",

@@ -14,7 +14,7 @@ from analysis.pages import _words as words
 from analysis.store import connect
 from tests.pages.conftest import words_of
 
-PAGES = ("fleet", "why", "data")
+PAGES = ("fleet", "why", "new", "data")
 L1, L2 = "+14155550101", "+14155550102"
 
 
