@@ -188,18 +188,20 @@ def bursts(here: Here) -> list[Burst]:
     by_line: dict[str, list[Explanation]] = {}
     for e in here.explanations():
         by_line.setdefault(e.line, []).append(e)
+    own_hours = marked.partition_by("line", as_dict=True)
     found = []
     for run in runs(marked.filter(pl.col("hour") >= since - DAY)):
         line, top, last = run["line"][0], run["hour"][0], run["hour"][-1]
-        extent = marked.filter(pl.col("line") == line, pl.col("hour") > top - DAY, pl.col("hour") <= last)
+        extent = own_hours[(line,)].filter(pl.col("hour") > top - DAY, pl.col("hour") <= last)
         low, high = stretch(extent["new_conversations"].to_list(), run["least"][0] / 24)
         own = extent[low:high]
         start, end = own["hour"][0], own["hour"][-1] + HOUR
         if start < since:
             continue
-        fall_at = falls.filter(
+        after = falls.filter(
             pl.col("line") == line, pl.col("at") > start, pl.col("at") <= start + timedelta(hours=FOLLOW_HOURS)
-        )["at"].min()
+        ).sort("at")
+        fall_at, to = (after["at"][0], after["new"][0]) if after.height else (None, None)
         told = by_line.get(line, [])
         fall = next((e for e in told if e.kind == "health" and words.instant(e.at) == fall_at), None)
         found.append(
@@ -212,18 +214,18 @@ def bursts(here: Here) -> list[Burst]:
                 int(own["new_conversations"].sum()),
                 int(own["new_mature"].sum()),
                 int(own["new_replied"].sum()),
-                _outcome(fall, own["health"][0], here.as_of - start),
+                _outcome(to, own["health"][0], here.as_of - start),
                 fall,
-                fall_at if isinstance(fall_at, datetime) else None,
+                fall_at,
                 words.change_key(fall, told) if fall else "",
             )
         )
     return sorted(found, key=lambda b: (not b.fell, -b.peak, b.line, b.start))
 
 
-def _outcome(fall: Explanation | None, health: str | None, since: timedelta) -> str:
-    if fall is not None:
-        return fall.new
+def _outcome(to: str | None, health: str | None, since: timedelta) -> str:
+    if to is not None:
+        return to
     if health == "CRITICAL":
         return "already"
     if since < timedelta(hours=FOLLOW_HOURS):

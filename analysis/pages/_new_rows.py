@@ -152,7 +152,7 @@ def cells(b: Burst, gap: float | None, here: Here) -> list[str]:
         cause = words.DRIVER_WORDS[b.fall.drivers[0].driver]
         what = f"{html.badge(b.outcome)} <small>after {words.lasting(new.since_start(b))}; main cause: {html.text(cause.lower())}</small>"
     else:
-        what = html.text(new.OUTCOMES[b.outcome])
+        what = html.text(new.followed_words(b))
     why = f'<a href="why?{query}" target="_self" aria-label="Why {html.text(words.line_name(b.line))} fell">Why →</a>'
     return [
         f"<b>{html.text(words.line_name(b.line))}</b><small>{start}</small>",
