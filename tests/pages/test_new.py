@@ -253,6 +253,19 @@ def test_a_quiet_fleet_has_no_burst_and_a_young_line_no_usual(open_app, tables):
     assert "No line with a usual had a burst" in text
 
 
+@pytest.mark.parametrize(
+    ("changed_at", "outcome"), [("2026-03-22T20:00:00Z", "AT_RISK"), ("2026-03-23T20:00:00Z", "none")]
+)
+def test_a_fall_counts_until_72_hours_after_the_start(tables, changed_at, outcome):
+    made = tables(
+        _sends(L1, 26, 3) + _sends(L2, 1, 20, first=20),
+        f"{L2},2026-03-01T12:00:00Z,AT_RISK,HEALTHY\n{L2},{changed_at},HEALTHY,AT_RISK\n",
+    )
+    (burst,) = new.bursts(_here(made))  # it starts on 20 March at 08:00
+    assert burst.start == datetime(2026, 3, 20, 8)
+    assert (burst.outcome, burst.fell) == (outcome, outcome == "AT_RISK")
+
+
 # ------------------------------------------------------------------ words
 
 
