@@ -3,6 +3,7 @@
 from analysis.charts.events import STATES, Moment
 from analysis.charts.fleet import causes, ribbons
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
+from analysis.charts.new import BURST_GAPS, BURSTS, CALENDAR, MARKED_DAYS, burst_gaps, bursts, opener_calendar
 from analysis.charts.panels import (
     FAILURE_HOURS,
     OPENER_HOURS,
@@ -19,9 +20,13 @@ from analysis.charts.svg import ribbon_image, spark_image
 from analysis.charts.theme import Theme, css
 
 __all__ = [
+    "BURSTS",
+    "BURST_GAPS",
+    "CALENDAR",
     "FAILURE_HOURS",
     "LANE",
     "LANE_MARKS",
+    "MARKED_DAYS",
     "MOVES",
     "OPENER_HOURS",
     "OPENINGS",
@@ -33,12 +38,15 @@ __all__ = [
     "Spec",
     "Theme",
     "as_chart",
+    "burst_gaps",
+    "bursts",
     "causes",
     "css",
     "failures_by_hour",
     "growth",
     "lanes",
     "moves",
+    "opener_calendar",
     "openers_by_hour",
     "rate_against_volume",
     "recoveries",

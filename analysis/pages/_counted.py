@@ -125,4 +125,36 @@ HOW = {
         "openers, sends after an opt-out. Unanswered in a row: turns since the person last wrote.",
         EXPLAIN,
     ),
+    "bursts": How(
+        "Bursts of new conversations",
+        "A burst: hours in which a line's new conversations of the last 24 h are at least 10 and at least 3 times its usual day. "
+        "Usual day: 24 times the mean of its healthy hours in the 28 days before those 24 h; it takes 7 days of such hours and at "
+        "least one opener in two days, else there is no usual yet and 10 are enough. Two bursts of a line are at least 24 h apart. "
+        "A line's first 7 days count only if it appeared more than 7 days after the data begins: before that, old chats look new. "
+        "Times usual: the fullest 24 h over the usual day. What followed: the first change of health for the worse within 72 h of "
+        "the burst's start (a carrier's flag is not counted). Other hours: hours of the period outside bursts, of lines with known "
+        "health that is not critical, at least 72 h old.",
+        HOURS,
+    ),
+    "burst_gaps": How(
+        "Gaps between openers",
+        "Minutes between opening sends of one line next to each other in time, from the start to the end of the burst. The title's "
+        "figure is the median of all these gaps together.",
+        "pipeline.openers(line=…, since=start, until=end)",
+    ),
+    "calendar": How(
+        "Openers by day and hour",
+        "Chats whose first message ever seen is a send, at that message, over all lines; a chat known to be older is not new. In a "
+        "line's first 7 days in the data older chats may look new. Answered: an inbound message in that chat within the reply window, "
+        "of those old enough to have had one.",
+        "linehealth signals --grain hour --json",
+    ),
+    "every_burst": How(
+        "Start, length and answers of a burst",
+        "A burst lasts over the stretch of hours with the most openers beyond the pace that makes a burst (10 in 24 h, or 3 times the "
+        "usual day). Opened in 24 h: the fullest 24 h, which may hold a few more than that stretch. Answered: openers of the stretch "
+        "with an inbound message within the reply window, of those old enough; under 30 counts only. Main cause: the cause with the "
+        "largest share of that fall, which need not be the burst.",
+        HOURS,
+    ),
 }

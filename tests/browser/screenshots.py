@@ -18,9 +18,12 @@ def addresses(store: Path) -> dict[str, tuple[str, int]]:
     pages: dict[str, tuple[str, int]] = {
         "fleet": ("", 2),
         "replies": ("replies", 2),
+        "new": ("new", 1),
         "transitions": ("transitions", 1),
         "data": ("data", 0),
     }
+    last_day = (pipeline.status(store)["as_of"] or "")[:10]
+    pages["new-day"] = (f"new?days=14&day={last_day}", 1)
     found = pipeline.explanations(store)
     for e in found:
         own = [other for other in found if other.line == e.line]

@@ -144,12 +144,38 @@ def test_a_fall_on_the_ribbons_opens_its_change(address, chrome):
         assert page.get_by_test_id("stException").count() == 0
 
 
+def test_a_click_on_the_calendar_lists_that_day_and_stands_in_the_address(address, chrome):
+    with window(chrome, height=1600) as (page, seen):
+        page.goto(f"{address}/new")
+        settle(page, charts=3)
+        page.locator(".st-key-card_calendar .mark-rect path").nth(60).click(force=True)
+        page.wait_for_url("**/new?day=*")
+        settle(page, charts=3)
+        day = page.url.split("day=")[1]
+        assert "opened" in page.locator(".st-key-card_calendar .lh-h2").nth(1).inner_text()
+        page.goto(f"{address}/new?day={day}")
+        settle(page, charts=3)
+        assert page.locator(".st-key-card_calendar .lh-h2").count() == 2
+        assert own_errors(seen) == []
+
+
+def test_a_burst_leads_to_why_for_the_fall_after_it(address, chrome):
+    with window(chrome, height=1600) as (page, _):
+        page.goto(f"{address}/new")
+        settle(page, charts=3)
+        page.locator(".st-key-card_every_burst a").first.click()
+        page.wait_for_url("**/why?line=*&at=*")
+        settle(page, charts=2)
+        assert page.get_by_test_id("stException").count() == 0
+        assert "is not in this store" not in page.locator("body").inner_text()
+
+
 @pytest.mark.parametrize("width", [390, 768, 1440, 2560])
-@pytest.mark.parametrize("where", ["", "why", "replies", "transitions", "data"])
+@pytest.mark.parametrize("where", ["", "why", "replies", "new", "transitions", "data"])
 def test_nothing_runs_out_of_the_window_sideways(address, chrome, where, width):
     with window(chrome, width=width) as (page, seen):
         page.goto(f"{address}/{where}")
-        settle(page, charts={"": 2, "why": 2, "replies": 2, "transitions": 1, "data": 0}[where])
+        settle(page, charts={"": 2, "why": 2, "replies": 2, "new": 3, "transitions": 1, "data": 0}[where])
         over = page.evaluate(
             "[...document.querySelectorAll('[data-testid=stMain], body')].map(e => e.scrollWidth - e.clientWidth)"
         )

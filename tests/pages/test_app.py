@@ -14,7 +14,7 @@ from analysis.pages import _words as words
 from analysis.store import connect
 from tests.pages.conftest import words_of
 
-PAGES = ("fleet", "why", "replies", "transitions", "data")
+PAGES = ("fleet", "why", "replies", "new", "transitions", "data")
 L1, L2 = "+14155550101", "+14155550102"
 
 
