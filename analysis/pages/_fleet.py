@@ -213,7 +213,13 @@ def causes_title(f: Fleet) -> str:
     """Return the finding over the bars of causes."""
     if not f.falls:
         return "No line fell"
-    cause, n = max(Counter(e.drivers[0].driver for e in f.falls).items(), key=lambda c: (c[1], c[0]))
+    counts = Counter(e.drivers[0].driver for e in f.falls)
+    n = max(counts.values())
+    first, *others = sorted(cause for cause, falls in counts.items() if falls == n)
+    if others:
+        names = [words.DRIVER_WORDS[cause] for cause in (first, *others)]
+        return f"{', '.join(names[:-1])} and {names[-1]}: {n} of {words.plural(len(f.falls), 'fall')} each"
+    cause = first
     if cause == "unexplained":
         return f"{n} of {words.plural(len(f.falls), 'fall')} have no clear cause"
     return f"{words.DRIVER_WORDS[cause]}: main cause of {n} of {words.plural(len(f.falls), 'fall')}"

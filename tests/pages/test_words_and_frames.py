@@ -1,12 +1,13 @@
 """What pages say and hand to charts: figures, addresses, trailing sums against a slow count, usual ranges, shares that add up."""
 
 from datetime import date, datetime, timedelta
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
-from analysis.pages import _frames, _html, _why
+from analysis.pages import _fleet, _frames, _html, _why
 from analysis.pages import _words as words
 from analysis.schema import SIGNALS_DAY, SIGNALS_HOUR, SPELLS, Driver, Explanation
 
@@ -232,3 +233,22 @@ def test_every_count_of_the_evidence_has_its_own_word(driver, figures, told):
     ((cells, _, _),) = _why.evidence_rows(change)
     assert all(text in cells for text in ("Verified · ", *told))
     assert ("silent for three" in cells) == ("follow_ups" in figures)
+
+
+@pytest.mark.parametrize(
+    ("causes", "title"),
+    [
+        (["opt_outs", "opt_outs", "engagement"], "Opt-outs: main cause of 2 of 3 falls"),
+        (
+            ["opt_outs", "deliverability", "engagement", "opt_outs", "deliverability"],
+            "Delivery and Opt-outs: 2 of 5 falls each",
+        ),
+        (["unexplained", "unexplained", "engagement"], "2 of 3 falls have no clear cause"),
+        ([], "No line fell"),
+    ],
+)
+def test_the_most_frequent_cause_is_told_and_a_tie_is_told_as_one(causes, title):
+    falls = [_change(T) for _ in causes]
+    for fall, cause in zip(falls, causes, strict=True):
+        fall.drivers[0] = Driver(cause, "other", 1.0, "", {})
+    assert _fleet.causes_title(SimpleNamespace(falls=falls)) == title
