@@ -12,11 +12,13 @@ nbformat = pytest.importorskip("nbformat")
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 # in a process of its own: the kernel's sockets are closed by the end of it
 RUN = """
-import json, sys, nbformat
+import json, sys, tempfile, nbformat
 from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 notebook = nbformat.read(sys.argv[1], as_version=4)
-NotebookClient(notebook, km=AsyncKernelManager(kernel_name="python3", transport="ipc"), timeout=120).execute()
+with tempfile.TemporaryDirectory() as sockets:  # short: a socket's path may have about 100 characters
+    kernel = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=sockets + "/k")
+    NotebookClient(notebook, km=kernel, timeout=120).execute()
 json.dump(notebook, open(sys.argv[2], "w"))
 """
 
