@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,23 @@ def examples() -> list[dict]:
     if not path.exists():
         pytest.skip("../shared/examples.jsonl is not beside the project")
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def command(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process: its exit code, and what it wrote to stdout and stderr."""
+    from analysis import cli
+
+    def _run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["linehealth", *map(str, words)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as e:
+            code = int(e.code or 0)
+        return code, *capsys.readouterr()
+
+    return _run
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """Progress: steps are done, not yet, or cannot be told, as the days after a worsening show; on lines that followed the advice or did not."""
 
 import json
-import sys
 
 import polars as pl
 import pytest
 
-from analysis import cli, pipeline
+from analysis import pipeline
 from analysis.errors import UsageError
 from analysis.explain.progress import progress_of
 from analysis.settings import Settings
@@ -278,17 +277,8 @@ class TestOnAStore:
             pipeline.progress(store, line="+1", at=self.at(T + 4))
 
     @pytest.fixture
-    def run(self, store, monkeypatch, capsys):
-        def _run(*words):
-            monkeypatch.setattr(sys, "argv", ["linehealth", "progress", *map(str, words), "--store", str(store)])
-            code = 0
-            try:
-                cli.main()
-            except SystemExit as e:
-                code = int(e.code or 0)
-            return code, *capsys.readouterr()
-
-        return _run
+    def run(self, store, command):
+        return lambda *words: command("progress", *words, "--store", store)
 
     @pytest.mark.parametrize(("day", "mark"), [(T + 0.3, "[?]"), (T + 1.5, "[ ]"), (T + 3.9, "[x]")])
     def test_the_command_marks_each_step(self, store, run, day, mark):

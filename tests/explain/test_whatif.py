@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from datetime import timedelta
 from functools import cache
 
@@ -10,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis import cli, pipeline
+from analysis import pipeline
 from analysis.errors import UsageError
 from analysis.explain.whatif import altered, effects_without, scenario_of
 from analysis.settings import Settings
@@ -330,31 +329,18 @@ class TestOnAStore:
 
 
 class TestCommand:
-    @pytest.fixture
-    def run(self, monkeypatch, capsys):
-        def _run(*words):
-            monkeypatch.setattr(sys, "argv", ["linehealth", *map(str, words)])
-            code = 0
-            try:
-                cli.main()
-            except SystemExit as e:
-                code = int(e.code or 0)
-            return code, *capsys.readouterr()
-
-        return _run
-
-    def test_prints_each_scenario_with_its_signals(self, stores, run):
+    def test_prints_each_scenario_with_its_signals(self, stores, command):
         store, _ = stores["burst"]
-        code, out, _ = run("what-if", "--line", "+1", "--store", store)
+        code, out, _ = command("what-if", "--line", "+1", "--store", store)
         assert code == 0
         for told in pipeline.what_if(store, line="+1"):
             assert told["text"] in out
         assert "new conversations" in out
         assert " → " in out
 
-    def test_json_is_what_python_gets(self, stores, run):
+    def test_json_is_what_python_gets(self, stores, command):
         store, _ = stores["burst"]
-        _, out, _ = run("what-if", "--line", "+1", "--store", store, "--json")
+        _, out, _ = command("what-if", "--line", "+1", "--store", store, "--json")
         assert json.loads(out) == pipeline.what_if(store, line="+1")
 
     @pytest.mark.parametrize(
@@ -366,13 +352,13 @@ class TestCommand:
             ([], "Missing option '--line'"),
         ],
     )
-    def test_errors_are_a_sentence(self, stores, run, words, says):
-        code, out, told = run("what-if", *words, "--store", stores["burst"][0])
+    def test_errors_are_a_sentence(self, stores, command, words, says):
+        code, out, told = command("what-if", *words, "--store", stores["burst"][0])
         assert (code, out) == (2, "")
         assert says in told
         assert len(told.strip().splitlines()) == 1
 
-    def test_says_so_where_nothing_can_be_left_out(self, tmp_path, run):
+    def test_says_so_where_nothing_can_be_left_out(self, tmp_path, command):
         store = stored(up_to(World(2).steady(reply=0.9)).turn("+1", T), tmp_path / "s")
-        code, out, _ = run("what-if", "--line", "+1", "--store", store)
+        code, out, _ = command("what-if", "--line", "+1", "--store", store)
         assert (code, "nothing to leave out" in out) == (0, True)
