@@ -73,9 +73,7 @@ def fleet(here: Here) -> Fleet:
         "line", wall_ms(pl.col("start"), zone).alias("t0"), wall_ms(pl.col("end"), zone).alias("t1"), "state"
     ).iter_rows():
         drawn.setdefault(line, []).append((t0, t1, state))
-    by_line: dict[str, list[Explanation]] = {}
-    for e in found:
-        by_line.setdefault(e.line, []).append(e)
+    by_line = words.by_line(found)
     rows = []
     for r in lines.iter_rows(named=True):
         own = by_line.get(r["line"], [])
@@ -182,9 +180,7 @@ def ribbon_frames(f: Fleet, here: Here, rows: list[Row]) -> tuple[pl.DataFrame, 
         for r in rows
         for t0, t1, state in r.spells
     ]
-    own: dict[str, list[Explanation]] = {}
-    for e in here.explanations():
-        own.setdefault(e.line, []).append(e)
+    own = words.by_line(here.explanations())
     placed: dict[str, float] = {}
     codes = []
     for e in f.falls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import streamlit as st
 
 from analysis import charts
@@ -94,6 +95,20 @@ def empty() -> None:
 def draw(spec: charts.Spec, *, key: str, alt: str) -> None:
     """Draw a chart as wide as its card; ``alt`` repeats its finding for those who cannot see it."""
     st.vega_lite_chart(spec, theme=None, key=key, alt=alt, width="stretch")
+
+
+def csv(frame: pl.DataFrame, name: str, *, label: str = "CSV", key: str = "") -> None:
+    """Offer a frame as a CSV file of this name."""
+    st.download_button(
+        label,
+        frame.write_csv(),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        type="tertiary",
+        icon=":material/download:",
+        key=key or f"{name}_csv",
+        on_click="ignore",
+    )
 
 
 def freshness(state: Here) -> str:

@@ -185,9 +185,7 @@ def bursts(here: Here) -> list[Burst]:
     )
     since = period(here, max(PERIODS)).start
     falls = here.read(pipeline.transitions).filter(pl.col("kind") == "health", "worsening").sort("line", "at")
-    by_line: dict[str, list[Explanation]] = {}
-    for e in here.explanations():
-        by_line.setdefault(e.line, []).append(e)
+    by_line = words.by_line(here.explanations())
     own_hours = marked.partition_by("line", as_dict=True)
     found = []
     for run in runs(marked.filter(pl.col("hour") >= since - DAY)):
@@ -275,7 +273,7 @@ def chart_title(found: Iterable[Burst]) -> str:
         return "No burst can be drawn against a usual"
     top = max(known, key=lambda b: b.times or 0)
     after = f", and {OUTCOMES[top.outcome].lower()} {words.lasting(since_start(top))} later" if top.fell else ""
-    return f"The steepest: …{top.line[-4:]} opened {top.peak:,} in a day, usually {usual_words(top)}{after}"
+    return f"The steepest: {words.ending(top.line)} opened {top.peak:,} in a day, usually {usual_words(top)}{after}"
 
 
 def compared(found: Iterable[Burst], rate: tuple[int, int]) -> str:

@@ -44,7 +44,7 @@ HEADS = [
 def short_names(lines: list[str]) -> dict[str, str]:
     """Return lines as charts name them: the last four digits, the whole number where two lines share them."""
     ends = Counter(line[-4:] for line in lines)
-    return {line: f"…{line[-4:]}" if ends[line[-4:]] == 1 else words.line_name(line) for line in lines}
+    return {line: words.ending(line) if ends[line[-4:]] == 1 else words.line_name(line) for line in lines}
 
 
 # ------------------------------------------------------------------ bursts

@@ -166,7 +166,7 @@ def moves_title(c: pl.DataFrame) -> str:
         return "No line lost replies" if c["enough"].any() else "Replies against volume"
     worst = fallen.row(0, named=True)
     now, before = (round(100 * worst[k]) for k in ("rate_now", "rate_before"))
-    return f"The largest fall: {now} in 100 sends answered on {ending(worst['line'])}, where {before} were"
+    return f"The largest fall: {now} in 100 sends answered on {words.ending(worst['line'])}, where {before} were"
 
 
 def growth_title(c: pl.DataFrame) -> str:
@@ -210,12 +210,7 @@ def thin_words(c: pl.DataFrame, w: Window) -> str:
 
 def _some(lines: list[str], most: int = 8) -> str:
     rest = f" and {len(lines) - most:,} more" if len(lines) > most else ""
-    return ", ".join(ending(line) for line in sorted(lines)[:most]) + rest
-
-
-def ending(line: str) -> str:
-    """Return a line as charts name it: its last four digits."""
-    return f"…{line[-4:]}"
+    return ", ".join(words.ending(line) for line in sorted(lines)[:most]) + rest
 
 
 def period_words(w: Window, first: date | None, zone: str) -> str:
@@ -286,7 +281,7 @@ def moves(c: pl.DataFrame) -> pl.DataFrame:
                 r["health"],
                 r["fell"],
                 r["fell"] or r["rose"] or abs(r["points"]) < MOVED,
-                ending(r["line"]) if named else "",
+                words.ending(r["line"]) if named else "",
                 tip,
             )
         )

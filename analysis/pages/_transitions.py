@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from analysis import pipeline
 from analysis.charts import TROUBLES
 from analysis.pages import _words as words
 from analysis.pages._store import Here
@@ -73,15 +72,13 @@ def troubles(found: list[Explanation]) -> list[Trouble]:
         found: why each transition happened, oldest first.
     """
     told: list[Trouble] = []
-    by_line: dict[str, list[Explanation]] = {}
-    for e in found:
-        if e.kind == "health":
-            by_line.setdefault(e.line, []).append(e)
-    for line, mine in by_line.items():
-        keys = {id(e): key for key, e in words.change_keys([e for e in found if e.line == line]).items()}
+    for mine in words.by_line(found).values():
+        keys = {id(e): key for key, e in words.change_keys(mine).items()}
         fall: Explanation | None = None
         worst, back = "AT_RISK", None
         for e in mine:
+            if e.kind != "health":
+                continue
             at = words.instant(e.at)
             if e.previous == "HEALTHY" and e.new in ("AT_RISK", "CRITICAL"):
                 fall, worst = e, e.new
@@ -179,7 +176,7 @@ def held(spells: pl.DataFrame, start: datetime | None, end: datetime) -> list[tu
 
 
 def log(
-    found: list[Explanation], here: Here, *, start: datetime | None, show: list[str], cause: str, find: str
+    found: list[Explanation], *, start: datetime | None, show: list[str], cause: str, find: str
 ) -> list[Explanation]:
     """Return the changes that the filters leave, newest first."""
     digits = "".join(c for c in find if c.isdigit())
@@ -219,15 +216,8 @@ def exported(rows: list[Explanation]) -> pl.DataFrame:
 
 
 def _row(e: Explanation) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    return {
         "line": e.line, "at": e.at, "kind": e.kind, "previous": e.previous, "new": e.new, "main_driver": e.drivers[0].driver,
         "share": e.drivers[0].share, "confidence": e.confidence, "confidence_p": e.confidence_p, "onset": e.onset, "lead_hours": e.lead_hours,
         "headline": e.headline,
     }  # fmt: skip
-    return found
-
-
-def spells_of(here: Here) -> pl.DataFrame:
-    """Return SPELLS of the store."""
-    frame: pl.DataFrame = here.read(pipeline.spells)
-    return frame

@@ -286,6 +286,7 @@ def _happened(c: Mapping[str, Any]) -> str:
 
 def as_text(e: Explanation, here: Here) -> str:
     """Return a change as text to paste into a mail or a ticket."""
+    asked = [f"{title}: {text}" for title, text in beside(e, here)]
     told = [
         f"{words.line_name(e.line)}: {words.plain_state(e.previous)} -> {words.plain_state(e.new)}, {words.moment(words.instant(e.at), here.zone, year=True)}",
         e.headline,
@@ -293,7 +294,7 @@ def as_text(e: Explanation, here: Here) -> str:
         "",
         "What caused the change:",
         *[f"- {words.DRIVER_WORDS[d.driver]} {100 * d.share:.0f} %: {d.summary}" for d in html.shown(e.drivers)],
-        *(["", *[f"{title}: {text}" for title, text in beside(e, here)]] if beside(e, here) else []),
+        *(["", *asked] if asked else []),
         "",
         "What to do:",
         *[f"{i}. {a.get('action', '')} {a.get('expected_effect', '')}".rstrip() for i, a in enumerate(e.actions, 1)],

@@ -10,7 +10,7 @@ from analysis.pages import _html as html
 from analysis.pages import _lanes, _why, _why_hours
 from analysis.pages import _words as words
 from analysis.pages._evidence import bundle
-from analysis.pages._frame import counted, draw
+from analysis.pages._frame import counted, csv, draw
 from analysis.pages._frames import clipped, ms, trailing
 from analysis.pages._period import strip
 from analysis.pages._store import Here
@@ -183,17 +183,8 @@ def chats(e: Explanation, here: Here) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             if n > FIRST_CHATS:
                 st.toggle(f"Show all {n}", key="all_chats")
-            csv = pl.DataFrame(e.chats_to_fix, infer_schema_length=None).write_csv()
-            st.download_button(
-                "CSV",
-                csv,
-                file_name=f"chats-{words.line_key(e.line)}.csv",
-                mime="text/csv",
-                type="tertiary",
-                icon=":material/download:",
-                key="chats_csv",
-                on_click="ignore",
-            )
+            chats_ = pl.DataFrame(e.chats_to_fix, infer_schema_length=None)
+            csv(chats_, f"chats-{words.line_key(e.line)}", key="chats_csv")
 
 
 @st.fragment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -70,6 +71,11 @@ def line_name(line: str) -> str:
     return f"+1 {match[1]} {match[2]} {match[3]}" if match else line
 
 
+def ending(line: str) -> str:
+    """Return a line as charts name it: its last four digits."""
+    return f"…{line[-4:]}"
+
+
 def lasting(hours: float) -> str:
     """Return a length of time: 40 min, 13 h, 44 h, 5 days."""
     if hours < 1:
@@ -113,6 +119,14 @@ def worsened(e: Explanation) -> bool:
 def line_key(line: str) -> str:
     """Return a line as addresses have it: digits only."""
     return line.lstrip("+")
+
+
+def by_line(found: Iterable[Explanation]) -> dict[str, list[Explanation]]:
+    """Return changes by their line, in the order given."""
+    told: dict[str, list[Explanation]] = {}
+    for e in found:
+        told.setdefault(e.line, []).append(e)
+    return told
 
 
 def change_keys(found: list[Explanation]) -> dict[str, Explanation]:

@@ -12,7 +12,7 @@ from analysis import pipeline
 from analysis.errors import LineHealthError
 from analysis.pages import _html as html
 from analysis.pages import _words as words
-from analysis.pages._frame import begin, freshness, unreadable
+from analysis.pages._frame import begin, csv, freshness, unreadable
 from analysis.pages._loading import demo_button, drop_files, leave_demo, load_path, result
 from analysis.pages._store import Here, here, missing
 
@@ -102,16 +102,7 @@ def refused(state: Here) -> None:
                 least=700,
             )
         )
-        st.download_button(
-            "All refused rows, CSV",
-            rows.write_csv(),
-            file_name="refused.csv",
-            mime="text/csv",
-            type="tertiary",
-            icon=":material/download:",
-            key="refused_csv",
-            on_click="ignore",
-        )
+        csv(rows, "refused", label="All refused rows, CSV")
 
 
 def loaded(state: Here) -> None:

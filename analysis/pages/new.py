@@ -13,7 +13,7 @@ from analysis.pages import _html as html
 from analysis.pages import _new as new
 from analysis.pages import _new_rows as rows
 from analysis.pages import _words as words
-from analysis.pages._frame import counted, draw, freshness, ready
+from analysis.pages._frame import counted, csv, draw, freshness, ready
 from analysis.pages._frames import ms
 from analysis.pages._store import Here
 
@@ -61,20 +61,6 @@ def _clicked() -> None:
     picked = (st.session_state["calendar"].get("selection") or {}).get("pick") or []
     if isinstance(picked, list) and picked and picked[0].get("day"):
         _go("day", str(picked[0]["day"]))
-
-
-def csv(frame: pl.DataFrame, name: str, label: str = "CSV") -> None:
-    """Offer a frame as CSV."""
-    st.download_button(
-        label,
-        frame.write_csv(),
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        type="tertiary",
-        icon=":material/download:",
-        key=f"{name}_csv",
-        on_click="ignore",
-    )
 
 
 def by_chance(here: Here, found: list[new.Burst], p: new.Period) -> tuple[int, int]:
@@ -192,7 +178,11 @@ def calendar(clock: pl.DataFrame, found: list[new.Burst], c: Choice, here: Here)
             counted("calendar")
             csv(clock.filter(pl.col("opened") > 0), "openers-by-hour")
             if c.day:
-                csv(clock.filter(pl.col("day") == c.day, pl.col("opened") > 0), f"openers-{c.day}", "CSV of the day")
+                csv(
+                    clock.filter(pl.col("day") == c.day, pl.col("opened") > 0),
+                    f"openers-{c.day}",
+                    label="CSV of the day",
+                )
 
 
 def listed(found: list[new.Burst], read: list[tuple[new.Burst, list[float]]], here: Here) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import polars as pl
 import streamlit as st
@@ -13,9 +12,8 @@ from analysis.pages import _html as html
 from analysis.pages import _replies as parts
 from analysis.pages import _replies_cells as cells
 from analysis.pages import _words as words
-from analysis.pages._frame import WHY, counted, freshness, ready
+from analysis.pages._frame import WHY, counted, csv, freshness, ready
 from analysis.pages._store import Here, address
-from analysis.schema import Explanation
 
 KEY = "days"
 """The period's name in the address."""
@@ -49,43 +47,30 @@ def first_day(days: pl.DataFrame) -> date | None:
 
 def links(here: Here) -> dict[str, dict[str, str]]:
     """Return for every line the address of Why at its last change."""
-    own: dict[str, list[Explanation]] = {}
-    for e in here.explanations():
-        own.setdefault(e.line, []).append(e)
-    last = {line: list(words.change_keys(found))[-1] for line, found in own.items()}
+    last = {line: list(words.change_keys(found))[-1] for line, found in words.by_line(here.explanations()).items()}
     return {
         line: address(line=words.line_key(line), **({"at": last[line]} if line in last else {}))
         for line in here.lines()["line"]
     }
 
 
-def open_picked(event: Any, name: str, ways: dict[str, dict[str, str]]) -> None:
-    """Open Why where a mark of a chart was clicked."""
-    picked = (event.get("selection") or {}).get(name) or []
+def clickable(spec: charts.Spec, key: str, alt: str, ways: dict[str, dict[str, str]]) -> None:
+    """Draw a chart whose marks open Why."""
+    pick = f"pick_{key}"
+    event = st.vega_lite_chart(
+        spec, theme=None, key=key, on_select="rerun", selection_mode=[pick], alt=alt, width="stretch"
+    )
+    picked = (event.get("selection") or {}).get(pick) or []
     line = picked[0].get("line") if isinstance(picked, list) and picked else None
     if line in ways:
         st.switch_page(WHY, query_params=ways[line])
-
-
-def csv(frame: pl.DataFrame, name: str, key: str) -> None:
-    """Offer a card's figures as a file."""
-    st.download_button(
-        "CSV",
-        frame.write_csv(),
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        type="tertiary",
-        icon=":material/download:",
-        key=f"csv_{key}",
-        on_click="ignore",
-    )
 
 
 def foot(card: str, frame: pl.DataFrame, name: str) -> None:
     """Show what stands under every card: how its figures are counted, and the file of them."""
     with st.container(horizontal=True, vertical_alignment="center"):
         counted(card)
-        csv(frame, name, card)
+        csv(frame, name, key=f"csv_{card}")
 
 
 def pictures(c: pl.DataFrame, w: parts.Window, ways: dict[str, dict[str, str]], here: Here) -> None:
@@ -98,35 +83,20 @@ def pictures(c: pl.DataFrame, w: parts.Window, ways: dict[str, dict[str, str]], 
         title = parts.moves_title(c)
         sub = f"Tail: the {w.days} days before. Head: these {w.days} days. {MARKS}. Heavy: replies fell. Click a mark to read why."
         st.html(html.h2(title, sub))
-        event = st.vega_lite_chart(
-            charts.moves(
-                drawn,
-                reference=(floor, f"throttled below {words.percent(floor)} over 7 days · Linq help centre"),
-                window_hours=here.settings.reply_window_hours,
-                theme=here.theme,
-            ),
-            theme=None,
-            key="moves",
-            on_select="rerun",
-            selection_mode=["pick_moves"],
-            alt=f"{title}. Sends a day against reply rate of {words.plural(drawn.height, 'line')}, before and now.",
-            width="stretch",
+        spec = charts.moves(
+            drawn,
+            reference=(floor, f"throttled below {words.percent(floor)} over 7 days · Linq help centre"),
+            window_hours=here.settings.reply_window_hours,
+            theme=here.theme,
         )
-        open_picked(event, "pick_moves", ways)
+        alt = f"{title}. Sends a day against reply rate of {words.plural(drawn.height, 'line')}, before and now."
+        clickable(spec, "moves", alt, ways)
         foot("moves", parts.download(c), name)
     with right, st.container(key="card_growth", gap="small", height="stretch"):
         title = parts.growth_title(c)
         st.html(html.h2(title, "Change in sends against change in replies, one mark a line. Pale: chance may make it."))
-        event = st.vega_lite_chart(
-            charts.growth(drawn, grew=parts.GREW, fell=-100 * parts.MOVED, theme=here.theme),
-            theme=None,
-            key="growth",
-            on_select="rerun",
-            selection_mode=["pick_growth"],
-            alt=f"{title}. {parts.table_title(c)}.",
-            width="stretch",
-        )
-        open_picked(event, "pick_growth", ways)
+        spec = charts.growth(drawn, grew=parts.GREW, fell=-100 * parts.MOVED, theme=here.theme)
+        clickable(spec, "growth", f"{title}. {parts.table_title(c)}.", ways)
         foot("growth", parts.download(c), name)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from analysis import charts
+from analysis import charts, pipeline
 from analysis.pages import _html as html
 from analysis.pages import _transitions as parts
 from analysis.pages import _words as words
-from analysis.pages._frame import WHY, counted, draw, freshness, ready
+from analysis.pages._frame import WHY, counted, csv, draw, freshness, ready
 from analysis.pages._store import Here, address
 from analysis.schema import Explanation
 
@@ -34,7 +34,7 @@ def states(here: Here, period: str) -> None:
     """Show the time that lines spent in each state."""
     with st.container(key="card_states", gap="small", height="stretch"):
         st.html(html.h2("Time in each state", "Line-days of the period, from each line's first known state on."))
-        rows = parts.held(parts.spells_of(here), parts.begin(here, period), here.as_of)
+        rows = parts.held(here.read(pipeline.spells), parts.begin(here, period), here.as_of)
         whole = sum(days for _, days, _ in rows)
         if not whole:
             st.html('<p class="lh-p">No state of any line is known in this period.</p>')
@@ -81,7 +81,7 @@ def log(found: list[Explanation], here: Here, period: str) -> None:
                 bind="query-params",
             )
         rows = parts.log(
-            found, here, start=parts.begin(here, period), show=list(show or []), cause=cause or "", find=find or ""
+            found, start=parts.begin(here, period), show=list(show or []), cause=cause or "", find=find or ""
         )
         if not rows:
             st.html(
@@ -104,14 +104,11 @@ def log(found: list[Explanation], here: Here, period: str) -> None:
         )  # fmt: skip
         with st.container(horizontal=True, vertical_alignment="center"):
             st.html(f'<p class="lh-small">{words.plural(len(rows), "change")}. Choose a row to read why.</p>')
-            st.download_button(
-                "CSV", parts.exported(rows).write_csv(), file_name="transitions.csv", mime="text/csv", type="tertiary",
-                icon=":material/download:", key="log_csv", on_click="ignore",
-            )  # fmt: skip
+            csv(parts.exported(rows), "transitions", key="log_csv")
         if event.selection.rows:
             e = rows[event.selection.rows[0]]
-            own = [other for other in found if other.line == e.line]
-            st.switch_page(WHY, query_params=address(line=words.line_key(e.line), at=words.change_key(e, own)))
+            key = words.change_key(e, words.by_line(found)[e.line])
+            st.switch_page(WHY, query_params=address(line=words.line_key(e.line), at=key))
         counted("log")
 
 
