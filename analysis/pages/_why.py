@@ -267,7 +267,7 @@ def _health(c: Mapping[str, Any], here: Here) -> str:
     since = c.get("chat_health_since")
     if not since:
         return html.badge(c["chat_health"])
-    return f'{html.badge(c["chat_health"])} <span class="lh-small">since {words.day(words.instant(since), here.zone)}</span>'
+    return f'{html.badge(c["chat_health"])} <span class="lh-small" style="white-space:nowrap">since {words.day(words.instant(since), here.zone)}</span>'
 
 
 def _happened(c: Mapping[str, Any]) -> str:
