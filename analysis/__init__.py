@@ -32,6 +32,8 @@ _VERBS = {
     "messages": ("analysis.pipeline", "messages"),
     "openers": ("analysis.pipeline", "openers"),
     "failures": ("analysis.pipeline", "failures"),
+    "forecast": ("analysis.pipeline", "forecast"),
+    "gate": ("analysis.pipeline", "gate"),
     "gaps": ("analysis.pipeline", "gaps"),
     "what_if": ("analysis.pipeline", "what_if"),
     "progress": ("analysis.pipeline", "progress"),

@@ -161,6 +161,47 @@ SIGNALS_HOUR = pl.Schema({"line": pl.String, "hour": INSTANT, **_COUNTS})
 """The same, key (line, hour): the UTC instant at which the hour begins."""
 
 
+FORECAST = pl.Schema(
+    {
+        "line": pl.String,
+        "at": INSTANT,
+        "health": pl.String,
+        "status": pl.String,
+        "p_worse_24h": pl.Float64,  # null: not enough history
+        "p_worse_24h_low": pl.Float64,
+        "p_worse_24h_high": pl.Float64,
+        "p_worse_72h": pl.Float64,
+        "p_worse_72h_low": pl.Float64,
+        "p_worse_72h_high": pl.Float64,
+        "note": pl.String,
+    }
+)
+"""Contract.md, section 8, key line: probability of turning worse within 24 h and 72 h of ``at``, and its 80 % interval."""
+
+GATE = pl.Schema(
+    {
+        "line": pl.String,
+        "at": INSTANT,
+        "health": pl.String,
+        "status": pl.String,
+        "decision": pl.String,  # "send" | "slow" | "pause"
+        "new_recipients_left_today": pl.Int64,
+        "sends_left_today": pl.Int64,
+        "new_left_this_hour": pl.Int64,
+        "minutes_between_new": pl.Float64,
+        "new_today": pl.Int64,
+        "sends_today": pl.Int64,
+        "bound": pl.String,  # what binds the new recipients: health, risk, own, published, stale, young
+        "p_worse_24h": pl.Float64,
+        "usual_sends": pl.Float64,
+        "usual_new": pl.Float64,
+        "risk_by_new": pl.List(pl.Float64),  # chance within 24 h with 0, 1, 2, … more new conversations today
+        "why": pl.String,
+    }
+)
+"""Contract.md, section 8, key line."""
+
+
 class Driver(msgspec.Struct, frozen=True):
     """One cause in an explanation: its share of the change and the figures behind it."""
 

@@ -141,6 +141,71 @@ class Settings:
         7, "days", 1, 365, "A line silent for longer than this, while others are not, is not in use.", _OWN_GAPS
     )
 
+    gate_new_per_day: int = _s(
+        50,
+        "new conversations a day",
+        0,
+        100000,
+        "At most this many openers a line and day, whatever its usual.",
+        "Sendblue, Photon, Tuco: 50 a line and day (other vendors; Linq publishes none)",
+    )
+    gate_new_per_hour: int = _s(
+        15,
+        "new conversations an hour",
+        1,
+        10000,
+        "At most this many openers in any hour.",
+        "Sendblue: 15 a line and rolling hour",
+    )
+    gate_new_gap_minutes: float = _s(
+        8.0,
+        "min",
+        0,
+        240,
+        "Time to leave between two openers of a line.",
+        "Sendblue support: mean gap of at least 8 min",
+    )
+    gate_growth: float = _s(
+        1.5,
+        "times its busiest usual day",
+        1,
+        10,
+        "How far a healthy line may go beyond its busiest usual day.",
+        "own choice; Linq judges volume against the line's own normal (SDK, volume_spike)",
+    )
+    gate_start: int = _s(
+        10,
+        "new conversations a day",
+        0,
+        1000,
+        "What a line may open that has no usual of openers yet, or a tiny one.",
+        "own choice: under the 10 that make a burst; vendors ask that new lines ramp up, without a number",
+    )
+    gate_slow_share: float = _s(
+        0.5,
+        "share of its usual day",
+        0,
+        1,
+        "What a line at risk may send, to chats that answer.",
+        "own choice: half of the usual; Linq help centre: 3 to 7 days of better behaviour",
+    )
+    gate_risk: float = _s(
+        0.15,
+        "probability",
+        0.01,
+        1,
+        "From this chance of turning worse within 24 h on, a healthy line goes slow.",
+        "own choice: about four times the ordinary day of made-up fleets",
+    )
+    gate_stale_hours: float = _s(
+        24.0,
+        "h",
+        1,
+        720,
+        "Data older than this decides nothing: the gate goes slow.",
+        "own choice: a day's counts are unknown then",
+    )
+
     def __post_init__(self) -> None:
         """Check every value once, and report all that is wrong together."""
         wrong = []

@@ -22,6 +22,8 @@ COMMANDS = {
     "what-if": "reasons",
     "progress": "reasons",
     "agreement": "reasons",
+    "forecast": "ahead",
+    "gate": "ahead",
     "gaps": "live",
     "evaluate": "trials",
     "demo": "app",

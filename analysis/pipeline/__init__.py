@@ -5,10 +5,12 @@ if and what since, ``audits`` holds the vendor's own, ``text`` gives words. Ever
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
+from analysis.pipeline.ahead import forecast, forecast_record, gate
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.live import gaps
 from analysis.pipeline.moments import When, iso
+from analysis.pipeline.moments import now as clock
 from analysis.pipeline.opened import Where, default_store
 from analysis.pipeline.reading import (
     explanations,
@@ -38,10 +40,14 @@ __all__ = [
     "as_csv",
     "as_text",
     "changed_signals",
+    "clock",
     "default_store",
     "explanations",
     "failures",
+    "forecast",
+    "forecast_record",
     "gaps",
+    "gate",
     "iso",
     "keep_audit",
     "lines",

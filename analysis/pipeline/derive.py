@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import polars as pl
 
 from analysis.explain import explain
 from analysis.explain.agreement import recalibrated
+from analysis.pipeline.ahead import RECORD, foresee
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.moments import instant, now
 from analysis.schema import Explanation
@@ -40,11 +42,22 @@ def derive(con: Any, chosen: Settings) -> dict[str, int]:
         messages_, chats_, chat_health_, spells_, transitions_, as_of=as_of or now(), settings=chosen, gaps=lost
     )
     marts.replace(con, "explanation", _explanation_rows(recalibrated(found, audits_in(con))))
+    _keep_ahead(con, counted["hour"], spells_, transitions_, as_of or now(), chosen)
     return {
         "lines": counted["day"]["line"].n_unique(),
         "days": counted["day"].height,
         "transitions": transitions_.height,
     }
+
+
+def _keep_ahead(
+    con: Any, hours: pl.DataFrame, spells: pl.DataFrame, transitions: pl.DataFrame, at: Any, chosen: Settings
+) -> None:
+    """Keep what is likely next and what may still be sent, as of the latest event."""
+    seen = foresee(hours, spells, transitions, at=at, newest=at, settings=chosen, back=True)
+    marts.replace(con, "forecast", seen.forecast)
+    marts.replace(con, "gate", seen.gate)
+    marts.set_meta(con, RECORD, json.dumps(seen.rests_on, default=str))
 
 
 def _explanation_rows(found: list[Explanation]) -> pl.DataFrame:

@@ -16,7 +16,7 @@ EXPLANATIONS = pl.Schema(
     }
 )  # fmt: skip
 """Explanations as kept, key (line, at, kind)."""
-TABLES = ("signal_day", "signal_hour", "spell", "transition", "explanation", "gap")
+TABLES = ("signal_day", "signal_hour", "spell", "transition", "explanation", "gap", "forecast", "gate")
 
 
 def replace(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
@@ -25,7 +25,7 @@ def replace(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> 
         raise ValueError(table)
     con.execute(f"delete from {table}")
     if "at" in frame.columns:  # a reserved word in SQL: people should not have to quote it
-        frame = frame.rename({"at": "changed_at"})
+        frame = frame.rename({"at": f"{table}_at" if table in ("forecast", "gate") else "changed_at"})
     con.execute(f"insert into {table} by name select * from frame")
 
 

@@ -11,7 +11,9 @@ from analysis.schema import (
     CHANGES,
     CHAT_HEALTH,
     CHATS,
+    FORECAST,
     GAPS,
+    GATE,
     INSTANT,
     MESSAGES,
     SIGNALS_DAY,
@@ -316,3 +318,20 @@ def audits(
         f"select audit_id, line, answered_at, document from audit where {where} order by line, requested_at, audit_id",
         [] if line is None else [line],
     ).fetchall()
+
+
+def forecast(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the forecast mart: FORECAST and ``drivers`` as JSON, in order of line."""
+    schema = pl.Schema([*FORECAST.items(), ("drivers", pl.String())])
+    return _frame(con, 'select * rename (forecast_at as "at") from forecast order by line', schema)
+
+
+def gate(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the gate mart: GATE, in order of line."""
+    return _frame(con, 'select * rename (gate_at as "at") from gate order by line', GATE)
+
+
+def meta(con: duckdb.DuckDBPyConnection, key: str) -> str | None:
+    """Return one fact about the store, or None."""
+    row = con.execute("select value from meta where key = ?", [key]).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,204 @@
+"""The past that taught in, how right forecasts would have been on it out: each week forecast from what came before it only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from analysis.ahead.model import FEATURES, HORIZONS, TICK_HOURS, Array, came, learned, matrix
+from analysis.schema import INSTANT
+
+FIRST_DAYS, STEP_DAYS = 21, 7
+"""The first forecast is made after three weeks; then the model learns again every week."""
+MOST_WEEKS = 8
+"""Weeks looked back on: each costs a fit."""
+LEAST_WORSE = 10
+"""Fewer worsenings in the weeks forecast say nothing about how right it is."""
+BINS = 10
+FALSE_A_MONTH = 1.0
+"""Alarms without a worsening in the 72 h after them, a line and month, that a person bears (issue Ahead)."""
+LEAD_HOURS, ALARM_HOURS = 6, 72
+"""A warning counts this many hours ahead at least, and at most."""
+
+TRIED = pl.Schema(
+    {
+        "line": pl.String,
+        "at": INSTANT,
+        "worse_at": INSTANT,
+        "p_24": pl.Float64,
+        "base_24": pl.Float64,
+        "came_24": pl.Float64,
+        "p_72": pl.Float64,
+        "base_72": pl.Float64,
+        "came_72": pl.Float64,
+        "yesterday": pl.Float64,
+        "single": pl.Float64,
+    }
+)
+"""Forecasts of the past, key (line, at): the chance told, the rate of the weeks before, and what came."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """The chance within 24 h from which to warn: few false alarms on the past, and what it would have warned of."""
+
+    from_p: float
+    false_a_month: float
+    warned: int
+    worsenings: int
+    lead_hours: float | None
+    """Median time from the first warning to the worsening."""
+
+
+def tried(
+    ticks: pl.DataFrame, *, at: datetime, weeks: int = MOST_WEEKS, priors: dict[int, dict[str, float]] | None = None
+) -> pl.DataFrame:
+    """Forecast every tick of the last weeks from what was known a week before at most.
+
+    Args:
+        ticks: of ``labelled``, every TICK_HOURS.
+        at: UTC; horizons that end later are left out.
+        weeks: how many.
+        priors: see ``learned``.
+
+    Returns:
+        TRIED, in order of line and time; empty where there are less than three weeks.
+    """
+    if ticks.is_empty():
+        return pl.DataFrame(schema=TRIED)
+    ends = ticks.filter(pl.col("at") <= at - timedelta(hours=max(HORIZONS)))
+    first: Any = ticks["at"].min()
+    begin = first + timedelta(days=FIRST_DAYS)
+    marks = [at - timedelta(days=STEP_DAYS * (w + 1)) for w in range(weeks)]
+    parts = []
+    for mark in sorted(m for m in marks if m >= begin):
+        week = ends.filter(pl.col("at") > mark, pl.col("at") <= mark + timedelta(days=STEP_DAYS))
+        if week.is_empty():
+            continue
+        columns: dict[str, Any] = {}
+        for hours in HORIZONS:
+            model = learned(ticks, at=mark, hours=hours, prior=priors[hours] if priors else None)
+            past = ticks.filter(pl.col("at") <= mark - timedelta(hours=hours))
+            rate = float(came(past, hours).mean()) if past.height else 0.0
+            columns |= {f"p_{hours}": model.chance(matrix(week)), f"base_{hours}": np.full(week.height, rate)}
+            columns[f"came_{hours}"] = came(week, hours)
+            if hours == HORIZONS[0]:
+                columns |= _peers(past, week, hours)
+        parts.append(week.select("line", "at", "worse_at").with_columns(pl.Series(n, v) for n, v in columns.items()))
+    if not parts:
+        return pl.DataFrame(schema=TRIED)
+    return pl.concat(parts).select(TRIED.names()).cast(dict(TRIED)).sort("line", "at")  # type: ignore[arg-type]
+
+
+def _peers(past: pl.DataFrame, week: pl.DataFrame, hours: int) -> dict[str, Array]:
+    """Return what simpler forecasts say: as yesterday (by whether a spell just ended or health is at risk), and the best single signal's rate."""
+    state = lambda t: t.select((pl.col("at_risk") + 2 * (pl.col("spell_lately") > 0.9)).alias("s"))["s"].to_numpy()  # noqa: E731
+    x, y = matrix(past), came(past, hours)
+    rate = float(y.mean()) if len(y) else 0.0
+    now, before = state(week), state(past)
+    yesterday = np.array([_rate(y[before == s], rate) for s in now])
+    best, found = -np.inf, np.full(week.height, rate)
+    for i in range(len(FEATURES)):
+        edges = np.unique(np.quantile(x[:, i], np.linspace(0, 1, 11)[1:-1])) if len(x) else np.array([])
+        place = np.searchsorted(edges, x[:, i])
+        rates = np.array([_rate(y[place == b], rate) for b in range(len(edges) + 1)])
+        gain = float(((rate - y) ** 2).sum() - ((rates[place] - y) ** 2).sum()) if len(x) else -np.inf
+        if gain > best:
+            best, found = gain, rates[np.searchsorted(edges, matrix(week)[:, i])]
+    return {"yesterday": yesterday, "single": found}
+
+
+def _rate(y: Array, rate: float) -> float:
+    return float((y.sum() + 4 * rate) / (len(y) + 4))
+
+
+def record_of(told: pl.DataFrame) -> dict[str, Any] | None:
+    """Return how right the forecasts were: {"worsenings", "ticks", "horizons": {"24": …, "72": …}, "alarm": …}; None with too few.
+
+    Args:
+        told: TRIED.
+    """
+    worse = told.filter(pl.col("came_24") > 0).select("line", "worse_at").n_unique() if told.height else 0
+    if worse < LEAST_WORSE:
+        return None
+    horizons = {str(hours): _horizon(told, hours) for hours in HORIZONS}
+    alarm = alarm_of(told)
+    return {
+        "worsenings": worse,
+        "ticks": told.height,
+        "since": told["at"].min(),
+        "until": told["at"].max(),
+        "horizons": horizons,
+        "alarm": alarm.__dict__ if alarm else None,
+    }
+
+
+def _horizon(told: pl.DataFrame, hours: int) -> dict[str, Any]:
+    p, y, base = (told[f"{c}_{hours}"].to_numpy() for c in ("p", "came", "base"))
+    peers = {name: told[name].to_numpy() for name in ("yesterday", "single")} if hours == HORIZONS[0] else {}
+    return {
+        "base_rate": float(y.mean()),
+        "skill": skill(p, y, base),
+        "skill_of_peers": {name: skill(q, y, base) for name, q in peers.items()},
+        "ahead_of_peers": {name: 1 - float(((p - y) ** 2).mean() / ((q - y) ** 2).mean()) for name, q in peers.items()},
+        "calibration_error": calibration_error(p, y),
+        "reliability": reliability(p, y),
+        "precision_recall_area": precision_recall_area(p, y),
+    }
+
+
+def skill(p: Array, y: Array, base: Array) -> float:
+    """Return the Brier skill: 1 − error of p over error of the base rate known then."""
+    return 1 - float(((p - y) ** 2).mean() / max(((base - y) ** 2).mean(), 1e-12))
+
+
+def reliability(p: Array, y: Array) -> list[dict[str, float]]:
+    """Return bins of equal size by p: mean chance told, share that came, and how many forecasts."""
+    order = np.argsort(p, kind="stable")
+    parts = [part for part in np.array_split(order, BINS) if len(part)]
+    return [{"told": float(p[part].mean()), "came": float(y[part].mean()), "n": len(part)} for part in parts]
+
+
+def calibration_error(p: Array, y: Array) -> float:
+    """Return the expected calibration error over bins of equal size."""
+    bins = reliability(p, y)
+    return sum(b["n"] * abs(b["told"] - b["came"]) for b in bins) / max(1, sum(int(b["n"]) for b in bins))
+
+
+def precision_recall_area(p: Array, y: Array) -> float:
+    """Return the mean precision over all that came, most likely first."""
+    hit = y[np.argsort(-p, kind="stable")]
+    if not hit.sum():
+        return 0.0
+    return float((np.cumsum(hit) / np.arange(1, len(hit) + 1))[hit > 0].mean())
+
+
+def alarm_of(told: pl.DataFrame, *, most: float = FALSE_A_MONTH) -> Alarm | None:
+    """Return the alarm that warns of most worsenings with at most so many false alarms a line and month.
+
+    Alarms of a line less than a day apart are one. An alarm is false where no worsening follows within 72 h of its begin; a worsening is
+    warned of where an alarm stood from 6 to 72 h before it.
+    """
+    if told.is_empty():
+        return None
+    months = told.height * TICK_HOURS / 24 / 30
+    lead = (pl.col("worse_at") - pl.col("at")).dt.total_seconds() / 3600
+    ticks = told.select("line", "at", "worse_at", lead.alias("lead"), p="p_24")
+    due = ticks.filter(pl.col("lead") >= LEAD_HOURS, pl.col("lead") <= ALARM_HOURS)
+    whole = ticks.filter(pl.col("lead") <= ALARM_HOURS).select("line", "worse_at").n_unique()
+    best: Alarm | None = None
+    for from_p in np.unique(np.quantile(ticks["p"].to_numpy(), np.linspace(0.6, 0.999, 60))):
+        on = ticks.filter(pl.col("p") >= from_p)
+        begins = on.filter(
+            (pl.col("at") - pl.col("at").shift(1).over("line")).fill_null(timedelta(days=9)) > timedelta(days=1)
+        )
+        false = begins.filter(pl.col("lead").is_null() | (pl.col("lead") > ALARM_HOURS)).height / months
+        warned = due.filter(pl.col("p") >= from_p).group_by("line", "worse_at").agg(pl.col("lead").max())
+        if false <= most and (best is None or warned.height > best.warned):
+            median = warned["lead"].median() if warned.height else None
+            best = Alarm(float(from_p), false, warned.height, whole, float(median) if median is not None else None)  # type: ignore[arg-type]
+    return best

@@ -1,0 +1,174 @@
+"""What was known at past hours and the changes that followed in; the chance of turning worse, with its uncertainty, out.
+
+A logistic regression whose weights are drawn to a documented prior (``prior``): a fleet with few changes keeps the prior, one with many
+teaches its own. The fit is a maximum a posteriori by scipy's L-BFGS; the interval is Laplace's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.optimize import minimize
+
+from analysis.ahead.features import NAMES
+from analysis.ahead.prior import PRIOR
+from analysis.schema import INSTANT
+
+Array = np.ndarray[Any, Any]
+FEATURES = tuple(NAMES)
+HORIZONS = (24, 72)
+"""Hours ahead (contract.md, section 8)."""
+TICK_HOURS = 6
+"""The past is looked at every so many hours; neighbouring ticks tell of the same changes, so each counts for its part of the horizon."""
+PRECISION = 4.0
+"""How strongly each weight is drawn to the prior: as by four changes (tried 1 to 40 on fleets kept apart, every scorer)."""
+INTERCEPT_PRECISION = 0.5
+"""The fleet's own rate of changes is learned sooner than what comes before them."""
+HALF_LIFE_DAYS = 60.0
+"""A change so long ago teaches half as much: a vendor's thresholds drift (method sheet, 4b)."""
+YOUNG_DAYS = 7.0
+"""Nothing is said of a line known for less: every chat looks new (contract.md, section 3, history_days)."""
+LEAST_CHANGES = 3
+"""With fewer worsenings the weights are the prior's in all but name (method sheet, 2.9)."""
+WITHIN = 1.2816
+"""Standard deviations on either side that hold 80 %."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """The chance of turning worse within ``hours``: weights of an intercept and of FEATURES, and how sure they are."""
+
+    hours: int
+    weights: Array
+    covariance: Array
+    worsenings: int
+    """Changes it learned from."""
+    line_days: float
+    """Line-days it learned from."""
+
+    def logit(self, x: Array) -> Array:
+        """Return the log odds for rows of FEATURES."""
+        return np.asarray(self.weights[0] + x @ self.weights[1:])
+
+    def chance(self, x: Array) -> Array:
+        """Return the probability for rows of FEATURES."""
+        return _sigmoid(self.logit(x))
+
+    def interval(self, x: Array) -> tuple[Array, Array]:
+        """Return the 80 % interval of the probability, by what the weights may be."""
+        full = np.column_stack((np.ones(len(x)), x))
+        sd = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", full, self.covariance, full), 0.0))
+        z = self.logit(x)
+        return _sigmoid(z - WITHIN * sd), _sigmoid(z + WITHIN * sd)
+
+    def told(self) -> dict[str, float]:
+        """Return the weights by name, to be shown."""
+        return dict(zip(("intercept", *FEATURES), (round(float(w), 3) for w in self.weights), strict=True))
+
+
+def _sigmoid(z: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-np.clip(z, -30, 30))))
+
+
+def labelled(known: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
+    """Return ticks from which health can get worse, each with its time and the next worsening of the line's health.
+
+    Args:
+        known: HOURLY, any hours.
+        transitions: TRANSITIONS.
+
+    Returns:
+        HOURLY with ``at`` (the end of the hour) and ``worse_at`` (null where none followed), in order of line and hour; ticks of critical
+        or young lines left out.
+    """
+    worse = (
+        transitions.filter(pl.col("kind") == "health", pl.col("worsening"))
+        .select("line", worse_at="at")
+        .sort("worse_at")
+    )
+    ticks = known.filter(
+        pl.col("health").fill_null("HEALTHY") != "CRITICAL", pl.col("known_days") >= YOUNG_DAYS
+    ).with_columns(at=(pl.col("hour") + timedelta(hours=1)).cast(INSTANT))
+    return (
+        ticks.sort("at")
+        .join_asof(
+            worse,
+            left_on="at",
+            right_on="worse_at",
+            by="line",
+            strategy="forward",
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+        .sort("line", "hour")
+    )
+
+
+def matrix(ticks: pl.DataFrame) -> Array:
+    """Return FEATURES as rows of numbers."""
+    return ticks.select(FEATURES).to_numpy().reshape(-1, len(FEATURES))
+
+
+def came(ticks: pl.DataFrame, hours: int) -> Array:
+    """Return for each tick of ``labelled`` whether the line turned worse within so many hours."""
+    inside = (pl.col("worse_at") - pl.col("at")) <= timedelta(hours=hours)
+    return ticks.select(inside.fill_null(False)).to_series().to_numpy().astype(float)
+
+
+def learned(ticks: pl.DataFrame, *, at: datetime, hours: int, prior: dict[str, float] | None = None) -> Model:
+    """Learn from the ticks whose horizon had ended by ``at``.
+
+    Args:
+        ticks: of ``labelled``, every TICK_HOURS.
+        at: UTC; changes later than this are not looked at.
+        hours: the horizon.
+        prior: weights to be drawn to, by feature and ``intercept``; PRIOR where None.
+    """
+    past = ticks.filter(pl.col("at") <= at - timedelta(hours=hours))
+    x, y = matrix(past), came(past, hours)
+    age = past.select((pl.lit(at) - pl.col("at")).dt.total_seconds() / 86_400).to_series().to_numpy()
+    counts = TICK_HOURS / hours * 0.5 ** (age / HALF_LIFE_DAYS)
+    told = past.filter(pl.col("worse_at") <= at).select("line", "worse_at").n_unique()
+    return fitted(x, y, counts, hours=hours, prior=prior or PRIOR[hours], worsenings=told)
+
+
+def fitted(
+    x: Array,
+    y: Array,
+    counts: Array,
+    *,
+    hours: int,
+    prior: dict[str, float],
+    worsenings: int = 0,
+    precision: float = PRECISION,
+) -> Model:
+    """Fit a logistic regression with a normal prior on every weight.
+
+    Args:
+        x: rows of FEATURES.
+        y: 1 where the line turned worse, else 0.
+        counts: how much each row counts.
+        hours: the horizon.
+        prior: mean of every weight, by feature, and ``intercept``.
+        worsenings: changes behind the rows, to be told.
+        precision: of every weight but the intercept's.
+    """
+    mean = np.array([prior["intercept"], *(prior[name] for name in FEATURES)])
+    strength = np.array([INTERCEPT_PRECISION, *[precision] * len(FEATURES)])
+    full = np.column_stack((np.ones(len(x)), x))
+
+    def loss(weights: Array) -> tuple[float, Array]:
+        z = full @ weights
+        miss = counts * (_sigmoid(z) - y)
+        off = weights - mean
+        value = float((counts * (np.logaddexp(0, z) - y * z)).sum() + 0.5 * (strength * off**2).sum())
+        return value, full.T @ miss + strength * off
+
+    weights = np.asarray(minimize(loss, mean, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x)
+    p = _sigmoid(full @ weights)
+    curvature = (full.T * (counts * p * (1 - p))) @ full + np.diag(strength)
+    return Model(hours, weights, np.linalg.inv(curvature), worsenings, len(x) * TICK_HOURS / 24)

@@ -1,0 +1,65 @@
+"""Commands that look ahead: forecast, gate."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from analysis.cli.shared import AS_JSON, STORE, print_json
+
+_AT = click.option("--at", default=None, help="As of this time, from nothing later; the latest event where not given.")
+
+
+@click.command()
+@_AT
+@STORE
+@AS_JSON
+def forecast(at: str | None, store: str | None, as_json: bool) -> None:
+    """How likely each line is to turn worse within 24 h and 72 h, and what raises it."""
+    from analysis import pipeline
+
+    found = [
+        {**row, "drivers": json.loads(row["drivers"])} for row in pipeline.records(pipeline.forecast(store, at=at))
+    ]
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        click.echo("no line here")
+    for row in sorted(found, key=lambda r: -(r["p_worse_24h"] or 0)):
+        click.echo(_told(row))
+
+
+def _told(row: dict[str, Any]) -> str:
+    if row["note"]:
+        return f"{row['line']}  {row['health'] or 'unscored'}: {row['note']}"
+    chances = "; ".join(
+        f"{row[f'p_worse_{h}h']:.1%} ({row[f'p_worse_{h}h_low']:.1%} to {row[f'p_worse_{h}h_high']:.1%}) within {h} h"
+        for h in (24, 72)
+    )
+    causes = "".join(f"\n    {d['driver']}: {d['summary']}" for d in row["drivers"])
+    return f"{row['line']}  {row['health'] or 'unscored'}: {chances}{causes}"
+
+
+@click.command()
+@_AT
+@click.option(
+    "--now", "now_", is_flag=True, help="As of this machine's clock: with old data nothing new may be opened."
+)
+@STORE
+@AS_JSON
+def gate(at: str | None, now_: bool, store: str | None, as_json: bool) -> None:
+    """What each line may still send today: send, slow or pause, with what is left and why."""
+    from analysis import pipeline
+
+    found = pipeline.records(pipeline.gate(store, at=pipeline.clock() if now_ else at).drop("risk_by_new"))
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        click.echo("no line here")
+    for row in found:
+        left = f"{row['new_recipients_left_today']} new recipients and {row['sends_left_today']} sends left today"
+        click.echo(f"{row['line']}  {row['health'] or 'unscored'}  {row['decision']}: {left}\n    {row['why']}")

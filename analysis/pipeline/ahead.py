@@ -1,0 +1,159 @@
+"""A store and a time in, what is likely next and what may still be sent out: forecast, gate, and how right forecasts have been."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from analysis.ahead.backtest import record_of, tried
+from analysis.ahead.forecast import Ahead, forecast_of
+from analysis.ahead.gate import gate_of
+from analysis.errors import UsageError
+from analysis.pipeline.moments import When, moment
+from analysis.pipeline.opened import Where, reading, settings_in
+from analysis.schema import FORECAST, GATE
+from analysis.settings import Settings
+from analysis.signals import health as timeline
+from analysis.signals import panel
+from analysis.store import read
+
+RECORD = "ahead"
+"""The word under which a store keeps what its forecasts rest on, and how right they have been."""
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """Forecast (FORECAST and ``drivers`` as JSON) and gate (GATE) at one time, and what they rest on."""
+
+    forecast: pl.DataFrame
+    gate: pl.DataFrame
+    rests_on: dict[str, Any]
+
+
+def foresee(
+    hours: pl.DataFrame,
+    spells: pl.DataFrame,
+    transitions: pl.DataFrame,
+    *,
+    at: datetime,
+    newest: datetime | None,
+    settings: Settings,
+    back: bool = False,
+) -> Foreseen:
+    """Return forecast and gate at a time from what was known then.
+
+    Args:
+        hours: SIGNALS_HOUR as known at ``at``.
+        spells: SPELLS as known then.
+        transitions: TRANSITIONS up to then.
+        at: UTC.
+        newest: the newest event known then.
+        settings: ``gate_*``.
+        back: also try the forecasts on the past weeks.
+    """
+    known_at = min(at, newest) if newest else at
+    ahead = forecast_of(hours, spells, transitions, at=known_at)
+    drivers = pl.DataFrame(
+        [(line, json.dumps(of, ensure_ascii=False)) for line, of in ahead.drivers.items()],
+        schema={"line": pl.String, "drivers": pl.String},
+        orient="row",
+    )
+    forecast = ahead.rows.join(drivers, on="line", how="left", maintain_order="left")
+    gate = gate_of(ahead, hours, settings=settings, newest=newest, at=at)
+    return Foreseen(forecast, gate, _rests_on(ahead, back))
+
+
+def _rests_on(ahead: Ahead, back: bool) -> dict[str, Any]:
+    model = ahead.models[24]
+    record = record_of(tried(ahead.ticks, at=ahead.learned_at)) if back else None
+    return {
+        "basis": ahead.basis,
+        "worsenings": model.worsenings,
+        "line_days": round(model.line_days),
+        "weights": {str(h): m.told() for h, m in ahead.models.items()},
+        "record": record,
+    }
+
+
+def forecast(store: Where = None, *, at: When = None) -> pl.DataFrame:
+    """Return the chance of every line to turn worse within 24 h and 72 h: FORECAST and ``drivers`` (JSON), key line.
+
+    Args:
+        store: path of the store.
+        at: as of then, from nothing later; the latest event where None.
+    """
+    return _at(store, at).forecast if at is not None else _kept(store, "forecast")
+
+
+def gate(store: Where = None, *, at: When = None) -> pl.DataFrame:
+    """Return what each line may still send today: GATE, key line.
+
+    Args:
+        store: path of the store.
+        at: as of then, from nothing later; the latest event where None. Later than the newest event by ``gate_stale_hours``, no line
+            may open anything: what was sent since is not known.
+    """
+    return _at(store, at).gate if at is not None else _kept(store, "gate")
+
+
+def forecast_record(store: Where = None) -> dict[str, Any]:
+    """Return what the forecasts rest on, and how right they have been on the past weeks (``record``; None with too few changes)."""
+    with reading(store) as con:
+        kept = read.meta(con, RECORD)
+    found: dict[str, Any] = json.loads(kept) if kept else {}
+    return found
+
+
+def _kept(store: Where, which: str) -> pl.DataFrame:
+    with reading(store) as con:
+        return read.forecast(con) if which == "forecast" else read.gate(con)
+
+
+def _at(store: Where, at: When) -> Foreseen:
+    """Work forecast and gate out at a time, from the facts as they were known then."""
+    then = moment(at)
+    if then is None:
+        raise UsageError("a time is needed", where="at", fix="write it like 2026-03-01T12:00:00Z")
+    with reading(store) as con:
+        chosen, newest = settings_in(con), read.as_of(con)
+        messages, chats, health = (
+            read.messages(con, until=then + timedelta(milliseconds=1)),
+            read.chats(con),
+            read.chat_health(con),
+        )
+        changes = read.changes(con).filter(pl.col("changed_at") <= then)
+    if newest is None:
+        return Foreseen(pl.DataFrame(schema={**FORECAST, "drivers": pl.String}), pl.DataFrame(schema=GATE), {})
+    messages = as_known(messages, then)
+    spells, transitions = timeline.spells(changes), timeline.transitions(changes)
+    seen = min(newest, then) if newest <= then else _newest(messages, changes, then)
+    hours = panel.signals(
+        messages,
+        chats,
+        health.filter(pl.col("at") <= then),
+        spells,
+        as_of=min(then, newest),
+        settings=chosen,
+        grain="hour",
+    )
+    return foresee(hours, spells, transitions, at=then, newest=seen, settings=chosen)
+
+
+def _newest(messages: pl.DataFrame, changes: pl.DataFrame, at: datetime) -> datetime | None:
+    """Return the newest event known at a time."""
+    times = [messages[c].max() for c in ("at", "delivered_at", "read_at", "failed_at")] + [changes["changed_at"].max()]
+    return max((t for t in times if isinstance(t, datetime) and t <= at), default=None)
+
+
+def as_known(messages: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """Return MESSAGES as they were known at a time: a receipt or a failure that came later is not known yet."""
+    then = messages.filter(pl.col("at") <= at)
+    undated = pl.col("failed") & pl.col("failed_at").is_null()
+    arrived = (pl.col("delivered_at") <= at).fill_null(False) | (pl.col("read_at") <= at).fill_null(False)
+    failed = ((pl.col("failed_at") <= at).fill_null(False) | undated) & ~arrived & (pl.col("direction") == "outbound")
+    later = [pl.when(pl.col(c) <= at).then(pl.col(c)).alias(c) for c in ("delivered_at", "read_at", "failed_at")]
+    return then.with_columns(failed.alias("failed"), *later)
