@@ -18,6 +18,7 @@ page = st.navigation(
         st.Page(PAGES / "why.py", title="Why", url_path="why"),
         st.Page(PAGES / "replies.py", title="Replies and volume", url_path="replies"),
         st.Page(PAGES / "new.py", title="New conversations", url_path="new"),
+        st.Page(PAGES / "ahead.py", title="Ahead", url_path="ahead"),
         st.Page(PAGES / "transitions.py", title="Transitions", url_path="transitions"),
         st.Page(PAGES / "data.py", title="Data", url_path="data"),
     ],

@@ -34,6 +34,8 @@ _VERBS = {
     "failures": ("analysis.pipeline", "failures"),
     "forecast": ("analysis.pipeline", "forecast"),
     "gate": ("analysis.pipeline", "gate"),
+    "forecast_record": ("analysis.pipeline", "forecast_record"),
+    "plan": ("analysis.pipeline", "plan"),
     "gaps": ("analysis.pipeline", "gaps"),
     "what_if": ("analysis.pipeline", "what_if"),
     "progress": ("analysis.pipeline", "progress"),

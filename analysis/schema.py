@@ -195,11 +195,23 @@ GATE = pl.Schema(
         "p_worse_24h": pl.Float64,
         "usual_sends": pl.Float64,
         "usual_new": pl.Float64,
-        "risk_by_new": pl.List(pl.Float64),  # chance within 24 h with 0, 1, 2, … more new conversations today
+        "risk_by_new": pl.String,  # JSON: chance within 24 h with 0, 1, 2, … more new conversations today
         "why": pl.String,
     }
 )
 """Contract.md, section 8, key line."""
+
+
+PLAN = pl.Schema(
+    {
+        "day": pl.Int64,  # 0 is today
+        "line": pl.String,
+        "new_recipients": pl.Int64,
+        "most": pl.Int64,  # what the line may open that day
+        "p_worse_24h": pl.Float64,  # with them, in this model
+    }
+)
+"""Which line opens how many new conversations on which day, key (day, line)."""
 
 
 class Driver(msgspec.Struct, frozen=True):

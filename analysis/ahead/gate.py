@@ -7,6 +7,7 @@ conversations that keep its chance of turning worse under ``gate_risk`` in this 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,8 @@ from analysis.explain.words import count, percent, plural
 from analysis.schema import GATE
 from analysis.settings import Settings
 
+MOST_MORE = 100
+"""New conversations up to which the chance is worked out at least, for plans."""
 _OPENERS, _SILENT, _SHORT = (FEATURES.index(name) for name in ("openers", "openers_silent", "silent_today"))
 
 
@@ -55,7 +58,7 @@ def gate_of(
     if known.is_empty():
         return pl.DataFrame(schema=GATE)
     today = _today(hours, at, settings)
-    chances = _with_more(known, ahead.models[24], settings.gate_new_per_day)
+    chances = _with_more(known, ahead.models[24], max(MOST_MORE, settings.gate_new_per_day))
     stale = newest is None or at - newest > timedelta(hours=settings.gate_stale_hours)
     rows = []
     for i, row in enumerate(known.iter_rows(named=True)):
@@ -123,7 +126,7 @@ def _decided(line: _Line, at: datetime, settings: Settings, age: timedelta | Non
         bound,
         row["p_worse_24h"],
         *(row[name] if row["usual_days"] >= USUAL_DAYS else None for name in ("usual_sends", "usual_new")),
-        [round(float(p), 4) for p in line.chance],
+        json.dumps([round(float(p), 4) for p in line.chance]),
         why,
     )
 
@@ -190,11 +193,11 @@ def _healthy(line: _Line, settings: Settings) -> tuple[str, int, int, str, str]:
 
 
 def _used_up(line: _Line, bound: str, caps: dict[str, int], settings: Settings) -> str:
-    return f"{_opened(line)}. {_limit(line, bound, caps, settings)}: nothing new today; known chats go on."
+    return f"{_limit(line, bound, caps, settings)}: nothing new any more today; known chats go on. {_opened(line)}."
 
 
 def _reason(line: _Line, bound: str, caps: dict[str, int], settings: Settings) -> str:
-    return f"{_opened(line)}. {_limit(line, bound, caps, settings)}."
+    return f"{_limit(line, bound, caps, settings)}. {_opened(line)}."
 
 
 def _opened(line: _Line) -> str:

@@ -1,5 +1,6 @@
 """Frames in, chart specs out: the only room that knows Altair. Nothing is computed here but where ink goes."""
 
+from analysis.charts.ahead import OUTLOOK, RELIABILITY, outlook, reliability
 from analysis.charts.events import STATES, Moment
 from analysis.charts.fleet import causes, ribbons
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
@@ -30,7 +31,9 @@ __all__ = [
     "MOVES",
     "OPENER_HOURS",
     "OPENINGS",
+    "OUTLOOK",
     "POINTS",
+    "RELIABILITY",
     "STATES",
     "TROUBLES",
     "Lane",
@@ -48,8 +51,10 @@ __all__ = [
     "moves",
     "opener_calendar",
     "openers_by_hour",
+    "outlook",
     "rate_against_volume",
     "recoveries",
+    "reliability",
     "ribbon_image",
     "ribbons",
     "spark_image",

@@ -24,6 +24,7 @@ COMMANDS = {
     "agreement": "reasons",
     "forecast": "ahead",
     "gate": "ahead",
+    "plan": "ahead",
     "gaps": "live",
     "evaluate": "trials",
     "demo": "app",

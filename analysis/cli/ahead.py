@@ -1,4 +1,4 @@
-"""Commands that look ahead: forecast, gate."""
+"""Commands that look ahead: forecast, gate, plan."""
 
 from __future__ import annotations
 
@@ -63,3 +63,30 @@ def gate(at: str | None, now_: bool, store: str | None, as_json: bool) -> None:
     for row in found:
         left = f"{row['new_recipients_left_today']} new recipients and {row['sends_left_today']} sends left today"
         click.echo(f"{row['line']}  {row['health'] or 'unscored'}  {row['decision']}: {left}\n    {row['why']}")
+
+
+@click.command()
+@click.option("--new", type=click.IntRange(0), required=True, help="Recipients nobody has written to yet.")
+@click.option(
+    "--days", type=click.IntRange(1), default=1, show_default=True, help="Days they may take, today included."
+)
+@_AT
+@STORE
+@AS_JSON
+def plan(new: int, days: int, at: str | None, store: str | None, as_json: bool) -> None:
+    """Which line opens how many new conversations on which day, so that no line leaves its safe band."""
+    from analysis import pipeline
+
+    found = pipeline.plan(store, new=new, days=days, at=at)
+    if as_json:
+        figures = {
+            "asked": found.asked,
+            "placed": found.placed,
+            "worse_with": found.worse_with,
+            "worse_at_once": found.worse_at_once,
+        }
+        print_json({**figures, "rows": pipeline.records(found.rows)})
+        return
+    click.echo(f"{found.placed:,} of {found.asked:,} placed on {found.lines:,} healthy lines")
+    for row in found.rows.iter_rows(named=True):
+        click.echo(f"day {row['day'] + 1}  {row['line']}  {row['new_recipients']} of at most {row['most']}")

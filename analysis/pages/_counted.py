@@ -157,4 +157,33 @@ HOW = {
         "largest share of that fall, which need not be the burst.",
         HOURS,
     ),
+    "gate": How(
+        "What a line may still send",
+        "Flagged and critical lines pause. A line at risk, or of unknown health, opens nothing and keeps to half of its usual day of sends. "
+        "On a healthy line the new conversations left are the least of: 50 a day (other vendors), 1.5 times its busiest usual day (10 where "
+        "it has none), and the most that keep its chance of turning worse within 24 h under 15 %, less those opened today. All of these "
+        "are settings. Busiest usual day: the 98th percentile of any 24 h over its healthy hours of 28 days. Today: the day of the store's zone.",
+        "linehealth gate --json",
+    ),
+    "forecast": How(
+        "Chance of turning worse",
+        "A logistic regression over what was known at the end of the latest hour: 24 h counts against the line's own healthy 28 days, replies "
+        "whose window has passed, chat health, and the line's record. It learns from this fleet's own changes of the last 120 days, once a day, "
+        "drawn to a prior from made-up fleets. In brackets: 80 %, by how sure the weights are.",
+        "linehealth forecast --json",
+    ),
+    "plan": How(
+        "Placing new recipients",
+        "Whole numbers by line and day that place most and, among those, add least to the chance of turning worse in this model (a mixed "
+        "integer program, HiGHS). Today: what the gate leaves. Later days: the line's own cap, on a young line growing by half a day. "
+        "Risk: the chance within 24 h with that many more openers, less that without, summed.",
+        "linehealth plan --new 100 --days 3 --json",
+    ),
+    "record": How(
+        "How right forecasts have been",
+        "Every 6 h of the last 8 weeks is forecast by a model that learned from what came before that week only. Error: mean squared "
+        "difference from what came, against that of the rate of the weeks before. An alarm is false where no fall follows within 72 h; a fall is "
+        "warned of where an alarm stood 6 to 72 h before it. The chance to warn from is the one that warns of most at one false alarm a line and month.",
+        "import analysis as lh; lh.forecast_record()",
+    ),
 }

@@ -5,7 +5,7 @@ if and what since, ``audits`` holds the vendor's own, ``text`` gives words. Ever
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
-from analysis.pipeline.ahead import forecast, forecast_record, gate
+from analysis.pipeline.ahead import forecast, forecast_record, gate, plan
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.live import gaps
@@ -54,6 +54,7 @@ __all__ = [
     "load",
     "messages",
     "openers",
+    "plan",
     "progress",
     "quarantine",
     "records",

@@ -12,6 +12,7 @@ import polars as pl
 from analysis.ahead.backtest import record_of, tried
 from analysis.ahead.forecast import Ahead, forecast_of
 from analysis.ahead.gate import gate_of
+from analysis.ahead.plan import Plan, plan_of
 from analysis.errors import UsageError
 from analysis.pipeline.moments import When, moment
 from analysis.pipeline.opened import Where, reading, settings_in
@@ -98,6 +99,23 @@ def gate(store: Where = None, *, at: When = None) -> pl.DataFrame:
             may open anything: what was sent since is not known.
     """
     return _at(store, at).gate if at is not None else _kept(store, "gate")
+
+
+def plan(store: Where = None, *, new: int, days: int = 1, at: When = None) -> Plan:
+    """Return how many of ``new`` recipients go to which line on which of the next days, so that no line leaves its safe band.
+
+    Args:
+        store: path of the store.
+        new: recipients nobody has written to yet.
+        days: how many days they may take, today included.
+        at: as of then; the latest event where None.
+
+    Raises:
+        UsageError: days or recipients are out of range.
+    """
+    with reading(store) as con:
+        chosen = settings_in(con)
+    return plan_of(gate(store, at=at), new, days, chosen)
 
 
 def forecast_record(store: Where = None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def addresses(store: Path) -> dict[str, tuple[str, int]]:
         "fleet": ("", 2),
         "replies": ("replies", 2),
         "new": ("new", 1),
+        "ahead": ("ahead", 1),
         "transitions": ("transitions", 1),
         "data": ("data", 0),
     }

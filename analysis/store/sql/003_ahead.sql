@@ -34,9 +34,9 @@ create table gate (
   p_worse_24h double,
   usual_sends double,
   usual_new double,
-  risk_by_new double[] not null,
+  risk_by_new varchar not null,
   why varchar not null
 );
 comment on table gate is 'Decision per line at gate_at: what it may still send that day (METHOD.md, Ahead). UTC; days of the store''s zone.';
 comment on column gate.bound is 'what limits its new conversations: health, risk, own, published, young, stale';
-comment on column gate.risk_by_new is 'chance within 24 h with 0, 1, 2, … more new conversations, in this model';
+comment on column gate.risk_by_new is 'JSON: chance within 24 h with 0, 1, 2, … more new conversations, in this model';
