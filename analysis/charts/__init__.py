@@ -13,6 +13,7 @@ from analysis.charts.panels import (
     openers_by_hour,
     rate_against_volume,
 )
+from analysis.charts.quality import SILENCES, silences
 from analysis.charts.recovery import TROUBLES, recoveries
 from analysis.charts.replies import MOVES, growth, moves
 from analysis.charts.spec import Spec, as_chart
@@ -31,6 +32,7 @@ __all__ = [
     "OPENER_HOURS",
     "OPENINGS",
     "POINTS",
+    "SILENCES",
     "STATES",
     "TROUBLES",
     "Lane",
@@ -52,5 +54,6 @@ __all__ = [
     "recoveries",
     "ribbon_image",
     "ribbons",
+    "silences",
     "spark_image",
 ]

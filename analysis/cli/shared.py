@@ -102,7 +102,7 @@ class Lines:
         if (step.stage, step.file) == self.last[1:] and now - self.last[0] < self.EVERY_S:
             return
         self.last = (now, step.stage, step.file)
-        click.echo(json.dumps(step.as_json(), ensure_ascii=False, separators=(",", ":")), err=True)
+        click.echo(json.dumps(step.as_json(), separators=(",", ":")), err=True)
 
     def __enter__(self) -> Lines:
         return self

@@ -10,6 +10,7 @@ from analysis.pages import _html as html
 from analysis.pages import _words as words
 from analysis.pages._frame import WHY, counted, draw, freshness, ready
 from analysis.pages._loading import leave_demo, result
+from analysis.pages._running import watch
 from analysis.pages._store import Here, address
 
 FIRST = 20
@@ -155,6 +156,7 @@ def main() -> None:
     st.html(html.h1(parts.sentence(fleet), freshness(here)))
     leave_demo()
     result()
+    place = st.container()
     cells = [(html.badge(state), figure, small) for state, figure, small in parts.tiles(fleet, here)]
     rate, counts = parts.replies_tile(fleet)
     cells.append((html.eyebrow("Replies, 7 days"), rate, counts))
@@ -163,6 +165,8 @@ def main() -> None:
         needs(fleet, here)
     every_line(fleet, here)
     all_lines(fleet, here)
+    with place:
+        watch()
 
 
 main()

@@ -207,7 +207,7 @@ def test_progress_as_json_names_the_file_the_rows_and_every_stage_and_never_runs
     assert list(dict.fromkeys(s["stage"] for s in steps)) == ["reading", "merging", "signals"]  # nothing to explain
     shares = [s["share"] for s in steps]
     assert shares == sorted(shares)
-    assert 0 <= shares[0]
+    assert shares[0] >= 0
     assert shares[-1] <= 1
     assert steps[-1]["rows"] == 27
     assert "Merging 27 rows" in next(s["words"] for s in steps if s["stage"] == "merging")
