@@ -3,7 +3,7 @@
 from analysis.charts.events import STATES, Moment
 from analysis.charts.fleet import causes, ribbons
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
-from analysis.charts.new import BURST_GAPS, BURSTS, CALENDAR, MARKED_DAYS, burst_gaps, bursts, opener_calendar
+from analysis.charts.new import BURST_GAPS, BURSTS, CALENDAR, MARKED_DAYS, NO_DATA, burst_gaps, bursts, opener_calendar
 from analysis.charts.panels import (
     FAILURE_HOURS,
     OPENER_HOURS,
@@ -29,6 +29,7 @@ __all__ = [
     "LANE_MARKS",
     "MARKED_DAYS",
     "MOVES",
+    "NO_DATA",
     "OPENER_HOURS",
     "OPENINGS",
     "POINTS",

@@ -9,7 +9,7 @@ from analysis.charts.theme import Theme, palette
 
 SILENCES = pl.Schema({"label": pl.String, "t0": pl.Float64, "t1": pl.Float64, "tip": pl.String})
 """Gaps clipped to the window, in ms, in the order of the rows to draw, key (label, t0)."""
-ROW = 24
+ROW, AXIS = 24, 24
 LEAST_WIDTH = 3
 """Pixels: a gap of an hour in three months is thinner than a pixel, and must be seen all the same."""
 
@@ -48,5 +48,5 @@ def silences(rows: pl.DataFrame, *, order: list[str], window: tuple[float, float
         "mark": {"type": "tick", "thickness": LEAST_WIDTH, "size": 14, "color": p.ink, "clip": True},
         "encoding": {"x": x, "y": y, "tooltip": tip},
     }
-    body = {"layer": [lines, blocks, least], "height": ROW * max(1, len(order))}
+    body = {"layer": [lines, blocks, least], "height": ROW * max(1, len(order)) + AXIS}
     return document(body, {"gaps": rows}, theme, padding=(2, 10, 4, 2))

@@ -57,8 +57,8 @@ def gaps_title(gaps: pl.DataFrame, here: Here) -> str:
         return f"{told}, on {words.plural(gaps['line'].n_unique(), 'line')}"
     hours = sum((ended(g, here) - g["start_at"]) / HOUR for g in whole.iter_rows(named=True))
     own = gaps.height - whole.height
-    rest = f", {own:,} on {words.plural(gaps['line'].drop_nulls().n_unique(), 'single line')}" if own else ""
-    return f"{told}: {whole.height:,} of the whole fleet, {words.lasting(hours)}{rest}"
+    rest = f" and {own:,} of {'a single line' if own == 1 else 'single lines'}" if own else ""
+    return f"{told}: {whole.height:,} of the whole fleet ({words.lasting(hours)}){rest}"
 
 
 def longest_first(gaps: pl.DataFrame, here: Here) -> pl.DataFrame:
@@ -119,6 +119,8 @@ def late_title(files: pl.DataFrame) -> str:
     read, again = int(files["read"].sum()), int(files["duplicates"].sum())
     timed, late = int(files["timed"].sum() or 0), int(files["late_1h"].sum() or 0)
     first = f"{again:,} of {words.plural(read, 'row')} told nothing new" if again else "Every row told something new"
+    if files["timed"].null_count() == files.height:
+        return f"{first}; late events were not counted when these files were loaded"
     if not timed:
         return f"{first}; no file says when its events were made"
     return f"{first}; {late:,} of {words.plural(timed, 'event')} came more than an hour late"
@@ -224,7 +226,7 @@ def gaps_in(here: Here, since: datetime, until: datetime) -> pl.DataFrame:
     return here.read(pipeline.gaps, since=since, until=until)
 
 
-def warning(here: Here, since: datetime, until: datetime) -> str:
+def warning(here: Here, since: datetime, until: datetime, *, days: str = "These days") -> str:
     """Return what a period's counts of replies do not know because of gaps in the deliveries; empty where there is none."""
     gaps = gaps_in(here, since, until)
     if gaps.is_empty():
@@ -240,7 +242,7 @@ def warning(here: Here, since: datetime, until: datetime) -> str:
     mature, replied = int(told["mature"].sum()), int(told["replied"].sum())
     window = words.lasting(here.settings.reply_window_hours)
     return (
-        f"These days hold {words.plural(gaps.height, 'gap')} in the deliveries ({which}): nothing is known of that time, which is not the same as no replies. "
+        f"{days} hold {words.plural(gaps.height, 'gap')} in the deliveries ({which}): nothing is known of that time, which is not the same as no replies. "
         f"Of {words.plural(mature, 'send')} within {window} before or in {'it' if one else 'them'}, {mature - replied:,} have no answer that was seen."
     )
 

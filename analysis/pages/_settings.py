@@ -10,7 +10,6 @@ import polars as pl
 import streamlit as st
 
 from analysis.pages import _html as html
-from analysis.pages import _words as words
 from analysis.pages._frame import csv
 from analysis.pages._store import Here
 
@@ -83,10 +82,10 @@ def settings_card(here: Here) -> None:
     frame = settings_frame(here)
     changed = int(frame["changed"].sum())
     with st.container(key="card_settings", gap="small"):
-        told = f"{words.plural(changed, 'setting')} changed" if changed else "All settings are at their defaults"
+        told = f"{changed} of {frame.height} changed" if changed else f"all {frame.height} at their defaults"
         st.html(
             html.h2(
-                f"Settings in force: {told[:1].lower()}{told[1:]}",
+                f"Settings in force: {told}",
                 "Change one: <code>linehealth settings KEY=VALUE</code>",
             )
         )
