@@ -111,6 +111,18 @@ def gap_marks(gaps: pl.DataFrame, here: Here) -> tuple[pl.DataFrame, list[str]]:
     return frame, order[:FIRST]
 
 
+def gap_marks_of(gaps: pl.DataFrame, lines: list[str], window: tuple[float, float], here: Here) -> pl.DataFrame:
+    """Return SILENCES of lines as each has them, its own and the fleet's, clipped to a window of ms."""
+    marks, _ = gap_marks(gaps, here)
+    rows = [
+        (words.line_name(line), max(t0, window[0]), min(t1, window[1]), tip)
+        for line in lines
+        for label, t0, t1, tip in marks.iter_rows()
+        if label in (FLEET, words.line_name(line)) and t1 > window[0] and t0 < window[1]
+    ]
+    return pl.DataFrame(rows, schema=SILENCES, orient="row").sort("label", "t0")
+
+
 # ------------------------------------------------------------------ duplicates and late events
 
 
@@ -169,8 +181,8 @@ def receipts_words(delays: pl.DataFrame) -> str:
     neither = n["sends"] - n["received"] - n["failed"]
     share = f" ({words.percent(n['received'] / n['sends'])})" if n["sends"] >= 30 else ""
     return (
-        f"{n['received']:,} of {words.plural(n['sends'], 'send')}{share} have a receipt, {n['failed']:,} failed, {neither:,} tell neither. "
-        f"{n['received_1h']:,} were delivered more than 1 h after the send, {n['received_24h']:,} of them more than 24 h."
+        f"With a receipt: {n['received']:,} of {words.plural(n['sends'], 'send')}{share}; failed: {n['failed']:,}; neither: {neither:,}. "
+        f"Delivered more than 1 h after the send: {n['received_1h']:,}, of these more than 24 h: {n['received_24h']:,}."
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import streamlit as st
 
 from analysis import charts
 from analysis.pages import _fleet as parts
 from analysis.pages import _html as html
+from analysis.pages import _quality as quality
 from analysis.pages import _words as words
 from analysis.pages._frame import WHY, counted, draw, freshness, ready
 from analysis.pages._loading import leave_demo, result
@@ -58,7 +61,9 @@ def every_line(fleet: parts.Fleet, here: Here) -> None:
     """Show a ribbon a line, and what caused the falls."""
     left, right = st.columns([2.05, 1], gap="medium")
     with left, st.container(key="card_ribbons", gap="small"):
-        marks = f"Thin: healthy. Half: {html.mark('AT_RISK')}at risk. Full: {html.mark('CRITICAL')}critical."
+        lost = quality.gaps_in(here, here.as_of - timedelta(days=parts.DAYS), here.as_of)
+        box = " Open box: no data, a gap in the deliveries." if lost.height else ""
+        marks = f"Thin: healthy. Half: {html.mark('AT_RISK')}at risk. Full: {html.mark('CRITICAL')}critical.{box}"
         st.html(
             html.h2("Every line, 30 days", f"{marks} Letters name the main cause of each fall. Click one to read why.")
         )
@@ -69,7 +74,12 @@ def every_line(fleet: parts.Fleet, here: Here) -> None:
             rows = rows if st.toggle(f"Show {calm:,} that did not change", key="all_ribbons") else still
         spells, codes = parts.ribbon_frames(fleet, here, rows[:100])
         spec = charts.ribbons(
-            spells, codes, order=[words.line_name(r.line) for r in rows[:100]], window=fleet.window, theme=here.theme
+            spells,
+            codes,
+            quality.gap_marks_of(lost, [r.line for r in rows[:100]], fleet.window, here),
+            order=[words.line_name(r.line) for r in rows[:100]],
+            window=fleet.window,
+            theme=here.theme,
         )
         alt = f"Health of {len(rows[:100])} lines over 30 days; {len(fleet.falls)} falls. {parts.sentence(fleet)}"
         event = st.vega_lite_chart(

@@ -73,7 +73,7 @@ def blinded(store: Where = None, *, since: When = None, until: When = None) -> p
         if gaps.is_empty() or as_of is None:
             return pl.DataFrame(schema=BLINDED)
         reach = timedelta(hours=chosen.reply_window_hours)
-        first = min(gaps["start_at"]) - reach
+        first = min(gaps["start_at"]) - reach - timedelta(hours=1)  # the hour in which the reach begins counts whole
         hours = read.signals(con, "hour", since=max(start, first) if start else first, until=end)
     gaps = gaps.with_columns(
         start_at=pl.max_horizontal("start_at", pl.lit(start)) if start else pl.col("start_at"),
