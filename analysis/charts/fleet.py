@@ -15,7 +15,7 @@ CODES = pl.Schema({"label": pl.String, "t": pl.Float64, "code": pl.String, "link
 """The main cause of each worsening, key (label, t)."""
 CAUSES = pl.Schema({"label": pl.String, "falls": pl.Int64, "known": pl.Boolean})
 """Falls by main cause, most first, key label."""
-ROW = 19
+ROW, AXIS = 19, 24
 
 
 def ribbons(
@@ -102,7 +102,7 @@ def ribbons(
         }
     )
     frames = {"spells": spells, "codes": codes, "no_data": no_data}
-    return document({"layer": layers, "height": ROW * max(1, len(order))}, frames, theme)
+    return document({"layer": layers, "height": ROW * max(1, len(order)) + AXIS}, frames, theme)
 
 
 def causes(counts: pl.DataFrame, *, theme: Theme = "light") -> Spec:

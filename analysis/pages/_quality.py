@@ -72,7 +72,7 @@ def gap_cells(gaps: pl.DataFrame, here: Here) -> list[list[str]]:
     """Return a row a gap: whose, from, to, length, messages expected, how often by chance."""
     return [
         [
-            f"<b>{html.text(who(g['line']))}</b>",
+            f'<b class="lh-line">{html.text(who(g["line"]))}</b>',
             html.text(words.moment(g["start_at"], here.zone, year=True)),
             html.text(words.moment(g["end_at"], here.zone, year=True) if g["end_at"] else "not over yet"),
             words.lasting((ended(g, here) - g["start_at"]) / HOUR),
@@ -159,7 +159,7 @@ def late_cells(files: pl.DataFrame, here: Here) -> list[list[str]]:
 
     return [
         [
-            html.text(Path(r["path"]).name),
+            f'<span class="lh-file">{html.text(Path(r["path"]).name)}</span>',
             when(r["first_at"]),
             when(r["last_at"]),
             f"{r['read']:,}",
@@ -200,12 +200,11 @@ def fresh_title(fresh: pl.DataFrame, here: Here, now: datetime) -> str:
 
 FRESH = [
     ("Line", False),
+    ("Silent", True),
+    ("Age now", True),
     ("Newest message", False),
     ("Newest event", False),
-    ("Silent up to the newest data", True),
-    ("Age now", True),
     ("Newest report of health", False),
-    ("", False),
 ]
 
 
@@ -218,13 +217,13 @@ def fresh_cells(fresh: pl.DataFrame, here: Here, now: datetime) -> list[list[str
     days = words.plural(here.settings.gap_longest_days, "day")
     return [
         [
-            f"<b>{html.text(words.line_name(r['line']))}</b>",
-            when(r["last_message"]),
-            when(r["last_event"]),
+            f'<b class="lh-line">{html.text(words.line_name(r["line"]))}</b>'
+            + (f"<small>{html.text(SILENCE[r['silence']].format(days=days))}</small>" if r["silence"] else ""),
             words.DASH if r["silent_hours"] is None else words.lasting(r["silent_hours"]),
             words.lasting(max(0.0, (now - r["last_event"]) / HOUR)) if r["last_event"] else words.DASH,
+            when(r["last_message"]),
+            when(r["last_event"]),
             when(r["last_change"]),
-            html.text(SILENCE[r["silence"]].format(days=days)) if r["silence"] else "",
         ]
         for r in fresh.iter_rows(named=True)
     ]

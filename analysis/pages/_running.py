@@ -17,6 +17,8 @@ from typing import Any
 
 import streamlit as st
 
+from analysis.pages import _html as html
+
 RUNNING, DONE = "running", "loaded"
 """Names in the session: the Run that goes on, and how the last one ended (Ran)."""
 EVERY_S = 0.1
@@ -110,7 +112,10 @@ def watch() -> None:
     run: Run | None = st.session_state.get(RUNNING)
     if run is None or run.process is None:
         return
-    with st.container(key="card_running", gap="small"), st.status(run.label, expanded=True) as shown:
+    with st.container(key="card_running", gap="small"):
+        st.html(
+            html.h2(run.label, "You can look around meanwhile: the load goes on. What is shown stays until it is done.")
+        )
         bar = st.progress(0.0, text="Starting.")
         while True:
             while run.process.poll() is None:
@@ -123,7 +128,6 @@ def watch() -> None:
             if not (ran.ok and run.commands):
                 break
             run.begin()
-        shown.update(label=f"{run.label} Done.", state="complete" if ran.ok else "error")
     del st.session_state[RUNNING]
     st.session_state[DONE] = ran
     if ran.ok:

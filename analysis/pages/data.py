@@ -29,6 +29,8 @@ COUNTED = {
     "quarantined": "Refused",
 }
 """Read is the sum of the others."""
+LATE = ("first_at", "last_at", "timed", "late_1h", "late_24h")
+"""What a file says of times: from when to when it tells, events with both times, and how many of these came late."""
 
 
 def loading() -> None:
@@ -136,6 +138,11 @@ def loaded(state: Here) -> None:
             key="sources",
             alt=f"{rows.height} files loaded, with counts",
         )
+        csv(rows, "files")
+
+
+def _zone(state: Here) -> str:
+    return f"{words.wall(state.as_of, state.zone):%Z}"
 
 
 def _more(of: int, key: str) -> None:
@@ -153,7 +160,12 @@ def deliveries(state: Here) -> None:
     with st.container(key="card_deliveries", gap="small"):
         title = quality.gaps_title(gaps, state)
         if gaps.is_empty():
-            st.html(html.h2(title, "Replies that were lost would show as silence: there is none to explain."))
+            st.html(
+                html.h2(
+                    title,
+                    f"Lost deliveries would show as a silence too deep for it. Nothing is said of a line known for less than {words.plural(state.settings.gap_least_days, 'day')}.",
+                )
+            )
         else:
             st.html(
                 html.h2(
@@ -183,7 +195,7 @@ def told_again(state: Here) -> None:
         st.html(
             html.h2(
                 quality.late_title(files),
-                "Merged: told something new of a message, chat or report that was known. Duplicate: told nothing new; the first copy counts.",
+                f"Merged: told something new of a message, chat or report that was known. Duplicate: told nothing new; the first copy counts. Times in {_zone(state)}.",
             )
         )
         st.html(html.table(quality.LATE, quality.late_cells(_first(files, "all_late"), state), least=900))
@@ -193,7 +205,7 @@ def told_again(state: Here) -> None:
             st.html(f'<p class="lh-sub">{html.text(receipts)}</p>')
         with st.container(horizontal=True, vertical_alignment="center"):
             counted("late")
-            csv(files, "files")
+            csv(files.select("path", "kind", *COUNTED, *LATE), "late-events")
             csv(delays, "receipts", label="CSV of receipts by line")
 
 
@@ -204,7 +216,7 @@ def heard(state: Here) -> None:
         st.html(
             html.h2(
                 quality.fresh_title(fresh, state, now),
-                "Event: a message or a receipt. Silences that the line's rhythm does not give first, then the longest.",
+                f"Silent: from the line's newest event, a message or a receipt, to the newest of all lines. What its rhythm does not give first, then the longest. Times in {_zone(state)}.",
             )
         )
         st.html(html.table(quality.FRESH, quality.fresh_cells(_first(fresh, "all_fresh"), state, now), least=860))

@@ -36,14 +36,21 @@ def test_gaps_are_listed_with_length_and_messages_expected_the_fleets_first(open
     assert "2 gaps in the deliveries: 1 of the whole fleet (6 h) and 1 of a single line" in text
     fleet, _ = pipeline.gaps(store_with_gaps).rows(named=True)
     assert OUTAGE - HOUR / 2 < fleet["start_at"] <= OUTAGE < OUTAGE + 6 * HOUR <= fleet["end_at"]
-    cells = re.findall(r"<tr><td><b>(Whole fleet|\+1[^<]*)</b></td>(.*?)</tr>", text)[:2]
+    cells = re.findall(r"<tr><td><b[^>]*>(Whole fleet|\+1[^<]*)</b></td>(.*?)</tr>", text)[:2]
     assert [name for name, _ in cells] == ["Whole fleet", words.line_name(L2)]
     assert f">{fleet['expected']:.0f}<" in cells[0][1]
     assert "Wed 18 Mar 2026, 08:50 UTC" in cells[0][1]
     assert "24 h" in cells[1][1]
     assert "less than once in 1,000 years" in cells[1][1]
     offered = {b.proto.id.split("-")[-1] for b in at.get("download_button")}
-    assert offered >= {"csv_deliveries", "freshness_csv", "files_csv", "receipts_csv", "settings_csv"}
+    assert offered >= {
+        "csv_deliveries",
+        "freshness_csv",
+        "files_csv",
+        "late-events_csv",
+        "receipts_csv",
+        "settings_csv",
+    }
 
 
 def test_without_a_gap_the_page_says_so_and_draws_none(open_app, demo_store):
