@@ -128,6 +128,41 @@ GAPS = pl.Schema(
 )
 """Silences in which deliveries were probably lost, key (line, start_at), the fleet first."""
 
+FRESHNESS = pl.Schema(
+    {
+        "line": pl.String,
+        "last_message": INSTANT,
+        "last_event": INSTANT,  # receipts too
+        "last_change": INSTANT,  # report of health or status
+        "silent_hours": pl.Float64,  # from the line's last event to as_of; null: never heard
+        "silence": pl.String,  # "gap", "unused", "never", or null: nothing unusual
+    }
+)
+"""When each line was last heard of, key line; gaps first, then the longest silence, lines without a message last."""
+
+DELAYS = pl.Schema(
+    {
+        "line": pl.String,
+        "sends": pl.Int64,
+        "failed": pl.Int64,
+        "received": pl.Int64,  # not failed, with a delivery or read time
+        "received_1h": pl.Int64,  # delivered more than an hour after the send
+        "received_24h": pl.Int64,
+    }
+)
+"""Receipts of sends, key line."""
+
+BLINDED = pl.Schema(
+    {
+        "line": pl.String,
+        "gaps": pl.Int64,
+        "silent_hours": pl.Float64,  # in gaps, the fleet's and its own
+        "mature": pl.Int64,  # sends in reach of a gap, old enough to have been answered
+        "replied": pl.Int64,
+    }
+)
+"""Sends whose answer may lie in a gap, key line: only lines with a gap in the period."""
+
 _COUNTS = {
     "outbound": pl.Int64,
     "inbound": pl.Int64,

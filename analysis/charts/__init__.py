@@ -4,7 +4,7 @@ from analysis.charts.ahead import OUTLOOK, RELIABILITY, outlook, reliability
 from analysis.charts.events import STATES, Moment
 from analysis.charts.fleet import causes, ribbons
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
-from analysis.charts.new import BURST_GAPS, BURSTS, CALENDAR, MARKED_DAYS, burst_gaps, bursts, opener_calendar
+from analysis.charts.new import BURST_GAPS, BURSTS, CALENDAR, MARKED_DAYS, NO_DATA, burst_gaps, bursts, opener_calendar
 from analysis.charts.panels import (
     FAILURE_HOURS,
     OPENER_HOURS,
@@ -14,6 +14,7 @@ from analysis.charts.panels import (
     openers_by_hour,
     rate_against_volume,
 )
+from analysis.charts.quality import SILENCES, silences
 from analysis.charts.recovery import TROUBLES, recoveries
 from analysis.charts.replies import MOVES, growth, moves
 from analysis.charts.spec import Spec, as_chart
@@ -29,11 +30,13 @@ __all__ = [
     "LANE_MARKS",
     "MARKED_DAYS",
     "MOVES",
+    "NO_DATA",
     "OPENER_HOURS",
     "OPENINGS",
     "OUTLOOK",
     "POINTS",
     "RELIABILITY",
+    "SILENCES",
     "STATES",
     "TROUBLES",
     "Lane",
@@ -57,5 +60,6 @@ __all__ = [
     "reliability",
     "ribbon_image",
     "ribbons",
+    "silences",
     "spark_image",
 ]

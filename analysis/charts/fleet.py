@@ -15,12 +15,13 @@ CODES = pl.Schema({"label": pl.String, "t": pl.Float64, "code": pl.String, "link
 """The main cause of each worsening, key (label, t)."""
 CAUSES = pl.Schema({"label": pl.String, "falls": pl.Int64, "known": pl.Boolean})
 """Falls by main cause, most first, key label."""
-ROW = 19
+ROW, AXIS = 19, 24
 
 
 def ribbons(
     spells: pl.DataFrame,
     codes: pl.DataFrame,
+    no_data: pl.DataFrame,
     *,
     order: list[str],
     window: tuple[float, float],
@@ -31,6 +32,7 @@ def ribbons(
     Args:
         spells: RIBBONS.
         codes: CODES.
+        no_data: SILENCES (charts.quality) of the rows: open boxes over the ribbon.
         order: labels of the rows from the top.
         window: first and last moment drawn, in ms.
         theme: "light" or "dark".
@@ -69,6 +71,18 @@ def ribbons(
         )
     layers.append(
         {
+            "data": data("no_data"),
+            "mark": {"type": "bar", "height": 13, "fill": p.surface, "stroke": p.faint, "strokeWidth": 1, "clip": True},
+            "encoding": {
+                "x": time_x("t0", *window, axis=axis),
+                "x2": {"field": "t1"},
+                "y": y,
+                "tooltip": field("tip", "nominal"),
+            },
+        }
+    )
+    layers.append(
+        {
             "data": data("codes"),
             "mark": {"type": "text", "align": "right", "dx": -3, "fontSize": 10.5, "fontWeight": 700, "color": p.ink},
             "encoding": {
@@ -87,7 +101,8 @@ def ribbons(
             "encoding": {"x": time_x("t", *window, axis=axis), "y": y, "tooltip": field("tip", "nominal")},
         }
     )
-    return document({"layer": layers, "height": ROW * max(1, len(order))}, {"spells": spells, "codes": codes}, theme)
+    frames = {"spells": spells, "codes": codes, "no_data": no_data}
+    return document({"layer": layers, "height": ROW * max(1, len(order)) + AXIS}, frames, theme)
 
 
 def causes(counts: pl.DataFrame, *, theme: Theme = "light") -> Spec:

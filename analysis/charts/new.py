@@ -35,6 +35,8 @@ CALENDAR = pl.Schema(
 """Openers by day and hour of the clock, key (day, hour)."""
 MARKED_DAYS = pl.Schema({"t0": pl.Float64, "t1": pl.Float64, "chosen": pl.Boolean})
 """Days to outline: those in which a burst began, and the chosen one; key t0."""
+NO_DATA = pl.Schema({"t0": pl.Float64, "t1": pl.Float64, "hour": pl.Float64, "hour_end": pl.Float64})
+"""Hours in a gap of the deliveries, key (t0, hour)."""
 FOLLOWED = ("No fall", "At risk", "Critical", "Other")
 TICKS = (1, 2, 3, 4, 5, 7, 10, 20, 30, 50, 100, 200, 500, 1000)
 GAP_TICKS = {0.1: "≤ 6 s", 0.5: "30 s", 1: "1 min", 5: "5 min", 15: "15 min", 60: "1 h", 240: "4 h", 1440: "1 day"}
@@ -158,6 +160,7 @@ def burst_gaps(rows: pl.DataFrame, *, theme: Theme = "light") -> Spec:
 def opener_calendar(
     cells: pl.DataFrame,
     days: pl.DataFrame,
+    no_data: pl.DataFrame,
     *,
     levels: list[str],
     window: tuple[float, float],
@@ -169,6 +172,7 @@ def opener_calendar(
     Args:
         cells: CALENDAR.
         days: MARKED_DAYS.
+        no_data: NO_DATA, struck through: nothing there is not the same as none opened.
         levels: words of the classes from none to most, five at most.
         window: first and last moment drawn, in ms.
         zone: the zone's short name, for the axis.
@@ -216,5 +220,10 @@ def opener_calendar(
             "strokeWidth": {"condition": {"test": "datum.chosen", "value": 3}, "value": 1.2},
         },
     }
-    body = {"layer": [boxes, outline], "height": 250}
-    return document(body, {"cells": cells, "days": days}, theme, padding=(2, 6, 4, 2))
+    struck = {
+        "data": data("no_data"),
+        "mark": {"type": "rule", "color": p.mut, "strokeWidth": 1.2, "interactive": False},
+        "encoding": {"x": x, "x2": {"field": "t1"}, "y": {**y, "field": "hour_end"}, "y2": {"field": "hour"}},
+    }
+    body = {"layer": [boxes, struck, outline], "height": 250}
+    return document(body, {"cells": cells, "days": days, "no_data": no_data}, theme, padding=(2, 6, 4, 2))

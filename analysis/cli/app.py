@@ -79,4 +79,4 @@ def _make_demo(store: Path) -> None:
     click.echo("making the demo fleet and loading it, once …", err=True)
     with tempfile.TemporaryDirectory() as folder, Bar() as bar:
         write_demo(Path(folder) / "demo-fleet")
-        pipeline.load(Path(folder) / "demo-fleet", store=store, progress=bar)
+        pipeline.load(Path(folder) / "demo-fleet", store=store, progress=bar.step)

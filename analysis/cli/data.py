@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from analysis.cli.shared import AS_JSON, STORE, Bar, fail, print_json
+from analysis.cli.shared import AS_JSON, PROGRESS, STORE, fail, print_json, progress_of
 from analysis.errors import UsageError
 
 
@@ -17,14 +17,17 @@ from analysis.errors import UsageError
     "--map", "mapping", type=click.Path(), default=None, help="TOML file that names foreign columns (data/README.md)."
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 if any row was quarantined.")
+@PROGRESS
 @STORE
 @AS_JSON
-def load(paths: tuple[str, ...], mapping: str | None, strict: bool, store: str | None, as_json: bool) -> None:
+def load(
+    paths: tuple[str, ...], mapping: str | None, strict: bool, progress: str, store: str | None, as_json: bool
+) -> None:
     """Load exports: webhook logs, or tables of messages, transitions and chats; files, folders, patterns."""
     from analysis import pipeline
 
-    with Bar() as bar:
-        report = pipeline.load(list(paths), store=store, mapping=mapping, progress=bar)
+    with progress_of(progress) as shown:
+        report = pipeline.load(list(paths), store=store, mapping=mapping, progress=shown.step)
     if as_json:
         print_json(report.as_json())
     else:
@@ -60,14 +63,15 @@ def _counts(counts: dict[str, Any]) -> str:
 
 @click.command()
 @click.option("--full", is_flag=True, help="From scratch: every line and day.")
+@PROGRESS
 @STORE
 @AS_JSON
-def refresh(full: bool, store: str | None, as_json: bool) -> None:
+def refresh(full: bool, progress: str, store: str | None, as_json: bool) -> None:
     """Bring signals, health and explanations up to date (`load` does it by itself)."""
     from analysis import pipeline
 
-    with Bar() as bar:
-        done = pipeline.refresh(store=store, full=full, progress=bar)
+    with progress_of(progress) as shown:
+        done = pipeline.refresh(store=store, full=full, progress=shown.step)
     print_json(done) if as_json else click.echo(
         f"{done['lines']:,} lines, {done['days']:,} line-days, {done['transitions']:,} transitions are up to date"
     )

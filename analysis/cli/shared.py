@@ -15,6 +15,8 @@ from analysis.errors import UsageError
 if TYPE_CHECKING:
     import polars as pl
 
+    from analysis.pipeline import Step
+
 STORE = click.option(
     "--store",
     type=click.Path(),
@@ -22,6 +24,13 @@ STORE = click.option(
     help="The store's file [default: $LINEHEALTH_STORE, else data/linehealth.duckdb].",
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout, nothing else.")
+PROGRESS = click.option(
+    "--progress",
+    type=click.Choice(["bar", "json"]),
+    default="bar",
+    show_default=True,
+    help="On stderr: a bar for people, or one line of JSON a step for programs.",
+)
 LINE = click.option("--line", default=None, help="Only this line (E.164).")
 SINCE = click.option("--since", default=None, help="From this day or time on, UTC where it names no zone.")
 UNTIL = click.option("--until", default=None, help="Up to, not including, this day or time.")
@@ -67,12 +76,44 @@ class Bar:
             self.task = self.bar.add_task(what, total=total)
         self.bar.update(self.task, description=what, completed=done, total=total)
 
+    def step(self, step: Step) -> None:
+        """Show where a load stands."""
+        self(step.words, step.share, 1.0)
+
     def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self.bar is not None:
             self.bar.stop()
+
+
+class Lines:
+    """The steps of a load as lines of JSON on stderr, at most ten a second and one at each new stage or file."""
+
+    EVERY_S = 0.1
+
+    def __init__(self) -> None:
+        self.last: tuple[float, str, int] = (0.0, "", 0)
+
+    def step(self, step: Step) -> None:
+        """Print a step, unless one of the same stage and file was printed just now."""
+        now = time.monotonic()
+        if (step.stage, step.file) == self.last[1:] and now - self.last[0] < self.EVERY_S:
+            return
+        self.last = (now, step.stage, step.file)
+        click.echo(json.dumps(step.as_json(), separators=(",", ":")), err=True)
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing is open."""
+
+
+def progress_of(kind: str) -> Bar | Lines:
+    """Return what shows progress: for people, or for programs."""
+    return Lines() if kind == "json" else Bar()
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -65,6 +66,7 @@ def measure(
     as_of: datetime,
     settings: Settings,
     gaps: pl.DataFrame | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Measured:
     """Measure every change; arguments as ``verdict.explain``."""
     rows = (
@@ -82,7 +84,7 @@ def measure(
     quiet = QuietTimes(known, of_line.__getitem__, fleet, settings)
     cases = {
         change: case_of(change, known[change.line], of_line[change.line], fleet, settings)
-        for change in changes
+        for change in _each(changes, progress)
         if change.line in known and known[change.line].first_at <= change.at
     }
     told = [(c.at, case.effects) for c, case in cases.items() if c.worsening and tells(case)]
@@ -95,6 +97,13 @@ def measure(
     changed = ScoringChanges(unexplained, starts)
     drifts = {c: changed.at(c.at) for c, of in shares.items() if of[0][0] == "unexplained"}
     return Measured(changes, cases, shares, drifts, scales, of_line, Peers(known.values()))
+
+
+def _each(changes: list[Change], progress: Callable[[int, int], None] | None) -> Iterator[Change]:
+    for done, change in enumerate(changes):
+        if progress:
+            progress(done, len(changes))
+        yield change
 
 
 def tells(case: Case) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +39,7 @@ def explain(
     as_of: datetime,
     settings: Settings,
     gaps: pl.DataFrame | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Explanation]:
     """Explain every change of health or status, worsening or recovery.
 
@@ -50,13 +52,24 @@ def explain(
         as_of: latest event time in the store; nothing after it is read.
         settings: thresholds (``explain_*`` and the shared ones).
         gaps: GAPS; a send whose answer may lie in one is not counted as unanswered.
+        progress: called with (changes measured, all changes) while it works.
 
     Returns:
         One Explanation per transition up to as_of, ordered by (at, line, kind). Nothing later than a transition is
         used for it. Source: contract.md, section 7; METHOD.md, "Explanations".
     """
     return explained(
-        measure(messages, chats, chat_health, spells, transitions, as_of=as_of, settings=settings, gaps=gaps)
+        measure(
+            messages,
+            chats,
+            chat_health,
+            spells,
+            transitions,
+            as_of=as_of,
+            settings=settings,
+            gaps=gaps,
+            progress=progress,
+        )
     )
 
 

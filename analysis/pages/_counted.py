@@ -112,6 +112,28 @@ HOW = {
         "Every change of health or status that the vendor reported, with its main cause and share. The CSV holds times in UTC and all figures.",
         "linehealth explain --json",
     ),
+    "deliveries": How(
+        "Gaps in the deliveries",
+        "The vendor retries a delivery for 30 minutes; after a longer outage its events are gone. From its own past each line, and the "
+        "whole fleet, has a chance of an empty five minutes for every hour of the week. A silence longer than gap_minutes is a gap where "
+        "one as deep comes by itself at most gap_false_alarms times a year. Messages expected: what the same hours of the week "
+        "usually hold. A pause by the sender looks the same: a gap says that nothing arrived, not why.",
+        "linehealth gaps --json",
+    ),
+    "late": How(
+        "Duplicates and late events",
+        "Read = new + merged + duplicates + ignored kinds + refused, each row of a file once. Late: the vendor made the event more than an hour "
+        "(24 hours) after what it tells happened, of message events that say both times; only webhook deliveries with their envelope "
+        "do. A dash: the file says no such times, or was loaded by an older version. Receipt: a delivery or read time.",
+        "import analysis as lh; lh.sources(); lh.delays()",
+    ),
+    "fresh": How(
+        "How fresh each line is",
+        "Newest event: the latest message, delivery, read or failure time of the line. Silent: from it to the newest event of any line. "
+        "Age now: from it to this moment. Unusual: a silence that is not over and that the line's, or the whole fleet's, own rhythm does "
+        "not give (gaps in the deliveries). Longer than gap_longest_days: not in use.",
+        "import analysis as lh; lh.freshness()",
+    ),
     "what_if": How(
         "What if",
         "Sends of the week before the change are left out by a rule (a burst beyond the usual day, volume beyond the busy day, "

@@ -10,6 +10,7 @@ from analysis.errors import LineHealthError
 from analysis.pages import _html as html
 from analysis.pages._counted import HOW
 from analysis.pages._loading import demo_button, drop_files, load_path, result
+from analysis.pages._running import watch
 from analysis.pages._store import Here, here, missing, on_demo
 from analysis.pages._words import moment, plural
 
@@ -59,6 +60,7 @@ def empty() -> None:
         "Message text is never read, people are kept only as pseudonyms, nothing leaves.</p>"
     )
     result()
+    place = st.container()
     ways = st.columns(3, gap="medium")
     with ways[0], st.container(key="card_demo", height="stretch", gap="small"):
         st.html(
@@ -90,6 +92,8 @@ def empty() -> None:
             )
             + html.ghost()
         )
+    with place:
+        watch()
 
 
 def draw(spec: charts.Spec, *, key: str, alt: str) -> None:

@@ -2,81 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from analysis import pipeline
 from analysis.pages import _html as html
+from analysis.pages._running import DONE, Ran, Run, running, start
 from analysis.pages._store import DEMO, DEMO_KEY, demo_store, on_demo, store
 from analysis.pages._words import plural
 
 COUNTS = ("read", "inserted", "merged", "duplicates", "ignored", "quarantined")
 
 
-@dataclass(frozen=True)
-class Ran:
-    """How a command ended: its JSON (None where it printed none) and the sentence it gave on failure."""
-
-    ok: bool
-    told: dict[str, Any] | None
-    sentence: str
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="linehealth-load-")
 
 
-def run(*arguments: str, label: str) -> Ran:
-    """Run a command of the product beside the app and wait, telling how long it takes."""
-    started = time.monotonic()
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = subprocess.Popen([sys.executable, "-m", "analysis", *arguments], stdout=out, stderr=err)
-        with st.status(label, expanded=False) as shown:
-            while process.poll() is None:
-                time.sleep(0.1)
-                seconds = time.monotonic() - started
-                if seconds > 2:
-                    shown.update(label=f"{label} {seconds:.0f} s so far; the page keeps what it shows until it is done")
-            shown.update(
-                label=f"{label} Done in {time.monotonic() - started:.1f} s.",
-                state="complete" if process.returncode == 0 else "error",
-            )
-        out.seek(0)
-        err.seek(0)
-        text, complaint = out.read(), err.read().strip()
-    try:
-        told = json.loads(text) if text.strip() else None
-    except ValueError:
-        told = None
-    sentence = complaint.splitlines()[-1].removeprefix("linehealth: ") if complaint else ""
-    return Ran(process.returncode == 0, told, sentence)
-
-
-def load(paths: list[str], target: Path, *, label: str) -> None:
-    """Load paths into a store and keep the result for the page to show."""
-    st.session_state["loaded"] = run("load", *paths, "--store", str(target), "--json", label=label)
+def _load(paths: list[str], target: Path) -> list[str]:
+    return ["load", "--store", str(target), "--json", "--progress", "json", "--", *paths]
 
 
 def demo_button() -> None:
     """Offer the made-up fleet; it is made and loaded once, into a store of its own."""
-    if not st.button("Load the demo fleet", type="primary", width="stretch", key="demo"):
+    if not st.button("Load the demo fleet", type="primary", width="stretch", key="demo", disabled=running()):
         return
-    target = demo_store()
-    if not pipeline.snapshot(target):
-        with tempfile.TemporaryDirectory(prefix="linehealth-demo-") as folder:
-            made = run("demo", str(Path(folder) / "demo-fleet"), "--json", label="Making the fleet.")
-            if made.ok:
-                load([str(Path(folder) / "demo-fleet")], target, label="Loading it.")
-            else:
-                st.session_state["loaded"] = made
-    if pipeline.snapshot(target):
+    if pipeline.snapshot(demo_store()):
         st.session_state[DEMO_KEY] = DEMO
         st.rerun()
-    result()
+    folder = _folder()
+    made = str(Path(folder.name) / "demo-fleet")
+    commands = [["demo", made, "--json"], _load([made], demo_store())]
+    start(Run(commands, "Making the demo fleet and loading it.", folder, {DEMO_KEY: DEMO}))
 
 
 def leave_demo() -> None:
@@ -88,22 +46,23 @@ def leave_demo() -> None:
 
 
 def drop_files() -> None:
-    """Take files through the browser, load them, and remove the copies."""
+    """Take files through the browser and load them; the copies are removed afterwards."""
     files = st.file_uploader(
         "Files to load", accept_multiple_files=True, label_visibility="collapsed", key="files", max_upload_size=2000
     )
-    if not files or not st.button(f"Load {plural(len(files), 'file')}", type="primary", key="load_files"):
+    if not files or not st.button(
+        f"Load {plural(len(files), 'file')}", type="primary", key="load_files", disabled=running()
+    ):
         return
-    with tempfile.TemporaryDirectory(prefix="linehealth-drop-") as folder:
-        paths = []
-        for number, file in enumerate(files):
-            inside = Path(folder) / str(number)
-            inside.mkdir()
-            path = inside / (Path(file.name).name or "file")
-            path.write_bytes(file.getbuffer())
-            paths.append(str(path))
-        load(paths, store(), label=f"Reading {plural(len(files), 'file')}.")
-    st.rerun()
+    folder = _folder()
+    paths = []
+    for number, file in enumerate(files):
+        inside = Path(folder.name) / str(number)
+        inside.mkdir()
+        path = inside / (Path(file.name).name or "file")
+        path.write_bytes(file.getbuffer())
+        paths.append(str(path))
+    start(Run([_load(paths, store())], f"Loading {plural(len(files), 'file')}.", folder))
 
 
 def load_path() -> None:
@@ -112,17 +71,16 @@ def load_path() -> None:
         path = st.text_input(
             "File or folder on this machine", placeholder="exports/2026-03/", key="path", label_visibility="collapsed"
         )
-        asked = st.form_submit_button("Load this path")
+        asked = st.form_submit_button("Load this path", disabled=running())
     if asked and path.strip():
-        load([path.strip()], store(), label="Reading.")
-        st.rerun()
+        start(Run([_load([path.strip()], store())], f"Loading {Path(path.strip()).name or path.strip()}.", _folder()))
     elif asked:
         st.html('<p class="lh-small">Give the path of a file or a folder first.</p>')
 
 
 def result() -> None:
     """Show what the last load did, once: a row a file, counts that add up, and what failed with its remedy."""
-    done: Ran | None = st.session_state.get("loaded")
+    done: Ran | None = st.session_state.get(DONE)
     if done is None:
         return
     told = done.told or {}
@@ -156,5 +114,5 @@ def result() -> None:
         for sentence in told_errors:
             st.html(f'<p class="lh-p">{html.text(sentence)}</p>')
         if st.button("Close", key="close_result", type="tertiary"):
-            st.session_state.pop("loaded", None)
+            st.session_state.pop(DONE, None)
             st.rerun()

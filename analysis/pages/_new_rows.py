@@ -9,9 +9,10 @@ from math import log
 
 import polars as pl
 
-from analysis.charts.new import BURST_GAPS, BURSTS, CALENDAR, MARKED_DAYS
+from analysis.charts.new import BURST_GAPS, BURSTS, CALENDAR, MARKED_DAYS, NO_DATA
 from analysis.pages import _html as html
 from analysis.pages import _new as new
+from analysis.pages import _quality as quality
 from analysis.pages import _words as words
 from analysis.pages._frames import ms
 from analysis.pages._new import Burst
@@ -235,6 +236,7 @@ class Month:
 
     cells: pl.DataFrame
     days: pl.DataFrame
+    no_data: pl.DataFrame
     levels: list[str]
     title: str
 
@@ -274,6 +276,10 @@ def month(clock: pl.DataFrame, p: new.Period, found: list[Burst], chosen: date |
     for least, name in zip(steps, levels[1:], strict=True):
         level = pl.when(pl.col("opened") >= least).then(pl.lit(name)).otherwise(level)
     t0 = pl.col("day").cast(pl.Datetime("ms")).dt.epoch("ms").cast(pl.Float64)
+    lost = quality.hours_without(here, p.start, here.as_of).rename({"tip": "lost"})
+    told = told.with_columns(t=t0 + pl.col("clock") * 3_600_000.0).join(lost, on="t", how="left", maintain_order="left")
+    unknown = told.filter(pl.col("lost").is_not_null())
+    hour = pl.col("clock").cast(pl.Float64)
     begun = {words.wall(b.start, here.zone).date() for b in found}
     marked = sorted(begun | ({chosen} if chosen else set()))
     days = [(at, at + DAY_MS, d == chosen) for d in marked for at in [(d - date(1970, 1, 1)).days * DAY_MS]]
@@ -282,12 +288,13 @@ def month(clock: pl.DataFrame, p: new.Period, found: list[Burst], chosen: date |
             day=pl.col("day").cast(pl.String),
             t0=t0,
             t1=t0 + DAY_MS,
-            hour=pl.col("clock").cast(pl.Float64),
-            hour_end=pl.col("clock").cast(pl.Float64) + 1,
+            hour=hour,
+            hour_end=hour + 1,
             level=level,
-            tip=pl.format("{}, {}:00: {} opened", pl.col("day").dt.strftime("%a %-d %b"), pl.col("clock").cast(pl.String).str.zfill(2), "opened"),
+            tip=pl.format("{}, {}:00: {} opened{}", pl.col("day").dt.strftime("%a %-d %b"), pl.col("clock").cast(pl.String).str.zfill(2), "opened", pl.format(". {}", "lost").fill_null("")),
         ).select(CALENDAR.names()),
         pl.DataFrame(days, schema=MARKED_DAYS, orient="row"),
+        unknown.select(t0=t0, t1=t0 + DAY_MS, hour=hour, hour_end=hour + 1).select(NO_DATA.names()),
         levels,
         _fullest(told, most),
     )  # fmt: skip

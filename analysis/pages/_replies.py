@@ -7,7 +7,7 @@ its replies fell where the rate is at least 5 points lower and chance alone does
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -48,6 +48,12 @@ def window(days: int, as_of: datetime, zone: ZoneInfo) -> Window:
     end = words.wall(as_of, zone).date() - timedelta(days=1)
     start = end - timedelta(days=days - 1)
     return Window(start - timedelta(days=days), start, end)
+
+
+def instants(w: Window, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the UTC instants at which the days of a window, those before among them, begin and end."""
+    first, last = (datetime.combine(day, time(), zone) for day in (w.before, w.end + timedelta(days=1)))
+    return words.instant(first.isoformat()), words.instant(last.isoformat())
 
 
 def asked(text: str | None) -> tuple[int, str]:

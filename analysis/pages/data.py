@@ -1,19 +1,23 @@
-"""Data: load exports, what was refused and why, what is loaded, and the settings in force."""
+"""Data: load exports, gaps in the deliveries, how fresh lines are, what was refused, told twice or late, and the settings in force."""
 
 from __future__ import annotations
 
-import dataclasses
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import streamlit as st
 
-from analysis import pipeline
+from analysis import charts, pipeline
 from analysis.errors import LineHealthError
 from analysis.pages import _html as html
+from analysis.pages import _quality as quality
 from analysis.pages import _words as words
-from analysis.pages._frame import begin, csv, freshness, unreadable
+from analysis.pages._frame import begin, counted, csv, draw, freshness, unreadable
+from analysis.pages._frames import ms
 from analysis.pages._loading import demo_button, drop_files, leave_demo, load_path, result
+from analysis.pages._running import watch
+from analysis.pages._settings import settings_card
 from analysis.pages._store import Here, here, missing
 
 COUNTED = {
@@ -25,6 +29,8 @@ COUNTED = {
     "quarantined": "Refused",
 }
 """Read is the sum of the others."""
+LATE = ("first_at", "last_at", "timed", "late_1h", "late_24h")
+"""What a file says of times: from when to when it tells, events with both times, and how many of these came late."""
 
 
 def loading() -> None:
@@ -132,33 +138,92 @@ def loaded(state: Here) -> None:
             key="sources",
             alt=f"{rows.height} files loaded, with counts",
         )
+        csv(rows, "files")
 
 
-def in_force(state: Here) -> None:
-    """Show every setting with its value, meaning and source."""
-    with st.container(key="card_settings", gap="small"):
-        kept = state.status["settings"]
+def _zone(state: Here) -> str:
+    return f"{words.wall(state.as_of, state.zone):%Z}"
+
+
+def _more(of: int, key: str) -> None:
+    if of > quality.FIRST:
+        st.toggle(f"Show all {of:,}", key=key)
+
+
+def _first(frame: pl.DataFrame, key: str) -> pl.DataFrame:
+    return frame if st.session_state.get(key) else frame.head(quality.FIRST)
+
+
+def deliveries(state: Here) -> None:
+    """Show silences in which deliveries were probably lost."""
+    gaps = quality.longest_first(state.read(pipeline.gaps), state)
+    with st.container(key="card_deliveries", gap="small"):
+        title = quality.gaps_title(gaps, state)
+        if gaps.is_empty():
+            st.html(
+                html.h2(
+                    title,
+                    f"Lost deliveries would show as a silence too deep for it. Nothing is said of a line known for less than {words.plural(state.settings.gap_least_days, 'day')}.",
+                )
+            )
+        else:
+            st.html(
+                html.h2(
+                    title,
+                    "In a gap nothing is known: it is not the same as no replies. <code>linehealth pull</code> fills those that the vendor still knows.",
+                )
+            )
+            marks, order = quality.gap_marks(gaps, state)
+            first = words.instant(state.status["first_at"]) if state.status["first_at"] else state.as_of
+            window = ms(first, state.zone), ms(state.as_of, state.zone)
+            spec = charts.silences(
+                marks.filter(pl.col("label").is_in(order)), order=order, window=window, theme=state.theme
+            )
+            draw(spec, key="silences", alt=f"{title}. " + "; ".join(marks["tip"].head(quality.FIRST)))
+            st.html(html.table(quality.GAPS, quality.gap_cells(_first(gaps, "all_deliveries"), state), least=860))
+            _more(gaps.height, "all_deliveries")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            counted("deliveries")
+            csv(gaps.drop("fleet"), "gaps", key="csv_deliveries")
+
+
+def told_again(state: Here) -> None:
+    """Show what files told twice, and what was told late."""
+    files = state.read(pipeline.sources).sort("loaded_at", "path", descending=[True, False])
+    delays = state.read(pipeline.delays)
+    with st.container(key="card_late", gap="small"):
         st.html(
             html.h2(
-                "Settings in force",
-                f"{words.plural(len(kept), 'setting')} changed from the default. Change one with <code>linehealth settings KEY=VALUE</code>."
-                if kept
-                else "All at their defaults. Change one with <code>linehealth settings KEY=VALUE</code>.",
+                quality.late_title(files),
+                f"Merged: told something new of a message, chat or report that was known. Duplicate: told nothing new; the first copy counts. Times in {_zone(state)}.",
             )
         )
-        rows = [
-            (
-                f.name,
-                str(getattr(state.settings, f.name)),
-                f.metadata["unit"],
-                "changed" if f.name in kept else "",
-                f.metadata["help"],
-                f.metadata["source"],
+        st.html(html.table(quality.LATE, quality.late_cells(_first(files, "all_late"), state), least=900))
+        _more(files.height, "all_late")
+        receipts = quality.receipts_words(delays)
+        if receipts:
+            st.html(f'<p class="lh-sub">{html.text(receipts)}</p>')
+        with st.container(horizontal=True, vertical_alignment="center"):
+            counted("late")
+            csv(files.select("path", "kind", *COUNTED, *LATE), "late-events")
+            csv(delays, "receipts", label="CSV of receipts by line")
+
+
+def heard(state: Here) -> None:
+    """Show when each line was last heard of, worst first."""
+    fresh, now = state.read(pipeline.freshness), datetime.now(UTC).replace(tzinfo=None)
+    with st.container(key="card_fresh", gap="small"):
+        st.html(
+            html.h2(
+                quality.fresh_title(fresh, state, now),
+                f"Silent: from the line's newest event, a message or a receipt, to the newest of all lines. What its rhythm does not give first, then the longest. Times in {_zone(state)}.",
             )
-            for f in dataclasses.fields(state.settings)
-        ]
-        frame = pl.DataFrame(rows, schema=["Setting", "Value", "Unit", "Changed", "Meaning", "Source"], orient="row")
-        st.dataframe(frame, row_height=36, height=400, key="settings", alt="Settings with value, meaning and source")
+        )
+        st.html(html.table(quality.FRESH, quality.fresh_cells(_first(fresh, "all_fresh"), state, now), least=860))
+        _more(fresh.height, "all_fresh")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            counted("fresh")
+            csv(fresh, "freshness")
 
 
 def main() -> None:
@@ -169,7 +234,8 @@ def main() -> None:
         state = None if missing() else here()
     except LineHealthError as e:
         error = e
-    if state and state.status["as_of"]:
+    full = state is not None and bool(state.status["as_of"])
+    if state and full:
         st.html(
             html.h1(
                 f"{words.plural(state.status['messages'], 'message')} on {words.plural(state.status['lines'], 'line')}, up to {words.moment(state.as_of, state.zone)}.",
@@ -182,12 +248,20 @@ def main() -> None:
         st.html(html.h1("Nothing is loaded yet."))
     leave_demo()
     result()
+    place = st.container()
     if error is None:
         loading()
     if state:
+        if full:
+            deliveries(state)
+            heard(state)
         refused(state)
+        if full:
+            told_again(state)
         loaded(state)
-        in_force(state)
+        settings_card(state)
+    with place:
+        watch()
 
 
 main()

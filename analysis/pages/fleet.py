@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import streamlit as st
 
 from analysis import charts
 from analysis.pages import _fleet as parts
 from analysis.pages import _html as html
+from analysis.pages import _quality as quality
 from analysis.pages import _words as words
 from analysis.pages._frame import WHY, counted, draw, freshness, ready
 from analysis.pages._loading import leave_demo, result
+from analysis.pages._running import watch
 from analysis.pages._store import Here, address
 
 FIRST = 20
@@ -57,7 +61,9 @@ def every_line(fleet: parts.Fleet, here: Here) -> None:
     """Show a ribbon a line, and what caused the falls."""
     left, right = st.columns([2.05, 1], gap="medium")
     with left, st.container(key="card_ribbons", gap="small"):
-        marks = f"Thin: healthy. Half: {html.mark('AT_RISK')}at risk. Full: {html.mark('CRITICAL')}critical."
+        lost = quality.gaps_in(here, here.as_of - timedelta(days=parts.DAYS), here.as_of)
+        box = " Open box: no data, a gap in the deliveries." if lost.height else ""
+        marks = f"Thin: healthy. Half: {html.mark('AT_RISK')}at risk. Full: {html.mark('CRITICAL')}critical.{box}"
         st.html(
             html.h2("Every line, 30 days", f"{marks} Letters name the main cause of each fall. Click one to read why.")
         )
@@ -68,7 +74,12 @@ def every_line(fleet: parts.Fleet, here: Here) -> None:
             rows = rows if st.toggle(f"Show {calm:,} that did not change", key="all_ribbons") else still
         spells, codes = parts.ribbon_frames(fleet, here, rows[:100])
         spec = charts.ribbons(
-            spells, codes, order=[words.line_name(r.line) for r in rows[:100]], window=fleet.window, theme=here.theme
+            spells,
+            codes,
+            quality.gap_marks_of(lost, [r.line for r in rows[:100]], fleet.window, here),
+            order=[words.line_name(r.line) for r in rows[:100]],
+            window=fleet.window,
+            theme=here.theme,
         )
         alt = f"Health of {len(rows[:100])} lines over 30 days; {len(fleet.falls)} falls. {parts.sentence(fleet)}"
         event = st.vega_lite_chart(
@@ -155,6 +166,7 @@ def main() -> None:
     st.html(html.h1(parts.sentence(fleet), freshness(here)))
     leave_demo()
     result()
+    place = st.container()
     cells = [(html.badge(state), figure, small) for state, figure, small in parts.tiles(fleet, here)]
     rate, counts = parts.replies_tile(fleet)
     cells.append((html.eyebrow("Replies, 7 days"), rate, counts))
@@ -163,6 +175,8 @@ def main() -> None:
         needs(fleet, here)
     every_line(fleet, here)
     all_lines(fleet, here)
+    with place:
+        watch()
 
 
 main()

@@ -12,6 +12,7 @@ from analysis import charts, pipeline
 from analysis.pages import _html as html
 from analysis.pages import _new as new
 from analysis.pages import _new_rows as rows
+from analysis.pages import _quality as quality
 from analysis.pages import _words as words
 from analysis.pages._frame import counted, csv, draw, freshness, ready
 from analysis.pages._frames import ms
@@ -122,7 +123,8 @@ def calendar(clock: pl.DataFrame, found: list[new.Burst], c: Choice, here: Here)
     zone = f"{words.wall(here.as_of, here.zone):%Z}"
     with st.container(key="card_calendar", gap="small"):
         m = rows.month(clock, c.period, found, c.day, here)
-        sub = f"New conversations an hour, all lines, {zone}. Outlined: a burst began that day. Choose a day to list its openers."
+        struck = " Struck through: no data, a gap of the whole fleet." if m.no_data.height else ""
+        sub = f"New conversations an hour, all lines, {zone}. Outlined: a burst began that day.{struck} Choose a day to list its openers."
         with st.container(horizontal=True, vertical_alignment="center"):
             st.html(html.h2(m.title, sub), width="stretch")
             st.session_state["pick_day"] = c.day
@@ -143,6 +145,7 @@ def calendar(clock: pl.DataFrame, found: list[new.Burst], c: Choice, here: Here)
         spec = charts.opener_calendar(
             m.cells,
             m.days,
+            m.no_data,
             levels=m.levels,
             window=(first, first + c.period.days * rows.DAY_MS),
             zone=zone,
@@ -228,6 +231,9 @@ def main() -> None:
     )
     if c.said:
         st.html(f'<p class="lh-small">{html.text(c.said)}</p>')
+    lost = quality.warning(here, c.period.start, here.as_of)
+    if lost:
+        st.html(html.inset("No data for a part of these days", lost))
     if not opened:
         st.html(
             '<p class="lh-p">A conversation counts as new at its first message ever seen, if that is a send. There is none in this period.</p>'

@@ -9,6 +9,7 @@ import streamlit as st
 
 from analysis import charts, pipeline
 from analysis.pages import _html as html
+from analysis.pages import _quality as quality
 from analysis.pages import _replies as parts
 from analysis.pages import _replies_cells as cells
 from analysis.pages import _words as words
@@ -140,6 +141,9 @@ def main() -> None:
     c = parts.compared(days, here.lines(), w)
     st.html(html.h1(parts.headline(c), freshness(here)))
     period(w, said, first_day(days), here)
+    lost = quality.warning(here, *parts.instants(w, here.zone), days="The days compared")
+    if lost:
+        st.html(html.inset("No data for a part of the days compared", lost))
     ways = links(here)
     if not c["outbound_now"].sum() and not c["outbound_before"].sum():
         st.html('<p class="lh-p">No send is loaded for these days. Load a message export on the Data page.</p>')

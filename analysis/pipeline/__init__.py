@@ -1,7 +1,7 @@
 """START HERE: the whole flow. Exports -> facts -> store -> signals, health, explanations -> frames for app, notebook and report.
 
-``writing`` loads and brings up to date, ``derive`` computes, ``reading`` gives frames, ``alternatives`` says what
-if and what since, ``audits`` holds the vendor's own, ``text`` gives words. Every verb opens the
+``writing`` loads and brings up to date, ``steps`` says how far a load is, ``derive`` computes, ``reading`` gives frames, ``quality`` says how complete
+they are, ``alternatives`` what if and what since, ``audits`` holds the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
@@ -12,6 +12,7 @@ from analysis.pipeline.live import gaps
 from analysis.pipeline.moments import When, iso
 from analysis.pipeline.moments import now as clock
 from analysis.pipeline.opened import Where, default_store
+from analysis.pipeline.quality import blinded, delays, freshness
 from analysis.pipeline.reading import (
     explanations,
     failures,
@@ -28,24 +29,29 @@ from analysis.pipeline.reading import (
     status,
     transitions,
 )
+from analysis.pipeline.steps import Progress, Step
 from analysis.pipeline.text import as_csv, as_text, records
-from analysis.pipeline.writing import LoadReport, Progress, load, refresh, set_setting
+from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
 
 __all__ = [
     "LoadReport",
     "Progress",
+    "Step",
     "When",
     "Where",
     "agreement",
     "as_csv",
     "as_text",
+    "blinded",
     "changed_signals",
     "clock",
     "default_store",
+    "delays",
     "explanations",
     "failures",
     "forecast",
     "forecast_record",
+    "freshness",
     "gaps",
     "gate",
     "iso",

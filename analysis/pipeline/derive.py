@@ -13,6 +13,7 @@ from analysis.explain.agreement import recalibrated
 from analysis.pipeline.ahead import RECORD, foresee
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.moments import instant, now
+from analysis.pipeline.steps import Progress, Step
 from analysis.schema import Explanation
 from analysis.settings import Settings
 from analysis.signals import gaps as silences
@@ -21,8 +22,10 @@ from analysis.signals import panel
 from analysis.store import marts, read
 
 
-def derive(con: Any, chosen: Settings) -> dict[str, int]:
+def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict[str, int]:
     """Compute every mart from the facts; returns the number of lines, line-days and transitions."""
+    tell = progress or (lambda step: None)
+    tell(Step("signals"))
     as_of = read.as_of(con)
     changes = read.changes(con)
     spells_, transitions_ = timeline.spells(changes), timeline.transitions(changes)
@@ -34,12 +37,21 @@ def derive(con: Any, chosen: Settings) -> dict[str, int]:
         )
         marts.replace(con, f"signal_{grain}", frame)
         counted[grain] = frame
+        tell(Step("signals", done=len(counted) / 2))
     marts.replace(con, "spell", spells_)
     marts.replace(con, "transition", transitions_)
     lost = silences.gaps(silences.activity_of(messages_), as_of=as_of or now(), settings=chosen)
     marts.replace(con, "gap", lost)
     found = explain(
-        messages_, chats_, chat_health_, spells_, transitions_, as_of=as_of or now(), settings=chosen, gaps=lost
+        messages_,
+        chats_,
+        chat_health_,
+        spells_,
+        transitions_,
+        as_of=as_of or now(),
+        settings=chosen,
+        gaps=lost,
+        progress=lambda done, total: tell(Step("explaining", done=done / total)),
     )
     marts.replace(con, "explanation", _explanation_rows(recalibrated(found, audits_in(con))))
     _keep_ahead(con, counted["hour"], spells_, transitions_, as_of or now(), chosen)

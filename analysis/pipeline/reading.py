@@ -118,7 +118,11 @@ def failures(store: Where = None, *, line: str, since: When, until: When) -> pl.
 
 
 def sources(store: Where = None) -> pl.DataFrame:
-    """Return the files loaded, with their counts, what was ignored, and notes."""
+    """Return the files loaded: counts, what was ignored, notes, first and last event, and how many events were told late.
+
+    ``timed`` message events say both when they happened and when the vendor made them (webhook deliveries with their envelope); of these
+    ``late_1h`` and ``late_24h`` were made that much later. Null for files loaded by a version that did not count them.
+    """
     with reading(store) as con:
         return read.sources(con).with_columns(
             pl.col("notes").map_elements(lambda t: "; ".join(json.loads(t)), return_dtype=pl.String)

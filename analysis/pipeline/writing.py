@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,12 @@ from analysis.errors import LineHealthError, SettingsError, SourceError
 from analysis.pipeline.derive import derive
 from analysis.pipeline.moments import now
 from analysis.pipeline.opened import Where, settings_in, settings_of, store_at
+from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
-from analysis.sources import Mapping, Pseudonyms, find, load_key, load_mapping, read_source
+from analysis.sources import Found, Mapping, Pseudonyms, find, load_key, load_mapping, read_source
 from analysis.sources.reading import source_id
 from analysis.store import Store, marts, read
 from analysis.store import load as merging
-
-Progress = Callable[[str, float, float], None]
 
 
 @dataclass
@@ -58,7 +56,7 @@ def load(
         paths: files, folders and globs; recognised by content, plain, gzip or zstd.
         store: path of the store; default as ``default_store``.
         mapping: TOML file that names foreign columns.
-        progress: called with (what, done, total) while it works.
+        progress: called with each Step while it works.
 
     Returns:
         counts by file. A file that is no export is in ``skipped`` where a folder brought it in, in ``failed`` where it was named.
@@ -79,11 +77,13 @@ def load(
     else:
         chosen, ids = Settings(), {f.path: _identify(f.path, columns) for f in found}
     pseudonyms = Pseudonyms(load_key())
+    reading = _Reading(found, progress)
     with tempfile.TemporaryDirectory(prefix="linehealth-") as scratch:
         spooled: list[merging.Spooled] = []
         order: list[tuple[str, str]] = []
         for number, file in enumerate(found):
             content = ids[file.path]
+            reading.begin(number)
             if content is not None and (content in known or any(s.source_id == content for s in spooled)):
                 order.append((content, str(file.path)))
                 continue
@@ -91,7 +91,12 @@ def load(
             spool.mkdir()
             try:
                 facts = read_source(
-                    file.path, settings=chosen, pseudonyms=pseudonyms, mapping=columns, spool=spool, progress=progress
+                    file.path,
+                    settings=chosen,
+                    pseudonyms=pseudonyms,
+                    mapping=columns,
+                    spool=spool,
+                    progress=reading.tell,
                 )
             except SourceError as e:
                 if file.named:
@@ -109,13 +114,42 @@ def load(
                     facts.ignored,
                     facts.refused,
                     facts.notes,
+                    facts.late,
                 )
             )
             order.append((facts.source_id, facts.path))
+            reading.end(facts.read)
         if spooled:
-            _write(target, spooled, chosen, known, progress)
+            _write(target, spooled, chosen, known, reading.rows, progress)
     report.sources = _in_order(order, known, spooled)
     return report
+
+
+class _Reading:
+    """Tells how far the reading of all files is, each file weighed by its size."""
+
+    def __init__(self, found: list[Found], progress: Progress | None) -> None:
+        self.found, self.progress = found, progress
+        self.sizes = [f.path.stat().st_size + 1.0 for f in found]
+        self.number = self.rows = 0
+
+    def begin(self, number: int) -> None:
+        """Say that the file of this number is next."""
+        self.number = number
+        self.tell(0, 0.0)
+
+    def end(self, rows: int) -> None:
+        """Keep what a file gave."""
+        self.tell(rows, 1.0)
+        self.rows += rows
+
+    def tell(self, rows: int, share: float) -> None:
+        """Say how far the present file is: rows read of it, and its part that is done."""
+        if self.progress is None:
+            return
+        done = (sum(self.sizes[: self.number]) + self.sizes[self.number] * share) / sum(self.sizes)
+        name = self.found[self.number].path.name
+        self.progress(Step("reading", done, self.number + 1, len(self.found), name, self.rows + rows))
 
 
 def _identify(path: Path, mapping: Mapping | None) -> str | None:
@@ -130,11 +164,14 @@ def _write(
     spooled: list[merging.Spooled],
     chosen: Settings,
     known: dict[str, merging.SourceReport],
+    rows: int,
     progress: Progress | None,
 ) -> None:
+    # what was read stays in sight in the later stages
+    tell = None if progress is None else lambda step: progress(replace(step, rows=rows))
     with target.writer() as con:
-        if progress:
-            progress("merging", 0, 2)
+        if tell:
+            tell(Step("merging"))
         fresh = []
         for source in spooled:  # another process may have loaded the same file meanwhile
             seen = merging.known_source(con, source.source_id, source.path)
@@ -144,11 +181,7 @@ def _write(
                 known[source.source_id] = seen
         for source, report in zip(fresh, merging.merge(con, fresh, now=now()), strict=True):
             known[source.source_id] = report
-        if progress:
-            progress("computing signals and reasons", 1, 2)
-        derive(con, chosen)
-        if progress:
-            progress("done", 2, 2)
+        derive(con, chosen, tell)
 
 
 def _in_order(
@@ -193,11 +226,7 @@ def refresh(*, store: Where = None, full: bool = False, progress: Progress | Non
         with target.reader():
             pass
     with target.writer() as con:
-        if progress:
-            progress("computing signals and reasons", 0, 1)
-        derived = derive(con, settings_in(con))
-        if progress:
-            progress("done", 1, 1)
+        derived = derive(con, settings_in(con), progress)
     return {**derived, "full": True}
 
 

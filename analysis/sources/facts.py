@@ -23,6 +23,8 @@ RAW_MESSAGES = (
     "fingerprint", "trace_id", "chat_health", "chat_health_at", "event_at",
 )  # fmt: skip
 """Columns of a raw message row; every one but position may be missing or text."""
+LATE_HOURS = (1, 24)
+"""An event told this long after it happened is late: after an hour the vendor's retries (30 min) are over, after 24 h the reply window."""
 RAW_CHATS = ("position", "chat_id", "line", "recipient", "is_group", "created_at", "health", "health_updated_at")
 RAW_CHANGES = ("position", "line", "changed_at", "previous_health", "new_health", "previous_status", "new_status")
 
@@ -71,6 +73,8 @@ class Facts:
     changes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANGE_FACTS))
     refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REFUSED))
     notes: Counter[str] = field(default_factory=Counter)
+    late: Counter[str] = field(default_factory=Counter)
+    """Message events by how late they were told: "timed" (both times known), "late_1h", "late_24h" of these."""
 
 
 @dataclass(frozen=True)
@@ -283,8 +287,20 @@ def message_facts(raw: pl.DataFrame, rules: Rules, *, line_needed: bool = True, 
         .alias("trace_id"),
     )
     facts.messages = good.select(MESSAGE_FACTS.names()).cast(MESSAGE_FACTS)
+    facts.late = _late(good)
     facts.health = _message_health(good, rules, facts.notes)
     return facts
+
+
+def _late(good: pl.DataFrame) -> Counter[str]:
+    """Count message events by the time between what they tell and when the vendor made them."""
+    if good["event_at"].null_count() == good.height:
+        return Counter()
+    # the newest time that an event tells is its own: a delivery also repeats when the message was sent
+    happened = pl.max_horizontal("sent_at", "delivered_at", "read_at", "failed_at")
+    told = good.select(delay=instants(good["event_at"]) - happened).drop_nulls()
+    late = {f"late_{h}h": int((told["delay"] > timedelta(hours=h)).sum()) for h in LATE_HOURS}
+    return Counter({"timed": told.height, **late})
 
 
 def _message_health(good: pl.DataFrame, rules: Rules, notes: Counter[str]) -> pl.DataFrame:

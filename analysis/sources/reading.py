@@ -24,8 +24,8 @@ READER = b"3"
 """Part of a file's fingerprint: raise it when the same bytes are read differently, so that known files are read again."""
 BLOCK_LINES = 50_000
 WHOLE_JSON_MB = 64
-Progress = Callable[[str, float, float], None]
-"""Called with (what is going on, done, total) while work goes on."""
+Progress = Callable[[int, float], None]
+"""Called with (rows of the file read so far, part of the file that is done) while reading goes on."""
 
 
 @dataclass
@@ -40,6 +40,8 @@ class SourceFacts:
     ignored: Counter[str] = field(default_factory=Counter)
     refused: list[pl.DataFrame] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    late: Counter[str] = field(default_factory=Counter)
+    """How late its message events were told (facts.Facts.late)."""
     blocks: int = 0
 
     def add(self, facts: Facts) -> None:
@@ -52,6 +54,7 @@ class SourceFacts:
         if facts.refused.height:
             self.refused.append(facts.refused)
         self.notes += facts.notes
+        self.late += facts.late
 
 
 def source_id(path: Path, mapping: Mapping | None) -> str:
@@ -88,7 +91,7 @@ def read_source(
     found = SourceFacts(str(path), source_id(path, mapping), "", spool)
     rules = Rules(settings, pseudonyms, mapping.time.unit if mapping else None, _zone(mapping))
     longest = settings.max_line_mb << 20
-    watch = _Watch(path, stream, progress)
+    watch = _Watch(path, stream, found, progress)
     if head.startswith(PARQUET):
         _read_parquet(path, stream, mapping, rules, found, watch)
     elif head[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -114,14 +117,14 @@ def _zone(mapping: Mapping | None) -> ZoneInfo | None:
 class _Watch:
     """Tells the caller how far the reading is."""
 
-    def __init__(self, path: Path, stream: Stream, progress: Progress | None) -> None:
-        self.name, self.total, self.progress = path.name, float(max(1, path.stat().st_size)), progress
-        self.stream = stream
+    def __init__(self, path: Path, stream: Stream, found: SourceFacts, progress: Progress | None) -> None:
+        self.total, self.progress = float(max(1, path.stat().st_size)), progress
+        self.stream, self.found = stream, found
 
     def tell(self, stream: Stream | None = None, share: float | None = None) -> None:
         if self.progress:
-            done = self.total * share if share is not None else float((stream or self.stream).read_bytes)
-            self.progress(f"reading {self.name}", min(done, self.total), self.total)
+            done = share if share is not None else (stream or self.stream).read_bytes / self.total
+            self.progress(self.found.read, min(done, 1.0))
 
 
 def _looks_like_json(head: bytes) -> bool:

@@ -72,6 +72,8 @@ class Spooled:
     ignored: Counter[str]
     refused: list[pl.DataFrame]
     notes: Counter[str]
+    late: Counter[str]
+    """How many message events say when they happened and were made ("timed"), and how many of these late."""
 
 
 def known_source(con: duckdb.DuckDBPyConnection, source_id: str, path: str) -> SourceReport | None:
@@ -108,6 +110,7 @@ def merge(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: dateti
     _merge_messages(con)
     _settle_owners(con)
     counts = _count(con, sources)
+    spans = _spans(con)
     reports = []
     for number, source in enumerate(sources):
         c = counts[number]
@@ -117,9 +120,10 @@ def merge(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: dateti
             dict(sorted(source.ignored.items())), [f"{n:,} {note}" for note, n in sorted(source.notes.items()) if n],
         )  # fmt: skip
         con.execute(
-            "insert into source values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into source values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [source.source_id, report.path, report.kind, report.read, report.inserted, report.merged, report.duplicates, report.ignored,
-             report.quarantined, json.dumps(report.ignored_kinds), json.dumps(report.notes), now],
+             report.quarantined, json.dumps(report.ignored_kinds), json.dumps(report.notes), now, *spans.get(number, (None, None)),
+             source.late["timed"], source.late["late_1h"], source.late["late_24h"]],
         )  # fmt: skip
         reports.append(report)
     for name in (
@@ -172,6 +176,21 @@ def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:
                     f"insert into temp.stage_{name} by name select {number} as source_no, {cells} from read_parquet(?)",
                     [str(source.spool / f"{spooled}-*.parquet")],
                 )
+
+
+def _spans(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[datetime, datetime]]:
+    """Return the earliest and latest event of each source that told of any, by its number."""
+    rows = con.execute(
+        """
+        select source_no, min(first_at), max(last_at) from (
+          select source_no, least(coalesce(sent_at, seen_at), delivered_at, read_at, failed_at) as first_at,
+            greatest(coalesce(sent_at, seen_at), delivered_at, read_at, failed_at) as last_at from temp.stage_message
+          union all select source_no, changed_at, changed_at from temp.stage_change
+          union all select source_no, created_at, created_at from temp.stage_chat
+        ) group by source_no having min(first_at) is not null
+        """
+    ).fetchall()
+    return {number: (first, last) for number, first, last in rows}
 
 
 def _adds(fields: tuple[str, ...], new: str, old: str) -> str:

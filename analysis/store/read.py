@@ -228,9 +228,9 @@ def lines(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def sources(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return the files loaded, oldest first, with their counts."""
+    """Return the files loaded, oldest first: counts, first and last event, and how late events were told (null: loaded by an older version)."""
     return con.sql(
-        "select path, kind, read, inserted, merged, duplicates, ignored, quarantined, ignored_kinds, notes, loaded_at from source order by loaded_at, path, source_id"
+        "select path, kind, read, inserted, merged, duplicates, ignored, quarantined, ignored_kinds, notes, loaded_at, first_at, last_at, timed, late_1h, late_24h from source order by loaded_at, path, source_id"
     ).pl()
 
 

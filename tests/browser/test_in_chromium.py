@@ -1,5 +1,7 @@
 """The app as a person sees it: deep links, clicks, narrow and wide, light and dark, nothing asked for outside."""
 
+import contextlib
+import re
 import zipfile
 from zoneinfo import ZoneInfo
 
@@ -208,3 +210,64 @@ def test_every_chart_and_picture_has_words_for_those_who_cannot_see_it(address, 
             assert chart.evaluate(
                 "e => [e, ...e.querySelectorAll('*')].some(x => (x.getAttribute('aria-label') || '').length > 20)"
             )
+
+
+def _dropped(folder, rows):
+    path = folder / "march.csv"
+    with path.open("w") as out:
+        out.write("message_id,line,chat_id,direction,sent_at\n")
+        for i in range(rows):
+            way = "inbound" if i % 3 == 2 else "outbound"
+            out.write(
+                f"m{i},+14155550101,c{i // 9},{way},2026-03-{1 + i % 28:02d}T{i // 28 % 24:02d}:{i // 672 % 60:02d}:00Z\n"
+            )
+    return path
+
+
+def test_a_dropped_file_is_loaded_while_the_page_tells_how_far_it_is_and_its_rows_arrive(chrome, tmp_path):
+    store = tmp_path / "own.duckdb"
+    pipeline.load(_dropped(tmp_path, 10), store=store)
+    with app(store) as base, window(chrome) as (page, seen):
+        page.goto(f"{base}/data")
+        settle(page)
+        assert page.locator(".lh-h1").inner_text().startswith("10 messages on 1 line")
+        page.locator('input[type="file"]').first.set_input_files(_dropped(tmp_path, 300_000))
+        page.get_by_role("button", name="Load 1 file").click()
+        told, filled = set(), set()
+        bar = page.locator(".st-key-card_running")
+        heading = page.locator(".lh-h1", has_text="300,000 messages")
+        for _ in range(1200):
+            if heading.count():
+                break
+            with contextlib.suppress(Exception):  # the card goes while it is read
+                told.add(bar.inner_text(timeout=200))
+                filled.add(bar.get_by_role("progressbar").get_attribute("aria-valuenow", timeout=200))
+            page.wait_for_timeout(50)
+        words_told = " ".join(told)
+        assert "Reading file 1 of 1, march.csv:" in words_told
+        assert re.search(r"Merging 300,000 rows|Counting signals", words_told)
+        assert len(filled - {None}) >= 3
+        settle(page)
+        assert "299,990 new" in page.locator(".st-key-card_result .lh-h2").inner_text()
+        assert page.locator(".st-key-card_running").count() == 0
+        assert own_errors(seen) == []
+        assert seen.outside == []
+
+
+def test_a_load_goes_on_while_another_page_is_looked_at(chrome, tmp_path):
+    store = tmp_path / "own.duckdb"
+    pipeline.load(_dropped(tmp_path, 10), store=store)
+    with app(store) as base, window(chrome) as (page, seen):
+        page.goto(f"{base}/data")
+        settle(page)
+        page.locator('input[type="file"]').first.set_input_files(_dropped(tmp_path, 200_000))
+        page.get_by_role("button", name="Load 1 file").click()
+        page.locator(".st-key-card_running").wait_for()
+        page.get_by_role("link", name="Replies and volume", exact=True).click()
+        page.wait_for_url("**/replies**")
+        settle(page)
+        page.get_by_role("link", name="Data", exact=True).click()
+        page.locator(".lh-h1", has_text="200,000 messages").wait_for(timeout=60_000)
+        page.locator(".st-key-card_result").wait_for()
+        assert "199,990 new" in page.locator(".st-key-card_result .lh-h2").inner_text()
+        assert own_errors(seen) == []

@@ -69,7 +69,13 @@ def _ribbons():
     codes = pl.DataFrame(
         [("+1 415 555 0007", START, "EN", "14155550007 20260323T1151", "tip")], schema=CODES, orient="row"
     )
-    return charts.ribbons(spells, codes, order=["+1 415 555 0007"], window=(START, END))
+    lost = pl.DataFrame([("+1 415 555 0007", START, START + HOUR, "tip")], schema=charts.SILENCES, orient="row")
+    return charts.ribbons(spells, codes, lost, order=["+1 415 555 0007"], window=(START, END))
+
+
+def _silences():
+    lost = pl.DataFrame([("Whole fleet", START, START + HOUR, "tip")], schema=charts.SILENCES, orient="row")
+    return charts.silences(lost, order=["Whole fleet", "+1 415 555 0007"], window=(START, END))
 
 
 def _causes():
@@ -84,6 +90,7 @@ ALL = {
     "openers": _openers,
     "failures": _failures,
     "ribbons": _ribbons,
+    "silences": _silences,
     "causes": _causes,
 }
 

@@ -192,3 +192,35 @@ def test_help_loads_no_heavy_library():
     code = "import sys; sys.argv=['linehealth','--help']\nfrom analysis import cli\ntry:\n    cli.main()\nfinally:\n    heavy={'polars','duckdb','streamlit','altair','pandas','rich'} & set(sys.modules)\n    sys.exit(f'loaded {heavy}' if heavy else 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# ------------------------------------------------------------------ how far a load is
+
+
+def test_progress_as_json_names_the_file_the_rows_and_every_stage_and_never_runs_back(store, write):
+    files = [write(f"log{i}.jsonl", [message("message.sent", f"m{i}-{j}", j) for j in range(9)]) for i in range(3)]
+    done = run("load", *files, "--progress", "json", "--json", store=store)
+    assert done.returncode == 0
+    steps = [json.loads(line) for line in done.stderr.splitlines()]
+    reading = [(s["file"], s["files"], s["name"], s["rows"]) for s in steps if s["stage"] == "reading"]
+    assert {(1, 3, "log0.jsonl", 0), (2, 3, "log1.jsonl", 9), (3, 3, "log2.jsonl", 18)} <= set(reading)
+    assert list(dict.fromkeys(s["stage"] for s in steps)) == ["reading", "merging", "signals"]  # nothing to explain
+    shares = [s["share"] for s in steps]
+    assert shares == sorted(shares)
+    assert shares[0] >= 0
+    assert shares[-1] <= 1
+    assert steps[-1]["rows"] == 27
+    assert "Merging 27 rows" in next(s["words"] for s in steps if s["stage"] == "merging")
+
+
+def test_explaining_is_a_stage_where_there_is_something_to_explain(store, write):
+    done = run("load", write("log.jsonl", LOG), "--progress", "json", store=store)
+    assert json.loads(done.stderr.splitlines()[-1])["stage"] == "explaining"
+    again = run("refresh", "--progress", "json", store=store)
+    assert [json.loads(line)["stage"] for line in again.stderr.splitlines()][-1] == "explaining"
+
+
+def test_an_error_is_told_in_words_after_the_steps(store, write):
+    done = run("load", write("x.csv", "a,b\n1,2\n"), "--progress", "json", store=store)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("linehealth: ")

@@ -1,5 +1,7 @@
 """The app driven without a browser, on a store of the test's choice."""
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,40 @@ def words_of(at: AppTest) -> str:
     """Return all that a page says, as one text."""
     said = [h.proto.body for h in at.get("html") if "<style>" not in h.proto.body]
     return " ".join([*said, *(m.value for m in at.markdown), *(b.label for b in at.button)])
+
+
+START, DAYS = datetime(2026, 3, 1), 21
+OUTAGE = START + timedelta(days=17, hours=9)
+QUIET = START + timedelta(days=12)
+"""When the fleet's deliveries are lost for six hours, and one line's from then for a day."""
+
+
+def traffic(path: Path, lost: Callable[[int, datetime], bool]) -> Path:
+    """Write a table of three lines with a message every few minutes; every second chat never answers. Lost ones are left out."""
+    rows = []
+    for number, line in enumerate(("+14155550101", "+14155550102", "+14155550103")):
+        at, i = START + timedelta(minutes=number), 0
+        while at < START + timedelta(days=DAYS):
+            chat = i // 3 % 40
+            way = "inbound" if i % 3 == 2 and chat % 2 else "outbound"
+            if not lost(number, at):
+                rows.append(f"{line}-{i},{line},{line}-c{chat},{way},{at:%Y-%m-%dT%H:%M:%S}Z\n")
+            at, i = at + timedelta(minutes=7 + 3 * (i % 4)), i + 1
+    path.write_text(MESSAGES + "".join(rows))
+    return path
+
+
+@pytest.fixture(scope="session")
+def store_with_gaps(tmp_path_factory) -> Path:
+    """Traffic in which the fleet is silent for six hours, and before that the second line for a day."""
+
+    def lost(number: int, at: datetime) -> bool:
+        whole = OUTAGE <= at < OUTAGE + timedelta(hours=6)
+        return whole or (number == 1 and QUIET <= at < QUIET + timedelta(days=1))
+
+    folder = tmp_path_factory.mktemp("gaps")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("LINEHEALTH_KEY", "a key that only the tests use")
+    pipeline.load(traffic(folder / "messages.csv", lost), store=folder / "gaps.duckdb")
+    patch.undo()
+    return folder / "gaps.duckdb"

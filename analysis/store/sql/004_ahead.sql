@@ -1,4 +1,4 @@
--- schema version 3: what is likely next, and what each line may still send today, as of the latest event in the store
+-- schema version 4: what is likely next, and what each line may still send today, as of the latest event in the store
 create table forecast (
   line varchar primary key,
   forecast_at timestamp_ms not null,
