@@ -90,7 +90,7 @@ def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> 
         foot(
             "lanes", figures.lanes(hours, pic.start, pic.end), here, line=line, start=pic.start, end=pic.end,
             name=figures.named("why", "lanes", words.line_key(line), figures.span(pic.start, pic.end)),
-            chart=("card_lanes", f"What moved, and when: {words.line_name(line)}"),
+            chart=("card_lanes", f"{words.line_name(line)}: {e.headline if e else 'what normal looks like'}"),
         )  # fmt: skip
 
 

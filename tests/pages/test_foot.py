@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from datetime import date, datetime
 from decimal import Decimal
 from io import BytesIO
@@ -146,3 +147,36 @@ def test_text_in_a_query_cannot_end_its_quotes():
     with duckdb.connect() as con:
         for value in ("o'hara", "'; drop table x; --", datetime(2026, 3, 1, 4, 5, 6, 7000), date(2026, 3, 1), 3, 0.25):
             assert con.sql(f"select {literal(value)}").fetchall() == [(value,)]
+
+
+def test_the_address_tells_that_the_made_up_fleet_is_shown_on_whatever_page_one_comes_to(
+    store, demo_store, monkeypatch
+):
+    shutil.copy(demo_store, store.with_name("demo.duckdb"))
+    monkeypatch.setenv("LINEHEALTH_STORE", str(store))
+    for page in ("fleet", "why", "replies", "new", "transitions"):
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        at.session_state["store"] = "demo"
+        at.run().switch_page(f"analysis/pages/{page}.py").run()
+        assert not at.exception
+        assert at.query_params["store"] in ("demo", ["demo"])
+
+
+def test_a_switch_stands_in_the_address_and_stays_on_until_it_is_turned_off(open_app, tables):
+    lines = [f"+1415555{n:04d}" for n in range(25)]
+    made = tables(changes="".join(f"{line},2026-03-10T12:00:00Z,HEALTHY,AT_RISK\n" for line in lines))
+
+    def listed(at):
+        return sum("lh-need" in h.proto.body for h in at.get("html") if "<style>" not in h.proto.body)
+
+    at = open_app(made)
+    assert listed(at) == 20
+    at.toggle(key="all_needs").set_value(True).run()
+    assert listed(at) == 25
+    at.run()
+    assert listed(at) == 25
+    assert at.query_params["all_needs"] in ("1", ["1"])
+    assert listed(open_app(made, all_needs="1")) == 25
+    at.toggle(key="all_needs").set_value(False).run()
+    assert listed(at) == 20
+    assert "all_needs" not in at.query_params
