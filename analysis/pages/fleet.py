@@ -26,6 +26,12 @@ def under(card: str, frame: pl.DataFrame, here: Here, chart: tuple[str, str] | N
     foot(card, frame, here, name=name, chart=chart, since=since, as_of=here.as_of, today=today)
 
 
+def listed(fleet: parts.Fleet, rows: list[parts.Row], here: Here) -> pl.DataFrame:
+    """Return the figures of these lines, worst first."""
+    whole: pl.DataFrame = here.made("fleet lines", lambda h: figures.lines(fleet.rows, h))
+    return whole.filter(pl.col("line").is_in([r.line for r in rows]))
+
+
 def needs(fleet: parts.Fleet, here: Here) -> None:
     """Show the lines that need somebody, a row each, with its way to Why."""
     with st.container(key="card_needs", gap="small"):
@@ -61,7 +67,7 @@ def needs(fleet: parts.Fleet, here: Here) -> None:
                 )
         if len(fleet.needy) > FIRST:
             switch(f"Show all {len(fleet.needy):,}", "all_needs")
-        under("needs", figures.lines(fleet.needy, here), here)
+        under("needs", listed(fleet, fleet.needy, here), here)
 
 
 def every_line(fleet: parts.Fleet, here: Here) -> None:
@@ -87,7 +93,7 @@ def every_line(fleet: parts.Fleet, here: Here) -> None:
             spec, theme=None, key="ribbons", on_select="rerun", selection_mode=["pick"], alt=alt, width="stretch"
         )
         picked = (event.get("selection") or {}).get("pick") or []
-        under("ribbons", figures.ribbons(here), here, ("card_ribbons", "Every line, 30 days"))
+        under("ribbons", here.made("fleet spells", figures.ribbons), here, ("card_ribbons", "Every line, 30 days"))
         link = picked[0].get("link") if isinstance(picked, list) and picked else None
         if link:
             line, at = str(link).split(" ")
@@ -159,7 +165,7 @@ def all_lines(fleet: parts.Fleet, here: Here) -> None:
         if event.selection.rows:
             r = rows[event.selection.rows[0]]
             st.switch_page(WHY, query_params=address(line=words.line_key(r.line), **({"at": r.key} if r.key else {})))
-        under("lines", figures.lines(rows, here), here)
+        under("lines", listed(fleet, rows, here), here)
 
 
 def main() -> None:

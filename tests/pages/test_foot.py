@@ -152,6 +152,7 @@ def test_text_in_a_query_cannot_end_its_quotes():
 def test_the_address_tells_that_the_made_up_fleet_is_shown_on_whatever_page_one_comes_to(
     store, demo_store, monkeypatch
 ):
+    store.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(demo_store, store.with_name("demo.duckdb"))
     monkeypatch.setenv("LINEHEALTH_STORE", str(store))
     for page in ("fleet", "why", "replies", "new", "transitions"):
