@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
 
@@ -25,6 +25,7 @@ from tests.pages.conftest import ROOT
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
 """Columns of a query beside those of its file: what it is sorted or grouped by."""
+LINE = "+14155550101"
 STRETCHED = ("bursts", "every_burst")
 """Their query lists runs of hours of the longest period; the page keeps those whose fullest stretch lies in the period shown."""
 
@@ -42,9 +43,8 @@ def addresses(store):
         yield "transitions", query
 
 
-@pytest.fixture(scope="module")
-def shown(demo_store):
-    """What the feet of the demo's pages were given, each card once for each query it showed."""
+def collect(store):
+    """Return what the feet of a store's pages were given, each card once for each query it showed."""
     seen: dict[tuple[str, str], _foot.Shown] = {}
     draw = _foot._counted
 
@@ -53,18 +53,20 @@ def shown(demo_store):
         draw(card, here)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LINEHEALTH_STORE", str(demo_store))
+        patch.setenv("LINEHEALTH_STORE", str(store))
         patch.setattr(_foot, "_counted", note)
-        for page, query in addresses(demo_store):
+        for page, query in addresses(store):
             at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
             for key, value in query.items():
                 at.query_params[key] = value
-            at.switch_page(f"analysis/pages/{page}.py") if page == "fleet" else at.run().switch_page(
-                f"analysis/pages/{page}.py"
-            )
-            at.run()
+            at.run().switch_page(f"analysis/pages/{page}.py").run()
             assert not at.exception, (page, query)
     return list(seen.values())
+
+
+@pytest.fixture(scope="module")
+def shown(demo_store):
+    return collect(demo_store)
 
 
 def rows_of(frame, columns):
@@ -76,8 +78,8 @@ def rows_of(frame, columns):
     return sorted(([plain(v) for v in row] for row in frame.select(columns).iter_rows()), key=str)
 
 
-def test_every_query_gives_the_rows_of_its_file(shown, demo_store):
-    with duckdb.connect(str(demo_store), read_only=True) as con:
+def assert_queries_give_the_files(shown, store):
+    with duckdb.connect(str(store), read_only=True) as con:
         for s in shown:
             result = con.sql(s.sql).pl()
             columns = [c for c in result.columns if c not in EXTRA.get(s.card, ())]
@@ -86,8 +88,31 @@ def test_every_query_gives_the_rows_of_its_file(shown, demo_store):
                 assert all(row in theirs for row in ours), (s.card, s.name)
             else:
                 assert ours == theirs, (s.card, s.name)
+
+
+def test_every_query_gives_the_rows_of_its_file(shown, demo_store):
+    assert_queries_give_the_files(shown, demo_store)
     most = {card: max(s.frame.height for s in shown if s.card == card) for card in HOW}
     assert min(most.values()) > 0, most
+
+
+def test_queries_look_back_as_far_as_the_page_does_and_cut_days_in_its_zone(tables):
+    """A line whose pace fell twice, so that a usual of a day more or less is another; then a burst, and a fall."""
+    start, rows = datetime(2026, 3, 1), []
+    for day in range(52):
+        pace = 40 if day == 50 else 1 + (7 * day) % 11
+        for n in range(pace):
+            at = start + timedelta(days=day, hours=8, minutes=12 * n)
+            rows.append(f"s{day}-{n},{LINE},c{day}-{n},outbound,{at:%Y-%m-%dT%H:%M:%SZ}\n")
+            if day != 50 and n % 3:
+                rows.append(f"r{day}-{n},{LINE},c{day}-{n},inbound,{at + timedelta(minutes=9):%Y-%m-%dT%H:%M:%SZ}\n")
+    made = tables("".join(rows), f"{LINE},2026-04-20T20:00:00Z,HEALTHY,AT_RISK\n")
+    pipeline.set_setting("timezone", "America/New_York", store=made)
+    cards = collect(made)
+    assert {"burst", "bursts", "burst_gaps", "calendar"} <= {s.card for s in cards}
+    usual = [s.frame["usual_day"].item() for s in cards if s.card == "bursts"]
+    assert min(usual) > 1
+    assert_queries_give_the_files(cards, made)
 
 
 def test_every_card_that_is_explained_is_on_a_page_and_has_a_query(shown):
