@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class How:
-    """What a card counts, in words, and the call that gives the same figures."""
+    """What a card counts, in words, and the call that gives the same figures; braces stand for what is shown."""
 
     title: str
     words: str
@@ -17,6 +17,7 @@ class How:
 DAYS = "linehealth signals --grain day --line {line} --json"
 HOURS = "linehealth signals --grain hour --line {line} --json"
 ALL_DAYS = "linehealth signals --grain day --json"
+ALL_HOURS = "linehealth signals --grain hour --json"
 EXPLAIN = "linehealth explain --line {line} --json"
 
 HOW = {
@@ -171,20 +172,20 @@ HOW = {
         "Times usual: the fullest 24 h over the usual day. What followed: the first change of health for the worse within 72 h of "
         "the burst's start (a carrier's flag is not counted). Other hours: hours of the period outside bursts, of lines with known "
         "health that is not critical, at least 72 h old.",
-        HOURS,
+        ALL_HOURS,
     ),
     "burst_gaps": How(
         "Gaps between openers",
         "Minutes between opening sends of one line next to each other in time, from the start to the end of the burst. The title's "
-        "figure is the median of all these gaps together.",
-        "pipeline.openers(line=…, since=start, until=end)",
+        "figure is the median of all these gaps together. The call reads the burst listed first.",
+        'import analysis as lh; lh.openers(line="{line}", since="{since:%Y-%m-%dT%H:%M:%S}", until="{until:%Y-%m-%dT%H:%M:%S}")',
     ),
     "calendar": How(
         "Openers by day and hour",
         "Chats whose first message ever seen is a send, at that message, over all lines; a chat known to be older is not new. In a "
         "line's first 7 days in the data older chats may look new. Answered: an inbound message in that chat within the reply window, "
         "of those old enough to have had one.",
-        "linehealth signals --grain hour --json",
+        ALL_HOURS,
     ),
     "every_burst": How(
         "Start, length and answers of a burst",
@@ -192,6 +193,6 @@ HOW = {
         "usual day). Opened in 24 h: the fullest 24 h, which may hold a few more than that stretch. Answered: openers of the stretch "
         "with an inbound message within the reply window, of those old enough; under 30 counts only. Main cause: the cause with the "
         "largest share of that fall, which need not be the burst.",
-        HOURS,
+        ALL_HOURS,
     ),
 }

@@ -197,12 +197,11 @@ def burst_values(here: Here) -> dict[str, Any]:
 
 
 def gap_values(read: list[tuple[_new.Burst, list[float]]], here: Here) -> dict[str, Any]:
-    """Return what the query of gaps needs: the bursts as rows, and how much older than its first message a new chat may be."""
+    """Return what call and query of gaps need: the bursts as rows, the first one alone, and how old a new chat may be."""
     rows = ", ".join(f"({literal(b.line)}, {literal(b.start)}, {literal(b.end)})" for b, _ in read)
-    return {
-        "bursts": Raw(rows or "('', null::timestamp, null::timestamp)"),
-        "grace_ms": int(here.settings.new_chat_grace_hours * 3_600_000),
-    }
+    first = read[0][0]
+    grace = int(here.settings.new_chat_grace_hours * 3_600_000)
+    return {"bursts": Raw(rows), "grace_ms": grace, "line": first.line, "since": first.start, "until": first.end}
 
 
 # ------------------------------------------------------------------ Transitions

@@ -60,7 +60,7 @@ def foot(
     """
     how = HOW[card]
     given = values if line == "LINE" else {"line": line, **values}
-    shown = Shown(card, frame, name, how.call.format(line=line), query(card, given))
+    shown = Shown(card, frame, name, how.call.format(**{"line": line, **values}), query(card, given))
     with st.container(horizontal=True, vertical_alignment="center", key=f"foot_{card}"):
         _counted(shown, here)
         _files(shown, here, chart)

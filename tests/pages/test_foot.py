@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -117,6 +118,20 @@ def test_queries_look_back_as_far_as_the_page_does_and_cut_days_in_its_zone(tabl
 
 def test_every_card_that_is_explained_is_on_a_page_and_has_a_query(shown):
     assert {s.card for s in shown} == set(HOW) == set(SQL)
+
+
+def test_every_call_that_a_card_names_gives_something(shown, demo_store, command, monkeypatch):
+    monkeypatch.setenv("LINEHEALTH_STORE", str(demo_store))
+    for call in sorted({s.card: s.call for s in shown}.values()):
+        if call.startswith("linehealth "):
+            code, out, _ = command(*shlex.split(call)[1:])
+            assert code == 0, call
+            assert json.loads(out), call
+        else:
+            imported, verb = call.split("; ")
+            names: dict = {}
+            exec(imported, names)
+            assert len(eval(verb, names)) > 0, call
 
 
 def test_every_column_of_every_file_is_in_the_dictionary(shown):
