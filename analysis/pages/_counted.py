@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class How:
-    """What a card counts, in words, and the call that gives the same figures."""
+    """What a card counts, in words, and the call that gives the same figures; braces stand for what is shown."""
 
     title: str
     words: str
@@ -17,9 +17,29 @@ class How:
 DAYS = "linehealth signals --grain day --line {line} --json"
 HOURS = "linehealth signals --grain hour --line {line} --json"
 ALL_DAYS = "linehealth signals --grain day --json"
+ALL_HOURS = "linehealth signals --grain hour --json"
 EXPLAIN = "linehealth explain --line {line} --json"
 
 HOW = {
+    "tiles": How(
+        "The figures at the head",
+        "Lines by the latest health that the vendor reported; flagged is the status that the carrier's flag sets, and may come with any health. "
+        "Falls: changes for the worse to that state in the last 7 days. Replies: sends of the last 7 days, today among them, with an answer in "
+        "the same chat within the reply window, of those old enough to have had one.",
+        "linehealth status --json",
+    ),
+    "needs": How(
+        "Who needs somebody",
+        "Lines whose latest health is at risk or critical, or that the carrier flagged; worst first, then the shortest time so. The reason is "
+        "that of the line's latest change for the worse. Sends and replies: as in All lines.",
+        "linehealth explain --json",
+    ),
+    "ribbons": How(
+        "Ribbons of health",
+        "Time in each state as the vendor reported it, cut to the 30 days up to the newest data. Before a line's first report it was in the "
+        "state that this report calls the previous one. Letters: the main cause of each change for the worse.",
+        "import analysis as lh; lh.spells()",
+    ),
     "causes": How(
         "Main cause of a fall",
         "Each change of a line's health or status for the worse counts once, under the cause with the largest share. "
@@ -40,6 +60,18 @@ HOW = {
         "Distinct recipients: the most in any 24 h that ended with a send of that hour. A period that is dragged over counts its whole hours; "
         "usual there: the mean of the same hours of the day over those healthy hours.",
         HOURS,
+    ),
+    "first": How(
+        "The change, when it began, and how sure that is",
+        "The change and its time are the vendor's. Began: when the main cause left this line's usual range. Confidence: the chance that the "
+        "main cause is the right one, from how it did on made-up fleets with known causes. Shares: see the evidence.",
+        EXPLAIN,
+    ),
+    "steps": How(
+        "What to do",
+        "Steps for the causes of this change, the one that is expected to lower the pressure most first. The expected effect counts the week "
+        "before the change again without what the step prevents, in this model.",
+        EXPLAIN,
     ),
     "evidence": How(
         "Causes and shares",
@@ -95,6 +127,12 @@ HOW = {
         "Failed sends",
         "Outbound messages with a failure and neither a delivery nor a read time: a delivery after a failure wins.",
         HOURS,
+    ),
+    "troubles": How(
+        "Falls, and what became of them",
+        "Falls from healthy that began in the period. Over: the vendor reported the line healthy again; a fall whose end was not reported is "
+        "left out. Time to recover: the median of those that are over. Relapse: the line had been healthy for no more than 7 days.",
+        "linehealth explain --json",
     ),
     "recovery": How(
         "Time to recover",
@@ -156,20 +194,20 @@ HOW = {
         "Times usual: the fullest 24 h over the usual day. What followed: the first change of health for the worse within 72 h of "
         "the burst's start (a carrier's flag is not counted). Other hours: hours of the period outside bursts, of lines with known "
         "health that is not critical, at least 72 h old.",
-        HOURS,
+        ALL_HOURS,
     ),
     "burst_gaps": How(
         "Gaps between openers",
         "Minutes between opening sends of one line next to each other in time, from the start to the end of the burst. The title's "
-        "figure is the median of all these gaps together.",
-        "pipeline.openers(line=…, since=start, until=end)",
+        "figure is the median of all these gaps together. The call reads the burst listed first.",
+        'import analysis as lh; lh.openers(line="{line}", since="{since:%Y-%m-%dT%H:%M:%S}", until="{until:%Y-%m-%dT%H:%M:%S}")',
     ),
     "calendar": How(
         "Openers by day and hour",
         "Chats whose first message ever seen is a send, at that message, over all lines; a chat known to be older is not new. In a "
         "line's first 7 days in the data older chats may look new. Answered: an inbound message in that chat within the reply window, "
         "of those old enough to have had one.",
-        "linehealth signals --grain hour --json",
+        ALL_HOURS,
     ),
     "every_burst": How(
         "Start, length and answers of a burst",
@@ -177,7 +215,7 @@ HOW = {
         "usual day). Opened in 24 h: the fullest 24 h, which may hold a few more than that stretch. Answered: openers of the stretch "
         "with an inbound message within the reply window, of those old enough; under 30 counts only. Main cause: the cause with the "
         "largest share of that fall, which need not be the burst.",
-        HOURS,
+        ALL_HOURS,
     ),
     "gate": How(
         "What a line may still send",

@@ -118,6 +118,17 @@ def sentence(f: Fleet) -> str:
     return f"{head} {words.FLEET_CLAUSES[cause].format(n=times)}" if times > 1 else head
 
 
+def as_text(f: Fleet, here: Here) -> str:
+    """Return the page's finding as text: its sentence, and each line that needs somebody with its reason and first step."""
+    told = [sentence(f)]
+    for r in f.needy:
+        told.append(f"- {words.line_name(r.line)}, {words.plain_state(r.worst).lower()} {since_words(r)}")
+        if r.reason:
+            told.append(f"  {r.reason.headline}")
+            told += [f"  First: {a['action']}" for a in r.reason.actions[:1]]
+    return "\n".join([*told, f"Data to {words.moment(here.as_of, here.zone, year=True)}."])
+
+
 def tiles(f: Fleet, here: Here) -> list[tuple[str | None, str, str]]:
     """Return state, figure and small print of each tile."""
     counts = here.status["counts_by_health"]

@@ -8,12 +8,13 @@ import streamlit as st
 from analysis import charts
 from analysis.errors import LineHealthError
 from analysis.pages import _html as html
-from analysis.pages._counted import HOW
 from analysis.pages._loading import demo_button, drop_files, load_path, result
 from analysis.pages._running import watch
-from analysis.pages._store import Here, here, missing, on_demo
+from analysis.pages._store import DEMO, DEMO_KEY, Here, here, missing, on_demo
 from analysis.pages._words import moment, plural
 
+ON = "1"
+"""A switch that is on, in the address."""
 FLEET, WHY, DATA = "analysis/pages/fleet.py", "analysis/pages/why.py", "analysis/pages/data.py"
 
 
@@ -36,6 +37,8 @@ def ready() -> Here:
     if not state.status["as_of"]:
         empty()
         st.stop()
+    if on_demo() and st.query_params.get(DEMO_KEY) != DEMO:
+        st.query_params[DEMO_KEY] = DEMO  # the address of every page tells which store it shows
     return state
 
 
@@ -115,16 +118,25 @@ def csv(frame: pl.DataFrame, name: str, *, label: str = "CSV", key: str = "") ->
     )
 
 
+def asked(key: str) -> bool:
+    """Return whether the address asks for what a switch of this key shows."""
+    return st.query_params.get(key) == ON
+
+
+def switch(label: str, key: str) -> None:
+    """Offer a switch that stands in the address; ``asked`` tells, anywhere on the page, whether it is on."""
+    st.session_state[key] = asked(key)
+    st.toggle(label, key=key, on_change=_turned, args=(key,))
+
+
+def _turned(key: str) -> None:
+    if st.session_state[key]:
+        st.query_params[key] = ON
+    else:
+        st.query_params.pop(key, None)
+
+
 def freshness(state: Here) -> str:
     """Return how new the data is, as the small print beside a page's heading."""
     demo = "Made-up fleet · " if on_demo() else ""
     return f"{demo}{plural(state.status['lines'], 'line')} · data to {moment(state.as_of, state.zone)}"
-
-
-def counted(card: str, *, line: str = "LINE") -> None:
-    """Offer how a card's figures are counted: the definition, and the call that gives them."""
-    how = HOW[card]
-    with st.popover("How is this counted?", type="tertiary", key=f"counted_{card}"):
-        st.markdown(f"**{how.title}**")
-        st.markdown(how.words)
-        st.code(how.call.format(line=line), language=None, wrap_lines=True)

@@ -266,6 +266,15 @@ def sentence(found: Iterable[Burst], days: int, *, opened: int, measured: bool =
     return f"{n} bursts in {days} days; {what} within {FOLLOW_HOURS} hours{rest}."
 
 
+def as_text(finding: str, found: Iterable[Burst], here: Here) -> str:
+    """Return the page as text: its finding, and a row a burst."""
+    told = [
+        f"- {words.line_name(b.line)}, {words.moment(b.start, here.zone)}: {b.peak:,} opened in 24 h, usually {usual_words(b)}. {followed_words(b)}."
+        for b in found
+    ]
+    return "\n".join([finding, *told, f"Data to {words.moment(here.as_of, here.zone, year=True)}."])
+
+
 def chart_title(found: Iterable[Burst]) -> str:
     """Return the finding over the chart: the burst that was the most times its line's usual."""
     known = [b for b in found if b.usual]

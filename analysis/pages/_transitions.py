@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Any
 
 import polars as pl
 
@@ -123,6 +122,13 @@ def sentence(of: list[Trouble], lines: int, period: str) -> str:
     return f"{begun}; half of those that are over took {words.lasting(24 * median(took))} or less."
 
 
+def as_text(of: list[Trouble], here: Here, period: str) -> str:
+    """Return the page's finding as text: its sentence, and the figures under it."""
+    told = [f"- {name}: {figure} ({small})" for name, figure, small in tiles(of)]
+    sentence_ = sentence(of, here.lines().height, period)
+    return "\n".join([sentence_, *told, f"Data to {words.moment(here.as_of, here.zone, year=True)}."])
+
+
 def tiles(of: list[Trouble]) -> list[tuple[str, str, str]]:
     """Return what stands over the log: name, figure and small print of falls, recoveries, time to recover and relapses."""
     took = sorted(t.days for t in of if t.days is not None)
@@ -208,16 +214,3 @@ def log_frame(rows: list[Explanation], here: Here) -> pl.DataFrame:
         for e in rows
     ]
     return pl.DataFrame(told, schema=LOG, orient="row")
-
-
-def exported(rows: list[Explanation]) -> pl.DataFrame:
-    """Return the same changes for a download: times in UTC, names as the contract has them, every share."""
-    return pl.DataFrame([_row(e) for e in rows], infer_schema_length=None)
-
-
-def _row(e: Explanation) -> dict[str, Any]:
-    return {
-        "line": e.line, "at": e.at, "kind": e.kind, "previous": e.previous, "new": e.new, "main_driver": e.drivers[0].driver,
-        "share": e.drivers[0].share, "confidence": e.confidence, "confidence_p": e.confidence_p, "onset": e.onset, "lead_hours": e.lead_hours,
-        "headline": e.headline,
-    }  # fmt: skip

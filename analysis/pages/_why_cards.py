@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import polars as pl
 import streamlit as st
 
 from analysis import charts, pipeline
+from analysis.pages import _figures as figures
 from analysis.pages import _html as html
 from analysis.pages import _lanes, _why, _why_hours
 from analysis.pages import _words as words
 from analysis.pages._evidence import bundle
-from analysis.pages._frame import counted, csv, draw
-from analysis.pages._frames import clipped, ms, trailing
+from analysis.pages._foot import foot
+from analysis.pages._frame import asked, draw, switch
+from analysis.pages._frames import USUAL_DAYS, clipped, ms, trailing
 from analysis.pages._period import strip
 from analysis.pages._store import Here
 from analysis.schema import Explanation
 
 FIRST_CHATS = 7
+
+
+def under(
+    card: str, frame: pl.DataFrame, e: Explanation, here: Here, *, chart: tuple[str, str] | None = None, **values: Any
+) -> None:
+    """Show the foot of a card that is about one change."""
+    name = figures.named("why", card, words.line_key(e.line), e.at[:10])
+    foot(card, frame, here, name=name, line=e.line, chart=chart, **{**figures.of_change(e), **values})
 
 
 def first_card(e: Explanation, here: Here) -> None:
@@ -36,6 +49,7 @@ def first_card(e: Explanation, here: Here) -> None:
             f'<p class="lh-small" style="margin-top:6px">{html.text(_why.began_words(e, here))}</p></div>{first}</div>'
         )
         st.html(html.share_bar(e.drivers))
+        under("first", figures.change(e), e, here)
 
 
 @st.fragment
@@ -52,7 +66,7 @@ def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> 
             )
             return
         shown = list(pic.drawn)
-        if pic.quiet and st.session_state.get("quiet"):
+        if pic.quiet and asked("quiet"):
             shown += pic.quiet
         states = clipped(here.read(pipeline.spells, line=line), here.lines(), since=pic.start, until=pic.end)
         spec = _lanes.lanes_spec(shown, states, e, pic, here.zone, here.theme)
@@ -72,8 +86,12 @@ def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> 
             st.html(
                 f'<p class="lh-sub">Within or near its usual, not drawn: {html.text(" · ".join(pic.quiet_words))}.</p>'
             )
-            st.toggle(f"Show {words.plural(len(pic.quiet), 'quiet lane')}", key="quiet")
-        counted("lanes", line=line)
+            switch(f"Show {words.plural(len(pic.quiet), 'quiet lane')}", "quiet")
+        foot(
+            "lanes", figures.lanes(hours, pic.start, pic.end), here, line=line, start=pic.start, end=pic.end,
+            name=figures.named("why", "lanes", words.line_key(line), figures.span(pic.start, pic.end)),
+            chart=("card_lanes", f"{words.line_name(line)}: {e.headline if e else 'what normal looks like'}"),
+        )  # fmt: skip
 
 
 def evidence(e: Explanation, here: Here) -> None:
@@ -92,7 +110,7 @@ def evidence(e: Explanation, here: Here) -> None:
             st.html(
                 f'<div class="lh-inset"><b>What the data could not show</b><ul style="margin:4px 0 0;padding-left:18px">{notes}</ul></div>'
             )
-        counted("evidence", line=e.line)
+        under("evidence", figures.evidence(e), e, here)
 
 
 def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
@@ -114,7 +132,9 @@ def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
         st.vega_lite_chart(
             spec, theme=None, key="volume", alt=f"{v.title}: reply rate against sends for {v.points.height} days."
         )
-        counted("volume", line=e.line)
+        began, changed = (words.wall(words.instant(t), here.zone).date() for t in (e.onset or e.at, e.at))
+        start, end = began - timedelta(days=USUAL_DAYS), changed + timedelta(days=3)
+        under("volume", figures.days(days, start, end), e, here, chart=("card_volume", v.title), start=start, end=end)
 
 
 def hour_by_hour(hours: pl.DataFrame, e: Explanation, here: Here) -> bool:
@@ -141,7 +161,11 @@ def hour_by_hour(hours: pl.DataFrame, e: Explanation, here: Here) -> bool:
                 key="burst",
                 alt=f"{title}. {answered} of {known} opening sends answered.",
             )
-            counted("burst", line=e.line)
+            since, until = _why_hours.span(e, here)
+            under(
+                "burst", _why_hours.opened(e, hours, here), e, here, chart=("card_burst", title), start=since, end=until,
+                began=words.instant(e.onset or e.at), young=here.settings.young_line_days,
+            )  # fmt: skip
     elif delivery >= 0.05:
         rows, order, title = _why_hours.failed(e, here)
         if not order:
@@ -155,7 +179,9 @@ def hour_by_hour(hours: pl.DataFrame, e: Explanation, here: Here) -> bool:
                 key="failures",
                 alt=title,
             )
-            counted("failures", line=e.line)
+            since, until = _why_hours.span(e, here)
+            found = here.read(pipeline.failures, line=e.line, since=since, until=until).rename({"hour": "hour_utc"})
+            under("failures", found, e, here, chart=("card_failures", title), start=since, end=until)
     else:
         return False
     return True
@@ -171,7 +197,7 @@ def chats(e: Explanation, here: Here) -> None:
                 f"The worst {min(n, FIRST_CHATS)} of {n} listed. Chats are named by the vendor's id; people are never shown.",
             )
         )
-        shown = e.chats_to_fix if st.session_state.get("all_chats") else e.chats_to_fix[:FIRST_CHATS]
+        shown = e.chats_to_fix if asked("all_chats") else e.chats_to_fix[:FIRST_CHATS]
         heads = [
             ("Chat", False),
             ("What happened", False),
@@ -180,11 +206,9 @@ def chats(e: Explanation, here: Here) -> None:
             ("Chat health", False),
         ]
         st.html(html.table(heads, _why.chat_rows(shown, here), least=560))
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if n > FIRST_CHATS:
-                st.toggle(f"Show all {n}", key="all_chats")
-            chats_ = pl.DataFrame(e.chats_to_fix, infer_schema_length=None)
-            csv(chats_, f"chats-{words.line_key(e.line)}", key="chats_csv")
+        if n > FIRST_CHATS:
+            switch(f"Show all {n}", "all_chats")
+        under("chats", figures.part(e.chats_to_fix, figures.TO_FIX), e, here)
 
 
 @st.fragment
@@ -198,15 +222,15 @@ def what_if(e: Explanation, here: Here) -> None:
                 "What if", "The week with sends left out, in this model. What the vendor would have done is not known."
             )
         )
-        told = here.read(pipeline.what_if, line=e.line, at=e.at) if st.session_state.get("what_if") else e.what_if
+        told = here.read(pipeline.what_if, line=e.line, at=e.at) if asked("what_if") else e.what_if
         for title, text in _why.what_if_words(told):
             st.html(html.inset(title, text))
-        st.toggle("Count the signals of the week again", key="what_if")
-        counted("what_if", line=e.line)
+        switch("Count the signals of the week again", "what_if")
+        under("what_if", figures.part(e.what_if, figures.WHAT_IF), e, here)
 
 
 def to_do(e: Explanation, here: Here) -> None:
-    """Show what to do, and the whole change as text to copy."""
+    """Show what to do, and offer the evidence for the vendor's support."""
     with st.container(key="card_do", gap="small", height="stretch"):
         st.html(
             html.h2("What to do, by expected effect")
@@ -214,8 +238,6 @@ def to_do(e: Explanation, here: Here) -> None:
             + html.steps(e.actions, _why.done_since(e, here))
         )
         with st.container(horizontal=True, vertical_alignment="center"):
-            with st.popover("Copy as text", type="tertiary", icon=":material/content_copy:", key="copy"):
-                st.code(_why.as_text(e, here), language=None, wrap_lines=True)
             st.download_button(
                 "Download evidence",
                 lambda: bundle(e, here),
@@ -226,3 +248,4 @@ def to_do(e: Explanation, here: Here) -> None:
                 key="evidence_zip",
                 on_click="ignore",
             )
+        under("steps", figures.part(e.actions, figures.STEPS), e, here)

@@ -31,16 +31,15 @@ def moments(e: Explanation, here: Here) -> list[tuple[float, str, bool]]:
     return [*told, (ms(words.instant(e.at), here.zone), words.plain_state(e.new), True)]
 
 
-def burst(e: Explanation, hours: pl.DataFrame, here: Here) -> tuple[pl.DataFrame, pl.DataFrame, str]:
-    """Return OPENER_HOURS and OPENINGS around a change, and the finding: the fullest hour.
+def opened(e: Explanation, hours: pl.DataFrame, here: Here) -> pl.DataFrame:
+    """Return conversations opened by hour around a change beside the usual of that hour of the day: hour_utc, opened, usual.
 
     Args:
         e: the change.
         hours: SIGNALS_HOUR of the line, from 28 days before it began.
         here: the state of the store.
     """
-    zone, (start, end) = here.zone, span(e, here)
-    sent = here.read(pipeline.openers, line=e.line, since=start, until=end)
+    start, end = span(e, here)
     began = words.instant(e.onset or e.at)
     calm = hours.filter(
         pl.col("hour") < began,
@@ -50,18 +49,34 @@ def burst(e: Explanation, hours: pl.DataFrame, here: Here) -> tuple[pl.DataFrame
     )
     enough = calm.height >= 7 * 24
     usual = calm.group_by(clock=pl.col("hour").dt.hour()).agg(usual=pl.col("new_conversations").mean())
-    bars = (
+    return (
         hours.filter(pl.col("hour") >= start, pl.col("hour") < end)
         .with_columns(clock=pl.col("hour").dt.hour())
         .join(usual, on="clock", how="left")
         .sort("hour")
         .select(
-            t=wall_ms(pl.col("hour"), zone),
-            to=wall_ms(pl.col("hour"), zone) + 3.6e6,
-            opened=pl.col("new_conversations").cast(pl.Float64),
-            usual=pl.col("usual") if enough else pl.lit(None, pl.Float64),
-            tip=pl.format("{}: {} opened", _clock(pl.col("hour"), here), "new_conversations"),
+            hour_utc="hour", opened="new_conversations", usual=pl.col("usual") if enough else pl.lit(None, pl.Float64)
         )
+    )
+
+
+def burst(e: Explanation, hours: pl.DataFrame, here: Here) -> tuple[pl.DataFrame, pl.DataFrame, str]:
+    """Return OPENER_HOURS and OPENINGS around a change, and the finding: the fullest hour.
+
+    Args:
+        e: the change.
+        hours: SIGNALS_HOUR of the line, from 28 days before it began.
+        here: the state of the store.
+    """
+    zone, (start, end) = here.zone, span(e, here)
+    figures = opened(e, hours, here)
+    sent = here.read(pipeline.openers, line=e.line, since=start, until=end)
+    bars = figures.select(
+        t=wall_ms(pl.col("hour_utc"), zone),
+        to=wall_ms(pl.col("hour_utc"), zone) + 3.6e6,
+        opened=pl.col("opened").cast(pl.Float64),
+        usual="usual",
+        tip=pl.format("{}: {} opened", _clock(pl.col("hour_utc"), here), "opened"),
     )
     dots = (
         sent.sort("at", "chat_id")

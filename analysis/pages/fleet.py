@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import polars as pl
 import streamlit as st
 
 from analysis import charts
+from analysis.pages import _figures as figures
 from analysis.pages import _fleet as parts
 from analysis.pages import _html as html
 from analysis.pages import _quality as quality
 from analysis.pages import _words as words
-from analysis.pages._frame import WHY, counted, draw, freshness, ready
+from analysis.pages._foot import foot, share
+from analysis.pages._frame import WHY, asked, draw, freshness, ready, switch
 from analysis.pages._loading import leave_demo, result
 from analysis.pages._running import watch
 from analysis.pages._store import Here, address
 
 FIRST = 20
 HEALTHS = {"Critical": "CRITICAL", "At risk": "AT_RISK", "Flagged": "FLAGGED", "Healthy": "HEALTHY", "Not scored": None}
+
+
+def under(card: str, frame: pl.DataFrame, here: Here, chart: tuple[str, str] | None = None) -> None:
+    """Show a card's foot: every figure of this page is of the 30 days up to the newest data, or of the last 7 of them."""
+    since, today = here.as_of - figures.MONTH, words.wall(here.as_of, here.zone).date()
+    name = figures.named("fleet", card, figures.span(since, here.as_of))
+    foot(card, frame, here, name=name, chart=chart, since=since, as_of=here.as_of, today=today)
+
+
+def listed(fleet: parts.Fleet, rows: list[parts.Row], here: Here) -> pl.DataFrame:
+    """Return the figures of these lines, worst first."""
+    whole: pl.DataFrame = here.made("fleet lines", lambda h: figures.lines(fleet.rows, h))
+    return whole.filter(pl.col("line").is_in([r.line for r in rows]))
 
 
 def needs(fleet: parts.Fleet, here: Here) -> None:
@@ -29,7 +45,7 @@ def needs(fleet: parts.Fleet, here: Here) -> None:
                 "Sends and replies: last 7 days. Pictures: 30 days, replies over their usual, and health.",
             )
         )
-        shown = fleet.needy if st.session_state.get("all_needs") else fleet.needy[:FIRST]
+        shown = fleet.needy if asked("all_needs") else fleet.needy[:FIRST]
         for r in shown:
             spark, ribbon = parts.images(r, fleet.window, here.theme, width=180, height=16)
             rate, counts = parts.rate(r.numbers.get("replied") or 0, r.numbers.get("mature") or 0)
@@ -53,8 +69,9 @@ def needs(fleet: parts.Fleet, here: Here) -> None:
                 st.page_link(
                     WHY, label="Why", icon=":material/arrow_forward:", icon_position="right", query_params=query
                 )
-        if len(shown) < len(fleet.needy):
-            st.toggle(f"Show all {len(fleet.needy):,}", key="all_needs")
+        if len(fleet.needy) > FIRST:
+            switch(f"Show all {len(fleet.needy):,}", "all_needs")
+        under("needs", listed(fleet, fleet.needy, here), here)
 
 
 def every_line(fleet: parts.Fleet, here: Here) -> None:
@@ -71,7 +88,8 @@ def every_line(fleet: parts.Fleet, here: Here) -> None:
         if len(rows) > parts.MANY:
             still = [r for r in rows if len(r.spells) > 1 or r.needs]
             calm = len(rows) - len(still)
-            rows = rows if st.toggle(f"Show {calm:,} that did not change", key="all_ribbons") else still
+            switch(f"Show {calm:,} that did not change", "all_ribbons")
+            rows = rows if asked("all_ribbons") else still
         spells, codes = parts.ribbon_frames(fleet, here, rows[:100])
         spec = charts.ribbons(
             spells,
@@ -86,6 +104,7 @@ def every_line(fleet: parts.Fleet, here: Here) -> None:
             spec, theme=None, key="ribbons", on_select="rerun", selection_mode=["pick"], alt=alt, width="stretch"
         )
         picked = (event.get("selection") or {}).get("pick") or []
+        under("ribbons", here.made("fleet spells", figures.ribbons), here, ("card_ribbons", "Every line, 30 days"))
         link = picked[0].get("link") if isinstance(picked, list) and picked else None
         if link:
             line, at = str(link).split(" ")
@@ -98,7 +117,8 @@ def every_line(fleet: parts.Fleet, here: Here) -> None:
             draw(charts.causes(counts, theme=here.theme), key="causes", alt=f"Falls by main cause: {told}")
         else:
             st.html('<p class="lh-p">No line changed for the worse in these 30 days.</p>')
-        counted("causes")
+        chart = ("card_causes", parts.causes_title(fleet)) if counts.height else None
+        under("causes", figures.causes(fleet), here, chart)
 
 
 def all_lines(fleet: parts.Fleet, here: Here) -> None:
@@ -156,7 +176,7 @@ def all_lines(fleet: parts.Fleet, here: Here) -> None:
         if event.selection.rows:
             r = rows[event.selection.rows[0]]
             st.switch_page(WHY, query_params=address(line=words.line_key(r.line), **({"at": r.key} if r.key else {})))
-        counted("lines")
+        under("lines", listed(fleet, rows, here), here)
 
 
 def main() -> None:
@@ -171,6 +191,9 @@ def main() -> None:
     rate, counts = parts.replies_tile(fleet)
     cells.append((html.eyebrow("Replies, 7 days"), rate, counts))
     st.html(html.tiles(cells))
+    with st.container(horizontal=True, vertical_alignment="center", key="head_foot"):
+        under("tiles", figures.tiles(fleet, here), here)
+        share(parts.as_text(fleet, here))
     if fleet.needy:
         needs(fleet, here)
     every_line(fleet, here)

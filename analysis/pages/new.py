@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import polars as pl
 import streamlit as st
 
 from analysis import charts, pipeline
+from analysis.pages import _figures as figures
 from analysis.pages import _html as html
 from analysis.pages import _new as new
 from analysis.pages import _new_rows as rows
 from analysis.pages import _quality as quality
 from analysis.pages import _words as words
-from analysis.pages._frame import counted, csv, draw, freshness, ready
+from analysis.pages._foot import foot, share
+from analysis.pages._frame import asked, draw, freshness, ready, switch
 from analysis.pages._frames import ms
 from analysis.pages._store import Here
 
@@ -70,6 +73,20 @@ def by_chance(here: Here, found: list[new.Burst], p: new.Period) -> tuple[int, i
     return rows.base_rate(new.hours_read(here), falls, found, p.start, here.as_of)
 
 
+def under(
+    card: str, frame: pl.DataFrame, c: Choice, here: Here, chart: tuple[str, str] | None = None, **values: Any
+) -> None:
+    """Show a card's foot."""
+    foot(
+        card,
+        frame,
+        here,
+        name=figures.named("new", card, figures.span(c.period.first, here.as_of)),
+        chart=chart,
+        **values,
+    )
+
+
 def followed(found: list[new.Burst], c: Choice, here: Here) -> None:
     """Show bursts by start and times the usual day, marked by what followed."""
     zone = f"{words.wall(here.as_of, here.zone):%Z}"
@@ -97,10 +114,11 @@ def followed(found: list[new.Burst], c: Choice, here: Here) -> None:
             st.html(
                 html.inset("Is that more than by chance?", f"{told} A burst before a fall did not always cause it.")
             )
-        counted("bursts")
+        chart = ("card_bursts", title) if known else None
+        under("bursts", rows.burst_csv(found), c, here, chart, **figures.burst_values(here))
 
 
-def close_together(read: list[tuple[new.Burst, list[float]]], here: Here, of: int) -> None:
+def close_together(read: list[tuple[new.Burst, list[float]]], c: Choice, here: Here, of: int) -> None:
     """Show how close together the openers of each burst were sent."""
     with st.container(key="card_gaps", gap="small", height="stretch"):
         frame = rows.gap_marks(read, rows.short_names(here.lines()["line"].to_list()), here)
@@ -112,10 +130,8 @@ def close_together(read: list[tuple[new.Burst, list[float]]], here: Here, of: in
             return
         told = ", ".join(f"{r['label']} {new.gap_words(r['median'])}" for r in frame.iter_rows(named=True))
         draw(charts.burst_gaps(frame, theme=here.theme), key="gaps", alt=f"{title}. Median gaps: {told}.")
-        with st.container(horizontal=True, vertical_alignment="center"):
-            counted("burst_gaps")
-            minutes = frame.select("label", smallest_min="smallest", median_min="median")
-            csv(minutes, "gaps")
+        values = figures.gap_values(read, here)
+        under("burst_gaps", figures.gaps(read), c, here, ("card_gaps", title), **values)
 
 
 def calendar(clock: pl.DataFrame, found: list[new.Burst], c: Choice, here: Here) -> None:
@@ -177,18 +193,11 @@ def calendar(clock: pl.DataFrame, found: list[new.Burst], c: Choice, here: Here)
                     key="day_table",
                     alt=rows.day_title(listed, c.day),
                 )
-        with st.container(horizontal=True, vertical_alignment="center"):
-            counted("calendar")
-            csv(clock.filter(pl.col("opened") > 0), "openers-by-hour")
-            if c.day:
-                csv(
-                    clock.filter(pl.col("day") == c.day, pl.col("opened") > 0),
-                    f"openers-{c.day}",
-                    label="CSV of the day",
-                )
+        hours = clock.filter(pl.col("opened") > 0)
+        under("calendar", hours, c, here, ("card_calendar", m.title), since=c.period.start, zone=str(here.zone))
 
 
-def listed(found: list[new.Burst], read: list[tuple[new.Burst, list[float]]], here: Here) -> None:
+def listed(found: list[new.Burst], read: list[tuple[new.Burst, list[float]]], c: Choice, here: Here) -> None:
     """Show every burst with what followed and the way to Why."""
     with st.container(key="card_every_burst", gap="small"):
         zone = f"{words.wall(here.as_of, here.zone):%Z}"
@@ -200,11 +209,9 @@ def listed(found: list[new.Burst], read: list[tuple[new.Burst, list[float]]], he
             for b, g in read
         ]
         st.html(html.table(rows.HEADS, cells, least=980))
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if len(found) > FIRST:
-                st.toggle(f"Show all {len(found):,}", key="all_bursts")
-            counted("every_burst")
-            csv(rows.burst_csv(found), "bursts")
+        if len(found) > FIRST:
+            switch(f"Show all {len(found):,}", "all_bursts")
+        under("every_burst", rows.burst_csv(found), c, here, **figures.burst_values(here))
 
 
 def main() -> None:
@@ -218,17 +225,20 @@ def main() -> None:
     )
     measured: bool = here.made(f"bursts measured {c.period.days}", lambda h: new.measured(h, c.period))
     opened = int(clock["opened"].sum())
-    st.html(html.h1(new.sentence(found, c.period.days, opened=opened, measured=measured), freshness(here)))
+    sentence = new.sentence(found, c.period.days, opened=opened, measured=measured)
+    st.html(html.h1(sentence, freshness(here)))
     st.session_state["pick_days"] = c.period.days
-    st.segmented_control(
-        "Period",
-        new.PERIODS,
-        key="pick_days",
-        required=True,
-        format_func=lambda d: f"{d} days",
-        label_visibility="collapsed",
-        on_change=lambda: _go("days", str(st.session_state["pick_days"])),
-    )
+    with st.container(horizontal=True, vertical_alignment="center", key="periods"):
+        st.segmented_control(
+            "Period",
+            new.PERIODS,
+            key="pick_days",
+            required=True,
+            format_func=lambda d: f"{d} days",
+            label_visibility="collapsed",
+            on_change=lambda: _go("days", str(st.session_state["pick_days"])),
+        )
+        share(new.as_text(sentence, found, here))
     if c.said:
         st.html(f'<p class="lh-small">{html.text(c.said)}</p>')
     lost = quality.warning(here, c.period.start, here.as_of)
@@ -238,18 +248,18 @@ def main() -> None:
         st.html(
             '<p class="lh-p">A conversation counts as new at its first message ever seen, if that is a send. There is none in this period.</p>'
         )
-    shown = found if st.session_state.get("all_bursts") else found[:FIRST]
+    shown = found if asked("all_bursts") else found[:FIRST]
     read = [(b, new.gaps(here.read(pipeline.openers, line=b.line, since=b.start, until=b.end))) for b in shown]
     if found:
         left, right = st.columns([1.55, 1], gap="medium")
         with left:
             followed(found, c, here)
         with right:
-            close_together(read, here, len(found))
+            close_together(read, c, here, len(found))
     if opened:
         calendar(clock, found, c, here)
     if found:
-        listed(found, read, here)
+        listed(found, read, c, here)
 
 
 main()

@@ -8,12 +8,14 @@ import polars as pl
 import streamlit as st
 
 from analysis import charts, pipeline
+from analysis.pages import _figures as figures
 from analysis.pages import _html as html
 from analysis.pages import _quality as quality
 from analysis.pages import _replies as parts
 from analysis.pages import _replies_cells as cells
 from analysis.pages import _words as words
-from analysis.pages._frame import WHY, counted, csv, freshness, ready
+from analysis.pages._foot import foot, share
+from analysis.pages._frame import WHY, asked, freshness, ready, switch
 from analysis.pages._store import Here, address
 
 KEY = "days"
@@ -22,7 +24,7 @@ FIRST = 12
 MARKS = f"{html.mark('HEALTHY')}healthy {html.mark('AT_RISK')}at risk {html.mark('CRITICAL')}critical now"
 
 
-def period(w: parts.Window, said: str, first: date | None, here: Here) -> None:
+def period(w: parts.Window, said: str, first: date | None, text: str, here: Here) -> None:
     """Draw the choice of a period, which stands in the address, and say which days are compared."""
     if st.query_params.get(KEY) != str(w.days):
         st.query_params[KEY] = str(w.days)
@@ -39,6 +41,7 @@ def period(w: parts.Window, said: str, first: date | None, here: Here) -> None:
         )
         told = parts.period_words(w, first, f"{words.wall(here.as_of, here.zone):%Z}")
         st.html(f'<p class="lh-small">{html.text(f"{said} {told}".strip())}</p>', width="stretch")
+        share("\n".join([*text.splitlines(), told]))
 
 
 def first_day(days: pl.DataFrame) -> date | None:
@@ -67,17 +70,18 @@ def clickable(spec: charts.Spec, key: str, alt: str, ways: dict[str, dict[str, s
         st.switch_page(WHY, query_params=ways[line])
 
 
-def foot(card: str, frame: pl.DataFrame, name: str) -> None:
-    """Show what stands under every card: how its figures are counted, and the file of them."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        counted(card)
-        csv(frame, name, key=f"csv_{card}")
+def under(card: str, frame: pl.DataFrame, w: parts.Window, here: Here, chart: tuple[str, str] | None = None) -> None:
+    """Show a card's foot."""
+    name = figures.named("replies", card, figures.span(w.start, w.end))
+    foot(
+        card, frame, here, name=name, chart=chart, before=w.before, start=w.start, end=w.end, days=w.days,
+        young=here.settings.young_line_days,
+    )  # fmt: skip
 
 
 def pictures(c: pl.DataFrame, w: parts.Window, ways: dict[str, dict[str, str]], here: Here) -> None:
     """Show where each line was and is, and change in volume against change in replies."""
     drawn = parts.moves(c)
-    name = f"replies-lines-{w.days}-days"
     floor = here.settings.ref_reply_floor
     left, right = st.columns([1.55, 1], gap="medium")
     with left, st.container(key="card_moves", gap="small", height="stretch"):
@@ -92,29 +96,29 @@ def pictures(c: pl.DataFrame, w: parts.Window, ways: dict[str, dict[str, str]], 
         )
         alt = f"{title}. Sends a day against reply rate of {words.plural(drawn.height, 'line')}, before and now."
         clickable(spec, "moves", alt, ways)
-        foot("moves", parts.download(c), name)
+        under("moves", parts.download(c), w, here, ("card_moves", title))
     with right, st.container(key="card_growth", gap="small", height="stretch"):
         title = parts.growth_title(c)
         st.html(html.h2(title, "Change in sends against change in replies, one mark a line. Pale: chance may make it."))
         spec = charts.growth(drawn, grew=parts.GREW, fell=-100 * parts.MOVED, theme=here.theme)
         clickable(spec, "growth", f"{title}. {parts.table_title(c)}.", ways)
-        foot("growth", parts.download(c), name)
+        under("growth", parts.download(c), w, here, ("card_growth", title))
 
 
-def table(c: pl.DataFrame, w: parts.Window, ways: dict[str, dict[str, str]]) -> None:
+def table(c: pl.DataFrame, w: parts.Window, ways: dict[str, dict[str, str]], here: Here) -> None:
     """Show every line's sends and replies in both periods, worst first."""
     with st.container(key="card_table", gap="small"):
         st.html(
             html.h2(parts.table_title(c), f"Worst first. Now: these {w.days} days; before: the {w.days} days before.")
         )
-        shown = c if st.session_state.get("all_replies") else c.head(FIRST)
+        shown = c if asked("all_replies") else c.head(FIRST)
         st.html(html.table(cells.LINES, cells.lines(shown, ways), least=860))
         thin = parts.thin_words(c, w)
         if thin:
             st.html(f'<p class="lh-sub">{html.text(thin)}</p>')
         if c.height > FIRST:
-            st.toggle(f"Show all {c.height:,}", key="all_replies")
-        foot("replies", parts.download(c), f"replies-lines-{w.days}-days")
+            switch(f"Show all {c.height:,}", "all_replies")
+        under("replies", parts.download(c), w, here)
 
 
 def mix(days: pl.DataFrame, w: parts.Window, here: Here) -> None:
@@ -129,7 +133,7 @@ def mix(days: pl.DataFrame, w: parts.Window, here: Here) -> None:
             told = cells.opted_out_words(m)
             if told:
                 st.html(f'<p class="lh-sub">{html.text(told)}</p>')
-        foot("mix", m.kinds, f"replies-kinds-{w.days}-days")
+        under("mix", m.kinds, w, here)
 
 
 def main() -> None:
@@ -140,7 +144,9 @@ def main() -> None:
     w = parts.window(n, here.as_of, here.zone)
     c = parts.compared(days, here.lines(), w)
     st.html(html.h1(parts.headline(c), freshness(here)))
-    period(w, said, first_day(days), here)
+    thin = parts.thin_words(c, w)
+    text = "\n".join([parts.headline(c), f"{parts.table_title(c)}.", *([thin] if thin else [])])
+    period(w, said, first_day(days), text, here)
     lost = quality.warning(here, *parts.instants(w, here.zone), days="The days compared")
     if lost:
         st.html(html.inset("No data for a part of the days compared", lost))
@@ -150,7 +156,7 @@ def main() -> None:
         return
     if c["enough"].any():
         pictures(c, w, ways, here)
-    table(c, w, ways)
+    table(c, w, ways, here)
     mix(days, w, here)
 
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import polars as pl
 import streamlit as st
 
 from analysis import charts, pipeline
+from analysis.pages import _figures as figures
 from analysis.pages import _html as html
 from analysis.pages import _transitions as parts
 from analysis.pages import _words as words
-from analysis.pages._frame import WHY, counted, csv, draw, freshness, ready
+from analysis.pages._foot import foot, share
+from analysis.pages._frame import WHY, draw, freshness, ready
 from analysis.pages._store import Here, address
 from analysis.schema import Explanation
 
 
-def recovery(of: list[parts.Trouble], here: Here) -> None:
+def under(
+    card: str, frame: pl.DataFrame, here: Here, period: str, *, chart: tuple[str, str] | None = None, filters: str = ""
+) -> None:
+    """Show a card's foot."""
+    since = parts.begin(here, period)
+    name = figures.named(
+        "transitions", card, figures.span(since, here.as_of) if since else f"all-to-{here.as_of:%Y-%m-%d}"
+    )
+    foot(card, frame, here, name=name, chart=chart, since=since or figures.EVER, as_of=here.as_of, filters=filters)
+
+
+def recovery(of: list[parts.Trouble], here: Here, period: str) -> None:
     """Show how long the spells of trouble took, by cause."""
     with st.container(key="card_recovery", gap="small", height="stretch"):
         marks = f"One mark a fall that is over: {html.mark('AT_RISK')}at risk, {html.mark('CRITICAL')}critical at its worst. Tick: the median of three or more."
@@ -27,7 +41,9 @@ def recovery(of: list[parts.Trouble], here: Here) -> None:
             f"{c}: {words.lasting(24 * min(days))} to {words.lasting(24 * max(days))}" for c, days in took.items()
         )
         draw(charts.recoveries(frame, order=order, theme=here.theme), key="recoveries", alt=f"Time to recover. {told}")
-        counted("recovery")
+        over = [t for t in of if t.end is not None]
+        chart = ("card_recovery", "How long it took to recover, by main cause")
+        under("recovery", figures.troubles(over), here, period, chart=chart)
 
 
 def states(here: Here, period: str) -> None:
@@ -50,7 +66,7 @@ def states(here: Here, period: str) -> None:
         ]
         heads = [("State", False), ("Share", True), ("Line-days", True), ("Lines", True)]
         st.html(html.table(heads, cells, least=320))
-        counted("states")
+        under("states", figures.states(rows), here, period)
 
 
 def log(found: list[Explanation], here: Here, period: str) -> None:
@@ -102,14 +118,13 @@ def log(found: list[Explanation], here: Here, period: str) -> None:
             parts.log_frame(rows, here), column_config=config, row_height=36, height=min(36 * (len(rows) + 1) + 2, 560), placeholder=words.DASH,
             on_select="rerun", selection_mode="single-row", key="log", alt=f"{len(rows)} changes, newest first, each with its main cause",
         )  # fmt: skip
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.html(f'<p class="lh-small">{words.plural(len(rows), "change")}. Choose a row to read why.</p>')
-            csv(parts.exported(rows), "transitions", key="log_csv")
+        st.html(f'<p class="lh-small">{words.plural(len(rows), "change")}. Choose a row to read why.</p>')
         if event.selection.rows:
             e = rows[event.selection.rows[0]]
             key = words.change_key(e, words.by_line(found)[e.line])
             st.switch_page(WHY, query_params=address(line=words.line_key(e.line), at=key))
-        counted("log")
+        filters = figures.filters(list(show or []), cause or "", find or "")
+        under("log", figures.log(rows), here, period, filters=filters)
 
 
 def main() -> None:
@@ -117,19 +132,24 @@ def main() -> None:
     here = ready()
     found = here.explanations()
     head = st.container()  # its sentence needs the period, which stands under it
-    period = str(
-        st.segmented_control(
-            "Period", list(parts.PERIODS), default="30 days", required=True, key="period", label_visibility="collapsed",
-            bind="query-params",
-        )
-    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center", key="periods"):
+        period = str(
+            st.segmented_control(
+                "Period", list(parts.PERIODS), default="30 days", required=True, key="period", label_visibility="collapsed",
+                bind="query-params",
+            )
+        )  # fmt: skip
+        sharing = st.container(width="content")  # its text needs the period
     spells: list[parts.Trouble] = here.made("troubles", lambda h: parts.troubles(h.explanations()))
     of = parts.since(spells, parts.begin(here, period))
     head.html(html.h1(parts.sentence(of, here.lines().height, period), freshness(here)))
     st.html(html.tiles([(html.eyebrow(name), figure, small) for name, figure, small in parts.tiles(of)]))
+    under("troubles", figures.troubles(of), here, period)
+    with sharing:
+        share(parts.as_text(of, here, period))
     left, right = st.columns([1.55, 1], gap="medium")
     with left:
-        recovery(of, here)
+        recovery(of, here, period)
     with right:
         states(here, period)
     log(found, here, period)

@@ -9,9 +9,11 @@ import streamlit as st
 
 from analysis import pipeline
 from analysis.pages import _html as html
+from analysis.pages import _why
 from analysis.pages import _why_cards as cards
 from analysis.pages import _words as words
 from analysis.pages._choice import Choice, choose, pickers
+from analysis.pages._foot import share
 from analysis.pages._frame import freshness, ready
 from analysis.pages._frames import USUAL_DAYS
 from analysis.pages._store import Here
@@ -43,7 +45,11 @@ def main() -> None:
     """Draw the page."""
     here = ready()
     c = choose(here)
-    pickers(c, here)
+    with st.container(horizontal=True, vertical_alignment="center", key="top"):
+        pickers(c, here)
+        share(
+            _why.as_text(c.change, here) if c.change else f"{words.line_name(c.line)}: no change of health in the data."
+        )
     if c.said:
         st.html(f'<p class="lh-small">{html.text(c.said)}</p>')
     e = c.change

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from analysis import pipeline
+from analysis.pages import _figures as figures
 from analysis.pages import _transitions as parts
 from analysis.pages import _words as words
 from analysis.schema import SPELLS, Driver, Explanation
@@ -114,12 +115,14 @@ def test_filters_work_and_one_that_matches_nothing_says_so(open_app, demo_store)
     assert "No change matches." in words_of(at)
 
 
-def test_the_download_holds_all_figures_in_utc(open_app, demo_store):
+def test_the_download_holds_all_figures_in_utc(demo_store):
     found = pipeline.explanations(demo_store)
-    frame = parts.exported(found)
-    assert frame["at"].to_list() == [e.at for e in found]
+    frame = figures.log(found)
+    assert frame["changed_at_utc"].to_list() == [words.instant(e.at) for e in found]
     assert frame["share"].to_list() == [e.drivers[0].share for e in found]
-    assert {"line", "kind", "previous", "new", "main_driver", "confidence_p", "onset", "headline"} <= set(frame.columns)
+    assert {"line", "kind", "previous", "new", "main_driver", "confidence_p", "onset_utc", "headline"} <= set(
+        frame.columns
+    )
 
 
 def test_a_store_without_a_change_says_so(open_app, tables):

@@ -1,0 +1,223 @@
+"""Under every card: the definition, the call and the query of its figures, and files that say what is in them."""
+
+import json
+import re
+import shlex
+import shutil
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from io import BytesIO
+
+import duckdb
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from streamlit.testing.v1 import AppTest
+
+from analysis import pipeline
+from analysis.pages import _foot
+from analysis.pages import _words as words
+from analysis.pages._columns import COLUMNS, meaning
+from analysis.pages._counted import HOW
+from analysis.pages._counted_sql import SQL, literal
+from analysis.pages._export import about, csv_bytes, json_bytes, parquet_bytes
+from analysis.pages._store import Here
+from tests.pages.conftest import ROOT
+
+EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
+"""Columns of a query beside those of its file: what it is sorted or grouped by."""
+LINE = "+14155550101"
+STRETCHED = ("bursts", "every_burst")
+"""Their query lists runs of hours of the longest period; the page keeps those whose fullest stretch lies in the period shown."""
+
+
+def addresses(store):
+    """Every page with its choices; Why on every change."""
+    found = words.by_line(pipeline.explanations(store))
+    yield "fleet", {}
+    for line, own in found.items():
+        for key in words.change_keys(own):
+            yield "why", {"line": words.line_key(line), "at": key}
+    yield from (("replies", {"days": n}) for n in ("7", "14", "30"))
+    yield from (("new", {"days": n}) for n in ("14", "30"))
+    for query in ({}, {"period": "7 days"}, {"period": "All"}):
+        yield "transitions", query
+
+
+def collect(store):
+    """Return what the feet of a store's pages were given, each card once for each query it showed."""
+    seen: dict[tuple[str, str], _foot.Shown] = {}
+    draw = _foot._counted
+
+    def note(card, here):
+        seen[card.card, card.sql] = card
+        draw(card, here)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LINEHEALTH_STORE", str(store))
+        patch.setattr(_foot, "_counted", note)
+        for page, query in addresses(store):
+            at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+            for key, value in query.items():
+                at.query_params[key] = value
+            at.run().switch_page(f"analysis/pages/{page}.py").run()
+            assert not at.exception, (page, query)
+    return list(seen.values())
+
+
+@pytest.fixture(scope="module")
+def shown(demo_store):
+    return collect(demo_store)
+
+
+def rows_of(frame, columns):
+    """Return the rows of some columns, comparable and in one order."""
+
+    def plain(v):
+        return round(float(v), 6) if isinstance(v, int | float | Decimal) and not isinstance(v, bool) else v
+
+    return sorted(([plain(v) for v in row] for row in frame.select(columns).iter_rows()), key=str)
+
+
+def assert_queries_give_the_files(shown, store):
+    with duckdb.connect(str(store), read_only=True) as con:
+        for s in shown:
+            result = con.sql(s.sql).pl()
+            columns = [c for c in result.columns if c not in EXTRA.get(s.card, ())]
+            ours, theirs = rows_of(s.frame, columns), rows_of(result, columns)
+            if s.card in STRETCHED:
+                assert all(row in theirs for row in ours), (s.card, s.name)
+            else:
+                assert ours == theirs, (s.card, s.name)
+
+
+def test_every_query_gives_the_rows_of_its_file(shown, demo_store):
+    assert_queries_give_the_files(shown, demo_store)
+    most = {card: max(s.frame.height for s in shown if s.card == card) for card in HOW}
+    assert min(most.values()) > 0, most
+
+
+def test_queries_look_back_as_far_as_the_page_does_and_cut_days_in_its_zone(tables):
+    """A line whose pace fell twice, so that a usual of a day more or less is another; then a burst, and a fall."""
+    start, rows = datetime(2026, 3, 1), []
+    for day in range(52):
+        pace = 40 if day == 50 else 1 + (7 * day) % 11
+        for n in range(pace):
+            at = start + timedelta(days=day, hours=8, minutes=12 * n)
+            rows.append(f"s{day}-{n},{LINE},c{day}-{n},outbound,{at:%Y-%m-%dT%H:%M:%SZ}\n")
+            if day != 50 and n % 3:
+                rows.append(f"r{day}-{n},{LINE},c{day}-{n},inbound,{at + timedelta(minutes=9):%Y-%m-%dT%H:%M:%SZ}\n")
+    made = tables("".join(rows), f"{LINE},2026-04-20T20:00:00Z,HEALTHY,AT_RISK\n")
+    pipeline.set_setting("timezone", "America/New_York", store=made)
+    cards = collect(made)
+    assert {"burst", "bursts", "burst_gaps", "calendar"} <= {s.card for s in cards}
+    usual = [s.frame["usual_day"].item() for s in cards if s.card == "bursts"]
+    assert min(usual) > 1
+    assert_queries_give_the_files(cards, made)
+
+
+def test_every_card_that_is_explained_is_on_a_page_and_has_a_query(shown):
+    assert {s.card for s in shown} == set(HOW) == set(SQL)
+
+
+def test_every_call_that_a_card_names_gives_something(shown, demo_store, command, monkeypatch):
+    monkeypatch.setenv("LINEHEALTH_STORE", str(demo_store))
+    for call in sorted({s.card: s.call for s in shown}.values()):
+        if call.startswith("linehealth "):
+            code, out, _ = command(*shlex.split(call)[1:])
+            assert code == 0, call
+            assert json.loads(out), call
+        else:
+            imported, verb = call.split("; ")
+            names: dict = {}
+            exec(imported, names)
+            assert len(eval(verb, names)) > 0, call
+
+
+def test_every_column_of_every_file_is_in_the_dictionary(shown):
+    used = {c for s in shown for c in s.frame.columns}
+    assert {c for c in used if not meaning(c)[0]} == set()
+    stems = {c.removesuffix(ending) for c in used for ending in ("", "_now", "_before")}
+    assert set(COLUMNS) - stems == set()  # and nothing is explained that no file has
+
+
+def test_names_of_files_say_page_card_line_and_period(shown):
+    names = {s.card: s.name for s in shown}
+    assert re.fullmatch(r"linehealth-fleet-causes-\d{4}-\d\d-\d\d-to-\d{4}-\d\d-\d\d", names["causes"])
+    assert re.fullmatch(r"linehealth-why-lanes-\d{11}-\d{4}-\d\d-\d\d-to-\d{4}-\d\d-\d\d", names["lanes"])
+    assert re.fullmatch(r"linehealth-why-evidence-\d{11}-\d{4}-\d\d-\d\d", names["evidence"])
+    of_query = {s.sql: s.name for s in shown if s.card == "replies"}
+    assert len(set(of_query.values())) == len(of_query) == 3
+
+
+def test_files_hold_the_rows_what_they_mean_and_the_settings(demo_store):
+    here = Here(demo_store, "fingerprint", pipeline.status(demo_store), pipeline.settings(demo_store), "light")
+    frame = pl.DataFrame(
+        {"line": ["+1", "+2"], "start_utc": [datetime(2026, 3, 1, 4, 5, 6, 789_000), None], "sends": [3, 4]},
+        schema_overrides={"start_utc": pl.Datetime("ms")},
+    )
+    told = about("log", HOW["log"].title, HOW["log"].words, "select 1", frame, here)
+    assert csv_bytes(frame).decode().splitlines()[1:] == ["+1,2026-03-01T04:05:06.789,3", "+2,,4"]
+    packed = BytesIO(parquet_bytes(frame, told))
+    assert_frame_equal(pl.read_parquet(packed), frame)
+    packed.seek(0)
+    kept = json.loads(pl.read_parquet_metadata(packed)["linehealth"])
+    whole = json.loads(json_bytes(frame, told))
+    assert whole["rows"][0] == {"line": "+1", "start_utc": "2026-03-01T04:05:06.789000", "sends": 3}
+    for file in (kept, whole):
+        assert file["columns"]["sends"] == {"type": "Int64", "meaning": meaning("sends")[0], "unit": "messages"}
+        assert file["settings"]["reply_window_hours"] == here.settings.reply_window_hours
+        assert file["store"] == {"fingerprint": "fingerprint", "as_of": here.status["as_of"]}
+        assert file["sql"] == "select 1"
+
+
+def test_no_file_is_made_until_it_is_asked_for(open_app, demo_store, monkeypatch):
+    def made(*_):
+        raise AssertionError("made without being asked for")
+
+    for name in ("csv_bytes", "parquet_bytes", "json_bytes", "about"):
+        monkeypatch.setattr(_foot, name, made)
+    for page in ("fleet", "why", "replies", "new", "transitions"):
+        at = open_app(demo_store, page)
+        assert not at.exception
+        assert len(at.get("download_button")) >= 9
+
+
+def test_text_in_a_query_cannot_end_its_quotes():
+    with duckdb.connect() as con:
+        for value in ("o'hara", "'; drop table x; --", datetime(2026, 3, 1, 4, 5, 6, 7000), date(2026, 3, 1), 3, 0.25):
+            assert con.sql(f"select {literal(value)}").fetchall() == [(value,)]
+
+
+def test_the_address_tells_that_the_made_up_fleet_is_shown_on_whatever_page_one_comes_to(
+    store, demo_store, monkeypatch
+):
+    store.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(demo_store, store.with_name("demo.duckdb"))
+    monkeypatch.setenv("LINEHEALTH_STORE", str(store))
+    for page in ("fleet", "why", "replies", "new", "transitions"):
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        at.session_state["store"] = "demo"
+        at.run().switch_page(f"analysis/pages/{page}.py").run()
+        assert not at.exception
+        assert at.query_params["store"] in ("demo", ["demo"])
+
+
+def test_a_switch_stands_in_the_address_and_stays_on_until_it_is_turned_off(open_app, tables):
+    lines = [f"+1415555{n:04d}" for n in range(25)]
+    made = tables(changes="".join(f"{line},2026-03-10T12:00:00Z,HEALTHY,AT_RISK\n" for line in lines))
+
+    def listed(at):
+        return sum("lh-need" in h.proto.body for h in at.get("html") if "<style>" not in h.proto.body)
+
+    at = open_app(made)
+    assert listed(at) == 20
+    at.toggle(key="all_needs").set_value(True).run()
+    assert listed(at) == 25
+    at.run()
+    assert listed(at) == 25
+    assert at.query_params["all_needs"] in ("1", ["1"])
+    assert listed(open_app(made, all_needs="1")) == 25
+    at.toggle(key="all_needs").set_value(False).run()
+    assert listed(at) == 20
+    assert "all_needs" not in at.query_params
