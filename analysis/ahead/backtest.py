@@ -180,8 +180,8 @@ def precision_recall_area(p: Array, y: Array) -> float:
 def alarm_of(told: pl.DataFrame, *, most: float = FALSE_A_MONTH) -> Alarm | None:
     """Return the alarm that warns of most worsenings with at most so many false alarms a line and month.
 
-    Alarms of a line less than a day apart are one. An alarm is false where no worsening follows within 72 h of its begin; a worsening is
-    warned of where an alarm stood from 6 to 72 h before it.
+    Alarms of a line less than a day apart are one, for 72 h: one that stands for longer begins again. An alarm is false where no worsening
+    follows within 72 h of its begin; a worsening is warned of where an alarm stood from 6 to 72 h before it.
     """
     if told.is_empty():
         return None
@@ -193,12 +193,20 @@ def alarm_of(told: pl.DataFrame, *, most: float = FALSE_A_MONTH) -> Alarm | None
     best: Alarm | None = None
     for from_p in np.unique(np.quantile(ticks["p"].to_numpy(), np.linspace(0.6, 0.999, 60))):
         on = ticks.filter(pl.col("p") >= from_p)
-        begins = on.filter(
-            (pl.col("at") - pl.col("at").shift(1).over("line")).fill_null(timedelta(days=9)) > timedelta(days=1)
-        )
+        begins = _begins(on)
         false = begins.filter(pl.col("lead").is_null() | (pl.col("lead") > ALARM_HOURS)).height / months
         warned = due.filter(pl.col("p") >= from_p).group_by("line", "worse_at").agg(pl.col("lead").max())
         if false <= most and (best is None or warned.height > best.warned):
             median = warned["lead"].median() if warned.height else None
             best = Alarm(float(from_p), false, warned.height, whole, float(median) if median is not None else None)  # type: ignore[arg-type]
     return best
+
+
+def _begins(on: pl.DataFrame) -> pl.DataFrame:
+    """Return the ticks at which alarms begin, of those at which one stands."""
+    apart = (pl.col("at") - pl.col("at").shift(1).over("line")).fill_null(timedelta(days=9)) > timedelta(days=1)
+    runs = on.with_columns(run=apart.cum_sum().over("line"))
+    length = (pl.col("at") - pl.col("at").first().over("line", "run")).dt.total_hours()
+    return runs.with_columns(part=length // ALARM_HOURS).unique(
+        ["line", "run", "part"], keep="first", maintain_order=True
+    )

@@ -61,7 +61,7 @@ NAMES = {
 
 FACTS = (
     "sends_24h", "usual_sends", "received_24h", "received_usual", "new_24h", "usual_new", "failed_24h", "usual_failed", "late_3d",
-    "usual_late", "after_opt_out_3d", "ill", "active", "busy_sends", "busy_new", "usual_days",
+    "usual_late", "after_opt_out_3d", "ill", "active", "busy_sends", "busy_new", "usual_days", "past_sends",
 )  # fmt: skip
 """The counts behind them: of the last 24 h or three days, the usual of a day, and what the busiest usual days reach."""
 
@@ -148,6 +148,10 @@ def _with_usual(rows: pl.DataFrame) -> pl.DataFrame:
         usual_rate=(mean(pl.col("r")) + REPLY_PRIOR * pl.col("fleet_rate")) / (mean(pl.col("m")) + REPLY_PRIOR),
         usual_failed=(mean(pl.col("failed")) + FAIL_PRIOR * FAIL_RATE) / (mean(pl.col("outbound")) + FAIL_PRIOR),
         usual_ill=(mean(ill) + ILL_RATE * ILL_PRIOR * DAY) / (mean(pl.col("chats_active")) + ILL_PRIOR * DAY),
+        past_sends=_over(pl.col("outbound").shift(USUAL_GAP).over("line").fill_null(0), USUAL_HOURS)
+        / (
+            _over(pl.col("outbound").shift(USUAL_GAP).over("line").is_not_null().cast(pl.Float64), USUAL_HOURS) / DAY
+        ).clip(1.0),
         known=(pl.col("days") / USUAL_DAYS).clip(0, 1),
         busy_sends=_high(_over(pl.col("outbound"), DAY)),
         busy_new=_high(_over(pl.col("new_conversations"), DAY)),

@@ -132,7 +132,9 @@ def _decided(line: _Line, at: datetime, settings: Settings, age: timedelta | Non
 
 
 def _slow_sends(line: _Line, settings: Settings) -> int:
-    return max(0, round(settings.gate_slow_share * line.row["usual_sends"]) - line.sends_today)
+    """Return what is left of the part of its usual day; of its past whatever its health, where it was never well for long."""
+    day = line.row["usual_sends" if line.row["usual_days"] >= USUAL_DAYS else "past_sends"]
+    return max(0, round(settings.gate_slow_share * day) - line.sends_today)
 
 
 def _verdict(line: _Line, settings: Settings) -> tuple[str, int, int, str, str]:
