@@ -1,12 +1,13 @@
 """START HERE: the whole flow. Exports -> facts -> store -> signals, health, explanations -> frames for app, notebook and report.
 
-``writing`` loads and brings up to date, ``derive`` computes, ``reading`` gives frames, ``alternatives`` says what
+``writing`` loads and brings up to date, ``derive`` computes, ``reading`` gives frames, ``detail`` those of days, chats and deliveries, ``alternatives`` says what
 if and what since, ``audits`` holds the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.audits import agreement, keep_audit
+from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
 from analysis.pipeline.live import gaps
 from analysis.pipeline.moments import When, iso
 from analysis.pipeline.opened import Where, default_store
@@ -38,7 +39,12 @@ __all__ = [
     "as_csv",
     "as_text",
     "changed_signals",
+    "chat_health",
+    "chat_messages",
+    "chat_states",
+    "chats_on",
     "default_store",
+    "deliveries",
     "explanations",
     "failures",
     "gaps",
@@ -47,6 +53,7 @@ __all__ = [
     "lines",
     "load",
     "messages",
+    "opened",
     "openers",
     "progress",
     "quarantine",
@@ -60,6 +67,7 @@ __all__ = [
     "sources",
     "spells",
     "status",
+    "streaks",
     "transitions",
     "what_if",
 ]

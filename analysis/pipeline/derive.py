@@ -13,9 +13,11 @@ from analysis.pipeline.beside import audits_in
 from analysis.pipeline.moments import instant, now
 from analysis.schema import Explanation
 from analysis.settings import Settings
+from analysis.signals import delivery, panel
 from analysis.signals import gaps as silences
 from analysis.signals import health as timeline
-from analysis.signals import panel
+from analysis.signals.chats import chat_state
+from analysis.signals.judged import judge
 from analysis.store import marts, read
 
 
@@ -25,13 +27,13 @@ def derive(con: Any, chosen: Settings) -> dict[str, int]:
     changes = read.changes(con)
     spells_, transitions_ = timeline.spells(changes), timeline.transitions(changes)
     messages_, chats_, chat_health_ = read.messages(con), read.chats(con), read.chat_health(con)
-    counted = {}
-    for grain in ("day", "hour"):
-        frame = panel.signals(
-            messages_, chats_, chat_health_, spells_, as_of=as_of or now(), settings=chosen, grain=grain
-        )
-        marts.replace(con, f"signal_{grain}", frame)
-        counted[grain] = frame
+    judged = judge(messages_, chats_, chat_health_, as_of=as_of or now(), settings=chosen, also=delivery.ALSO)
+    days = panel.counted(judged, spells_, settings=chosen, grain="day")
+    marts.replace(con, "signal_day", days)
+    marts.replace(con, "signal_hour", panel.counted(judged, spells_, settings=chosen, grain="hour"))
+    states = chat_state(judged, chats_, settings=chosen)
+    marts.replace(con, "chat_state", states)
+    marts.replace(con, "delivery_day", delivery.delivery_day(judged, states, settings=chosen))
     marts.replace(con, "spell", spells_)
     marts.replace(con, "transition", transitions_)
     lost = silences.gaps(silences.activity_of(messages_), as_of=as_of or now(), settings=chosen)
@@ -41,8 +43,8 @@ def derive(con: Any, chosen: Settings) -> dict[str, int]:
     )
     marts.replace(con, "explanation", _explanation_rows(recalibrated(found, audits_in(con))))
     return {
-        "lines": counted["day"]["line"].n_unique(),
-        "days": counted["day"].height,
+        "lines": days["line"].n_unique(),
+        "days": days.height,
         "transitions": transitions_.height,
     }
 

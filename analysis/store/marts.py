@@ -16,7 +16,7 @@ EXPLANATIONS = pl.Schema(
     }
 )  # fmt: skip
 """Explanations as kept, key (line, at, kind)."""
-TABLES = ("signal_day", "signal_hour", "spell", "transition", "explanation", "gap")
+TABLES = ("signal_day", "signal_hour", "spell", "transition", "explanation", "gap", "chat_state", "delivery_day")
 
 
 def replace(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
