@@ -1,5 +1,7 @@
 """Frames in, chart specs out: the only room that knows Altair. Nothing is computed here but where ink goes."""
 
+from analysis.charts.chat import EVENTS, HEALTHS, RULES, RUNS, timeline
+from analysis.charts.delivery import STACK, STREAKS, stacked_days, streaks
 from analysis.charts.events import STATES, Moment
 from analysis.charts.fleet import causes, ribbons
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
@@ -23,7 +25,9 @@ __all__ = [
     "BURSTS",
     "BURST_GAPS",
     "CALENDAR",
+    "EVENTS",
     "FAILURE_HOURS",
+    "HEALTHS",
     "LANE",
     "LANE_MARKS",
     "MARKED_DAYS",
@@ -31,7 +35,11 @@ __all__ = [
     "OPENER_HOURS",
     "OPENINGS",
     "POINTS",
+    "RULES",
+    "RUNS",
+    "STACK",
     "STATES",
+    "STREAKS",
     "TROUBLES",
     "Lane",
     "Moment",
@@ -53,4 +61,7 @@ __all__ = [
     "ribbon_image",
     "ribbons",
     "spark_image",
+    "stacked_days",
+    "streaks",
+    "timeline",
 ]

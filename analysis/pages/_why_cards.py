@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 import streamlit as st
 
@@ -12,6 +14,7 @@ from analysis.pages import _words as words
 from analysis.pages._evidence import bundle
 from analysis.pages._frame import counted, csv, draw
 from analysis.pages._frames import clipped, ms, trailing
+from analysis.pages._links import CHAT, day_query
 from analysis.pages._period import strip
 from analysis.pages._store import Here
 from analysis.schema import Explanation
@@ -102,7 +105,8 @@ def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
         marks = f"{html.mark('HEALTHY')}healthy {html.mark('AT_RISK')}at risk {html.mark('CRITICAL')}critical"
         st.html(
             html.h2(
-                v.title, f"One point a day: {marks}, larger with more sends counted. Blue: the path through the change."
+                v.title,
+                f"One point a day: {marks}, larger with more sends counted. Blue: the path through the change. Click a day for its chats.",
             )
         )
         if not v.points.height:
@@ -111,10 +115,22 @@ def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
         floor = here.settings.ref_reply_floor
         ref = (floor, f"throttled below {words.percent(floor)} over 7 days · Linq help centre")
         spec = charts.rate_against_volume(v.points, usual=v.usual, reference=ref, theme=here.theme)
-        st.vega_lite_chart(
-            spec, theme=None, key="volume", alt=f"{v.title}: reply rate against sends for {v.points.height} days."
+        event = st.vega_lite_chart(
+            spec,
+            theme=None,
+            key=f"volume_{words.line_key(e.line)}_{e.at}",
+            on_select="rerun",
+            selection_mode=["pick_day"],
+            alt=f"{v.title}: reply rate against sends for {v.points.height} days.",
+            width="stretch",
         )
-        counted("volume", line=e.line)
+        picked = (event.get("selection") or {}).get("pick_day") or []
+        if isinstance(picked, list) and picked and picked[0].get("day"):
+            st.switch_page(CHAT, query_params=day_query(e.line, date.fromisoformat(picked[0]["day"])))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            counted("volume", line=e.line)
+            change = words.wall(words.instant(e.at), here.zone).date()
+            st.page_link(CHAT, label="Chats of the day of the change", query_params=day_query(e.line, change))
 
 
 def hour_by_hour(hours: pl.DataFrame, e: Explanation, here: Here) -> bool:
@@ -168,7 +184,7 @@ def chats(e: Explanation, here: Here) -> None:
         st.html(
             html.h2(
                 "Chats to fix first",
-                f"The worst {min(n, FIRST_CHATS)} of {n} listed. Chats are named by the vendor's id; people are never shown.",
+                f"The worst {min(n, FIRST_CHATS)} of {n} listed. Open one to see its messages. People are never shown.",
             )
         )
         shown = e.chats_to_fix if st.session_state.get("all_chats") else e.chats_to_fix[:FIRST_CHATS]
@@ -179,7 +195,7 @@ def chats(e: Explanation, here: Here) -> None:
             ("Sends, 7 d", True),
             ("Chat health", False),
         ]
-        st.html(html.table(heads, _why.chat_rows(shown, here), least=560))
+        st.html(html.table(heads, _why.chat_rows(shown, e, here), least=560))
         with st.container(horizontal=True, vertical_alignment="center"):
             if n > FIRST_CHATS:
                 st.toggle(f"Show all {n}", key="all_chats")

@@ -11,6 +11,8 @@ from analysis.errors import UsageError
 from analysis.pipeline.moments import When, moment, now
 from analysis.pipeline.opened import Where, reading, settings_in
 from analysis.signals.calendar import calendar
+from analysis.signals.turns import late_turns
+from analysis.signals.volume import in_order, talks
 from analysis.store import read, read_detail
 
 
@@ -83,11 +85,14 @@ def chats_on(store: Where = None, *, line: str, day: date) -> pl.DataFrame:
 
 
 def chat_messages(store: Where = None, *, line: str, chat_id: str) -> pl.DataFrame:
-    """Return the messages of one chat (metadata only): MESSAGES, oldest first."""
+    """Return the messages of one chat (metadata only), oldest first: MESSAGES with ``unanswered``, turns in a row up to and with each."""
     if not chat_id:
         raise UsageError("chat_messages needs a chat", where="chat_messages")
     with reading(store) as con:
-        return read.messages(con, line=line, chat_id=chat_id)
+        told = read.messages(con, line=line, chat_id=chat_id)
+        gap = timedelta(minutes=settings_in(con).turn_gap_minutes)
+    counted = late_turns(in_order(told, talks(told)), gap=gap, late=1)
+    return told.with_columns(counted["unanswered"])
 
 
 def chat_health(store: Where = None, *, chat_id: str | None = None) -> pl.DataFrame:
