@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, document, field, time_axis, time_x
+from analysis.charts.spec import Spec, data, document, field, haloed, time_axis, time_x
 from analysis.charts.theme import HEIGHTS, Theme, health_fill, palette, state_text
 
 ROWS = ("Chat health", "Line health", "Failed", "Sent", "Delivered", "Read", "Received")
@@ -59,12 +59,15 @@ def timeline(
             "mark": {"type": "rect", "color": p.band, "opacity": 0.8, "clip": True},
             "encoding": {**span, **at, **ends},
         },
+        *haloed(
         {
             "data": data("runs"),
             "transform": [{"filter": "datum.label !== ''"}],
             "mark": {"type": "text", "align": "left", "baseline": "top", "dx": 4, "dy": 3, "color": p.mut, "fontSize": 11},
             "encoding": {"x": {**x, "field": "t0"}, "y": {**y, "field": "y2"}, "text": field("label", "nominal")},
         },
+            p.band,
+        ),
     ]  # fmt: skip
     for state in (*HEIGHTS, "OPTED_OUT", None):
         fill = health_fill(p, state)

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, document, field, time_axis, time_x
+from analysis.charts.spec import Spec, data, document, field, haloed, time_axis, time_x
 from analysis.charts.theme import Theme, palette
 
 STACK = pl.Schema(
     {"t": pl.Float64, "to": pl.Float64, "rank": pl.Int64, "base": pl.Float64, "top": pl.Float64, "tip": pl.String}
 )
 """Parts of each day stacked from base to top, key (t, rank); ranks 1 to 4 take the four blues, 0 is drawn as unknown."""
-STREAKS = pl.Schema({"turns": pl.Int64, "chats": pl.Float64, "over": pl.Boolean, "label": pl.String, "tip": pl.String})
-"""Chats by unanswered turns in a row, key turns; over: at or above the first published limit."""
+STREAKS = pl.Schema(
+    {
+        "turns": pl.Int64,
+        "chats": pl.Float64,
+        "over": pl.Boolean,  # at or above the first published limit
+        "label": pl.String,  # the count
+        "rate": pl.String,  # its share, or empty
+        "tip": pl.String,
+    }
+)
+"""Chats by unanswered turns in a row, key turns."""
 HEIGHT = 190
 
 
@@ -63,7 +72,7 @@ def streaks(frame: pl.DataFrame, *, limits: list[tuple[int, str]], most: int, th
     x_axis = {
         "title": "turns in a row without an answer",
         "values": list(range(most + 1)),
-        "labelExpr": f"datum.value === {most} ? datum.value + ' or more' : format(datum.value, 'd')",
+        "labelExpr": f"datum.value === {most} ? datum.value + '+' : format(datum.value, 'd')",
         "ticks": False,
         "grid": False,
     }
@@ -81,19 +90,24 @@ def streaks(frame: pl.DataFrame, *, limits: list[tuple[int, str]], most: int, th
             "tooltip": field("tip", "nominal"),
         },
     }
-    counts = {
-        "mark": {"type": "text", "baseline": "bottom", "dy": -3, "color": p.ink, "fontWeight": 600},
-        "encoding": {"x": middle, "y": y, "text": field("label", "nominal")},
-    }
-    layers: list[Spec] = [bars, counts]
+    layers: list[Spec] = [bars]
+    for name, up, style in (
+        ("label", 17, {"fontWeight": 600, "color": p.ink}),
+        ("rate", 3, {"color": p.mut, "fontSize": 11}),
+    ):
+        told = {"type": "text", "baseline": "bottom", "dy": -up, **style}
+        layers.append({"mark": told, "encoding": {"x": middle, "y": y, "text": field(name, "nominal")}})
     for row, (turns, words) in enumerate(limits):
         one = {"values": [{"turns": turns - 0.5}]}
         rule = {"type": "rule", "color": p.thr, "strokeDash": [6, 3], "strokeWidth": 1.2}
-        told = {"type": "text", "align": "left", "baseline": "top", "dx": 5, "fontSize": 11, "color": p.thr}
+        # the words stand where there is room: right of a limit in the left half, else left of it, each on rows of its own
+        side = {"align": "left", "dx": 5} if turns <= most / 2 else {"align": "right", "dx": -5}
+        told = {"type": "text", **side, "baseline": "top", "fontSize": 11, "color": p.thr}
+        at = {"x": middle, "y": {"value": 2 + 34 * row}, "text": {"value": words.split("\n")}}
         layers += [
             {"data": one, "mark": rule, "encoding": {"x": middle}},
-            {"data": one, "mark": told, "encoding": {"x": middle, "y": {"value": 2 + 34 * row}, "text": {"value": words.split("\n")}}},
-        ]  # fmt: skip
+            *haloed({"data": one, "mark": told, "encoding": at}, p.surface),
+        ]
     placed = frame.with_columns(left=pl.col("turns") - 0.38, right=pl.col("turns") + 0.38)
     return document(
         {"data": data("chats"), "layer": layers, "height": 250}, {"chats": placed}, theme, padding=(2, 6, 4, 2)

@@ -73,11 +73,11 @@ def tiles(state: dict, here: Here) -> list[tuple[str, str, str]]:
 
 def window(messages: pl.DataFrame, as_of: datetime) -> Window:
     """Return from when to when a chat is drawn: its last MOST_DRAWN messages, and a while after."""
-    at = messages["at"].tail(MOST_DRAWN)
-    first, last = at.min(), at.max()
-    span = max(last - first, LEAST_SPAN)  # type: ignore[operator, type-var]
-    end = min(as_of, last + max(TAIL * span, LEAST_SPAN))  # type: ignore[operator]
-    return first - 0.03 * span, max(end, last + 0.03 * span)  # type: ignore[operator]
+    at = messages["at"].tail(MOST_DRAWN).to_list()
+    first, last = at[0], at[-1]  # messages are in the order of time
+    span = max(last - first, LEAST_SPAN)
+    end = min(as_of, last + max(TAIL * span, LEAST_SPAN))
+    return first - 0.03 * span, max(end, last + 0.03 * span)
 
 
 def events(messages: pl.DataFrame, here: Here) -> pl.DataFrame:
@@ -154,7 +154,7 @@ def rules(found: list[Explanation], chosen: Explanation | None, span: Window, he
     """Return when the line changed for the worse within the window, and when the chosen change (else the last) began: RULES."""
     bad = [e for e in found if words.worsened(e) and span[0] <= words.instant(e.at) <= span[1]]
     marked = chosen or (bad[-1] if bad else None)
-    rows = []
+    rows: list[tuple[float, bool, str | None, str, str]] = []
     for e in bad:
         at = words.instant(e.at)
         told = f"{words.plain_state(e.new)} {words.day(at, here.zone)}"
@@ -199,7 +199,7 @@ def listed(messages: pl.DataFrame, here: Here) -> pl.DataFrame:
             "In a row": pl.when(pl.col("direction") == "outbound").then("unanswered"),
             "Message id": pl.col("message_id"),
         },
-    ).cast(LISTED)  # type: ignore[arg-type]
+    ).cast(LISTED)
 
 
 def exported(messages: pl.DataFrame) -> pl.DataFrame:

@@ -120,8 +120,8 @@ def streak_bars(counts: pl.DataFrame, late: int) -> pl.DataFrame:
         n = by_turns.get(turns, 0)
         more = " or more" if turns == MOST_TURNS else ""
         tip = f"{turns}{more} unanswered: {n:,} of {of:,} active chats"
-        label = f"{n:,}" + (f" ({words.percent(n / of)})" if of >= THIN_SENDS else "")
-        rows.append((turns, float(n), turns >= late, label, tip))
+        rate = words.percent(n / of) if of >= THIN_SENDS else ""
+        rows.append((turns, float(n), turns >= late, f"{n:,}", rate, tip))
     return pl.DataFrame(rows, schema=STREAK_BARS, orient="row")
 
 
@@ -237,20 +237,27 @@ def failures_title(m: Moved) -> str:
     return f"{now} of sends failed, about as many as before ({before})"
 
 
+def codes_title(codes: pl.DataFrame, m: Moved) -> str:
+    """Return the finding over the failures where the page's headline tells how many there are: the code that leads, and where."""
+    first = codes.row(0, named=True)
+    on = f", most on {words.ending(first['lines'][0])}" if first["lines"] else ""
+    return f"{first['failed_now']:,} of {words.plural(m.now[0], 'failure')} {'is' if m.now[0] == 1 else 'are'} code {first['failure_code']}{on}"
+
+
 def headline(failures: Moved, service: Moved, counts: pl.DataFrame, late: int) -> str:
-    """Return the page's finding: failures that rose, else a fallen share of iMessage, else chats that do not answer, else that all is as before."""
+    """Return the page's finding: failures that rose, else a fallen share of iMessage, else how many chats do not answer."""
     if rose(failures):
         return f"More sends fail: {failures_title(failures)}."
-    if service.by(MIXED) and (service.points or 0) < 0:
-        return f"{service_title(service, [])}."
+    if service.by(MIXED) and service.rates and service.rates[0] < service.rates[1]:
+        now, before = (words.percent(r) for r in service.rates)
+        return f"Fewer sends go by iMessage: {now} of them, where {before} did."
     n, of = over(counts, late)
-    if n:
-        return f"{streaks_title(counts, late)}."
-    return (
-        "Sends travel and arrive as before, and no active chat is far from its last answer."
-        if of
-        else "Delivery and audience."
-    )
+    calm = "Sends travel and fail as before" if failures.rates and service.rates else "Delivery and audience"
+    if not of:
+        return f"{calm}."
+    if not n:
+        return f"{calm}, and no active chat has stopped answering."
+    return f"{calm}; {n:,} of {words.plural(of, 'active chat')} {'has' if n == 1 else 'have'} stopped answering."
 
 
 def _stacked(days: pl.DataFrame, order: list[str], *, share: bool) -> pl.DataFrame:
@@ -259,10 +266,10 @@ def _stacked(days: pl.DataFrame, order: list[str], *, share: bool) -> pl.DataFra
     rows = []
     for (day,), mine in days.sort("day").group_by("day", maintain_order=True):
         whole, base = int(mine["n"].sum()), 0.0
-        t = ms_of_day(day)  # type: ignore[arg-type]
+        t = ms_of_day(day)
         for part, n in sorted(mine.select("part", "n").iter_rows(), key=lambda x: rank[x[0]]):
             top = base + (n / whole if share else n)
-            tip = f"{day:%a} {day.day} {day:%b}, {part}: {n:,} of {whole:,}"  # type: ignore[attr-defined]
+            tip = f"{day:%a} {day.day} {day:%b}, {part}: {n:,} of {whole:,}"
             rows.append((t, t + timedelta(days=1) / timedelta(milliseconds=1), min(rank[part], 3) + 1, base, top, tip))
             base = top
     return pl.DataFrame(rows, schema=STACK, orient="row")

@@ -109,7 +109,7 @@ def failure_codes(frame: pl.DataFrame, sends: dict[str, int]) -> list[list[str]]
                 _failed(r["failed_now"], sends["now"]),
                 _failed(r["failed_before"], sends["before"]),
                 f"{r['failed_then_delivered_now']:,}",
-                html.text(_worst(r)),
+                _worst(r),
             ]
         )
     return rows
@@ -122,7 +122,8 @@ def _failed(n: int, of: int) -> str:
 
 def _worst(r: dict[str, Any]) -> str:
     pairs = zip(r["lines"] or [], r["counts"] or [], strict=True)
-    return ", ".join(f"{words.ending(line)} ({n:,})" for line, n in pairs) or words.DASH
+    told = [f"<span style='white-space:nowrap'>{html.text(words.ending(line))} ({n:,})</span>" for line, n in pairs]
+    return "<br>".join(told) or words.DASH
 
 
 def _two(shown: str, small: str) -> str:

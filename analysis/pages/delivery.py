@@ -18,7 +18,7 @@ from analysis.pages._frame import counted, csv, draw, freshness, ready
 from analysis.pages._frames import ms_of_day
 from analysis.pages._store import Here, last_changes
 
-FIRST_LINES, FIRST_CHATS = 6, 8
+FIRST_LINES, FIRST_CHATS = 4, 8
 DAY = timedelta(days=1)
 
 
@@ -123,11 +123,11 @@ def failed(told: pl.DataFrame, w: two.Window, here: Here) -> None:
             st.html(html.h2("Nothing failed", f"{m.now[1]:,} sends in these {w.days} days, {m.before[1]:,} before."))
             counted("failed")
             return
-        title = parts.failures_title(m)
+        title = parts.codes_title(codes, m) if parts.rose(m) else parts.failures_title(m)
         stack, order = parts.failure_stack(told, w)
         n, of = m.now
         late = int(codes["failed_then_delivered_now"].sum())
-        after = f" {words.plural(late, 'more was', 'more were')} delivered after a failure was told, and counts as delivered." if late else ""  # fmt: skip
+        after = f" {late:,} more {'was' if late == 1 else 'were'} delivered after a failure was told: not failed." if late else ""  # fmt: skip
         st.html(
             html.h2(title, f"Failed sends by code, a column a day: {cells.key(order)}. {n:,} of {of:,} now.{after}")
         )

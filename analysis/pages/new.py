@@ -15,6 +15,7 @@ from analysis.pages import _new_rows as rows
 from analysis.pages import _words as words
 from analysis.pages._frame import counted, csv, draw, freshness, ready
 from analysis.pages._frames import ms
+from analysis.pages._links import CHAT, day_query
 from analysis.pages._store import Here
 
 FIRST = 12
@@ -159,10 +160,10 @@ def calendar(clock: pl.DataFrame, found: list[new.Burst], c: Choice, here: Here)
         )
         if c.day:
             listed = rows.day_rows(clock, c.day, rows.named(here.lines()))
-            st.html(html.h2(rows.day_title(listed, c.day)))
+            st.html(html.h2(rows.day_title(listed, c.day), "Choose a row for the line's chats of that day."))
             if listed.height:
-                st.dataframe(
-                    listed.rename({"Hour": f"Hour, {zone}"}),
+                event = st.dataframe(
+                    listed.drop("line").rename({"Hour": f"Hour, {zone}"}),
                     column_config={
                         "Opened": st.column_config.NumberColumn(format="localized"),
                         "Answered": st.column_config.TextColumn(
@@ -171,9 +172,14 @@ def calendar(clock: pl.DataFrame, found: list[new.Burst], c: Choice, here: Here)
                     },
                     row_height=36,
                     height=min(36 * (listed.height + 1) + 2, 400),
-                    key="day_table",
+                    key=f"day_table_{c.day}",
+                    on_select="rerun",
+                    selection_mode="single-row",
                     alt=rows.day_title(listed, c.day),
                 )
+                if event.selection.rows:
+                    line = listed["line"][event.selection.rows[0]]
+                    st.switch_page(CHAT, query_params=day_query(line, c.day))
         with st.container(horizontal=True, vertical_alignment="center"):
             counted("calendar")
             csv(clock.filter(pl.col("opened") > 0), "openers-by-hour")
