@@ -22,6 +22,7 @@ page = st.navigation(
         st.Page(PAGES / "transitions.py", title="Transitions", url_path="transitions"),
         st.Page(PAGES / "data.py", title="Data", url_path="data"),
         st.Page(PAGES / "chat.py", title="Chat", url_path="chat", visibility="hidden"),
+        st.Page(PAGES / "chats.py", title="Chats of a day", url_path="chats", visibility="hidden"),
     ],
     position="top",
 )

@@ -9,7 +9,8 @@ from analysis.pages import _html as html
 from analysis.pages import _words as words
 from analysis.pages._store import address
 
-CHAT = "analysis/pages/chat.py"
+CHAT, CHATS = "analysis/pages/chat.py", "analysis/pages/chats.py"
+"""Two pages: Streamlit does not write the address when a page leads to itself."""
 PATH = "chat"
 
 

@@ -14,7 +14,7 @@ from analysis.pages import _words as words
 from analysis.pages._evidence import bundle
 from analysis.pages._frame import counted, csv, draw
 from analysis.pages._frames import clipped, ms, trailing
-from analysis.pages._links import CHAT, day_query
+from analysis.pages._links import CHATS, day_query
 from analysis.pages._period import strip
 from analysis.pages._store import Here
 from analysis.schema import Explanation
@@ -126,11 +126,11 @@ def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
         )
         picked = (event.get("selection") or {}).get("pick_day") or []
         if isinstance(picked, list) and picked and picked[0].get("day"):
-            st.switch_page(CHAT, query_params=day_query(e.line, date.fromisoformat(picked[0]["day"])))
+            st.switch_page(CHATS, query_params=day_query(e.line, date.fromisoformat(picked[0]["day"])))
         with st.container(horizontal=True, vertical_alignment="center"):
             counted("volume", line=e.line)
             change = words.wall(words.instant(e.at), here.zone).date()
-            st.page_link(CHAT, label="Chats of the day of the change", query_params=day_query(e.line, change))
+            st.page_link(CHATS, label="Chats of the day of the change", query_params=day_query(e.line, change))
 
 
 def hour_by_hour(hours: pl.DataFrame, e: Explanation, here: Here) -> bool:

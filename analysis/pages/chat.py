@@ -1,4 +1,4 @@
-"""Chat: from a line's day to its chats, and from a chat to the ids of its messages. Reached by links only; the address tells it all."""
+"""Chat: one chat, from what happened down to the ids of its messages. Reached by links only; the address tells it all."""
 
 from __future__ import annotations
 
@@ -13,17 +13,11 @@ from analysis.pages import _html as html
 from analysis.pages import _words as words
 from analysis.pages._frame import WHY, counted, csv, draw, freshness, ready
 from analysis.pages._frames import ms
-from analysis.pages._links import CHAT, chat_query, day_query
+from analysis.pages._links import CHATS, day_query
 from analysis.pages._store import Here, address
 from analysis.schema import Explanation
 
 ROW = 36
-
-
-def asked_line(here: Here) -> str | None:
-    """Return the line of the address; None where the store does not have it."""
-    names = {words.line_key(line): line for line in here.lines()["line"]}
-    return names.get("".join(c for c in st.query_params.get("line", "") if c.isdigit()))
 
 
 def ways_back(line: str, day: date | None, e: Explanation | None, here: Here) -> None:
@@ -34,7 +28,7 @@ def ways_back(line: str, day: date | None, e: Explanation | None, here: Here) ->
         query = address(line=words.line_key(line), **({"at": key} if key else {}))
         st.page_link(WHY, label=f"{words.line_name(line)}: why it changed", query_params=query)
         if day:
-            st.page_link(CHAT, label=f"All chats of {day.day} {day:%b}", query_params=day_query(line, day))
+            st.page_link(CHATS, label=f"All chats of {day.day} {day:%b}", query_params=day_query(line, day))
 
 
 def picture(messages: pl.DataFrame, line: str, chat_id: str, e: Explanation | None, here: Here) -> None:
@@ -118,72 +112,19 @@ def one_chat(state: dict, here: Here) -> None:
         health(chat_id, here)
 
 
-def _go(line: str, day: date | None) -> None:
-    st.query_params.from_dict(day_query(line, day) if day else address(line=words.line_key(line)))
-
-
-def one_day(line: str, here: Here) -> None:
-    """Show the chats of one line's day: that of the address, else the latest."""
-    days = here.read(pipeline.signals, grain="day", line=line).filter((pl.col("outbound") + pl.col("inbound")) > 0)["day"].to_list()  # fmt: skip
-    if not days:
-        st.html(html.h1(f"No message of {words.line_name(line)} is loaded.", freshness(here)))
-        return
-    asked = st.query_params.get("day", "")
-    day = next((d for d in days if d.isoformat() == asked), days[-1])
-    if asked != day.isoformat():
-        st.query_params["day"] = day.isoformat()
-    chats = here.read(pipeline.chats_on, line=line, day=day)
-    st.html(html.h1(parts.day_sentence(chats, line, day), freshness(here)))
-    lines = sorted(here.lines()["line"])
-    place = days.index(day)
-    st.session_state["pick_line"], st.session_state["pick_day"] = line, day
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="pickers"):
-        st.selectbox("Line", lines, key="pick_line", format_func=words.line_name, label_visibility="collapsed", width=210, on_change=lambda: _go(st.session_state["pick_line"], None))  # fmt: skip
-        st.selectbox("Day", days[::-1], key="pick_day", format_func=lambda d: f"{d:%a} {d.day} {d:%b}", label_visibility="collapsed", width=160, on_change=lambda: _go(line, st.session_state["pick_day"]))  # fmt: skip
-        st.button("Earlier", icon=":material/chevron_left:", key="earlier", disabled=place == 0, on_click=lambda: _go(line, days[place - 1]))  # fmt: skip
-        st.button("Later", icon=":material/chevron_right:", icon_position="right", key="later", disabled=place == len(days) - 1, on_click=lambda: _go(line, days[place + 1]))  # fmt: skip
-    if asked and asked != day.isoformat():
-        st.html('<p class="lh-small">The line has no message on the day in the address; this is its latest.</p>')
-    ways_back(line, None, None, here)
-    with st.container(key="card_day", gap="small"):
-        zone = f"{words.wall(here.as_of, here.zone):%Z}"
-        st.html(html.h2(f"{words.plural(chats.height, 'chat')} with a message that day", "Most sends first. Choose a row to open the chat. Unanswered in a row, and health, as they stand now."))  # fmt: skip
-        event = st.dataframe(
-            parts.day_rows(chats, here),
-            column_config={
-                "When": st.column_config.TextColumn(f"When, {zone}"),
-                "Unanswered": st.column_config.NumberColumn("Unanswered in a row"),
-            },
-            row_height=ROW,
-            height=min(ROW * (chats.height + 1) + 2, 640),
-            placeholder=words.DASH,
-            on_select="rerun",
-            selection_mode="single-row",
-            key=f"chats_{words.line_key(line)}_{day}",
-            alt=f"{chats.height} chats of the day with what was sent and received",
-        )
-        with st.container(horizontal=True, vertical_alignment="center"):
-            counted("chats_on", line=line)
-            csv(chats, f"chats-{words.line_key(line)}-{day}", key="day_csv")
-        if event.selection.rows:
-            st.switch_page(CHAT, query_params=chat_query(line, chats["chat_id"][event.selection.rows[0]]))
-
-
 def main() -> None:
     """Draw the page."""
     here = ready()
-    chat_id, line = st.query_params.get("chat", ""), asked_line(here)
-    states = here.read(pipeline.chat_states, chat_id=chat_id) if chat_id else None
-    if states is not None and states.height:
+    chat_id = st.query_params.get("chat", "")
+    states = here.read(pipeline.chat_states, chat_id=chat_id)
+    if chat_id and states.height:
         one_chat(states.row(0, named=True), here)
         return
-    if chat_id:
-        st.html('<p class="lh-small">The chat in the address is not in this store, or has no message.</p>')
-    if line is None:
-        line = here.lines().sort("messages", "line", descending=[True, False])["line"][0]
-        if st.query_params.get("line"):
-            st.html('<p class="lh-small">The line in the address is not in this store; this is the busiest.</p>')
-    one_day(line, here)
+    st.html(html.h1("The chat in the address is not in this store, or has no message.", freshness(here)))
+    line = words.line_key(here.lines()["line"][0])
+    st.page_link(
+        CHATS, label="Choose a line, a day and a chat", query_params=address(line=st.query_params.get("line", line))
+    )
 
 
 main()

@@ -70,7 +70,7 @@ def unanswered(counts: pl.DataFrame, here: Here) -> None:
         )
         limits = [(late, f"remove after {late - 1}–{late}\nLinq help centre")]
         if rivals <= parts.MOST_TURNS:
-            limits.append((rivals, f"at most {rivals}\nmessages.dev; Sendblue, older"))
+            limits.append((rivals, f"at most {rivals}\nmessages.dev"))
         alt = f"{title}. " + "; ".join(bars["tip"]) + "."
         draw(charts.streaks(bars, limits=limits, most=parts.MOST_TURNS, theme=here.theme), key="streaks", alt=alt)
         foot("streaks", counts, "unanswered-streaks")

@@ -15,7 +15,7 @@ from analysis.pages import _new_rows as rows
 from analysis.pages import _words as words
 from analysis.pages._frame import counted, csv, draw, freshness, ready
 from analysis.pages._frames import ms
-from analysis.pages._links import CHAT, day_query
+from analysis.pages._links import CHATS, day_query
 from analysis.pages._store import Here
 
 FIRST = 12
@@ -179,7 +179,7 @@ def calendar(clock: pl.DataFrame, found: list[new.Burst], c: Choice, here: Here)
                 )
                 if event.selection.rows:
                     line = listed["line"][event.selection.rows[0]]
-                    st.switch_page(CHAT, query_params=day_query(line, c.day))
+                    st.switch_page(CHATS, query_params=day_query(line, c.day))
         with st.container(horizontal=True, vertical_alignment="center"):
             counted("calendar")
             csv(clock.filter(pl.col("opened") > 0), "openers-by-hour")

@@ -28,7 +28,7 @@ def addresses(store: Path) -> dict[str, tuple[str, int]]:
     worst = pipeline.chat_states(store, least_unanswered=3, most=1)
     for line, chat in worst.select("line", "chat_id").iter_rows():
         pages["chat"] = (f"chat?line={words.line_key(line)}&chat={chat}", 1)
-        pages["chat-day"] = (f"chat?line={words.line_key(line)}&day={last_day}", 0)
+        pages["chat-day"] = (f"chats?line={words.line_key(line)}&day={last_day}", 0)
     found = pipeline.explanations(store)
     for e in found:
         own = [other for other in found if other.line == e.line]

@@ -188,7 +188,7 @@ def test_from_why_to_a_chat_to_its_day_and_the_address_restores_each(address, ch
         assert page.locator(".lh-h1").inner_text() == said
         assert page.locator(".st-key-card_timeline svg.marks").count() == 1
         page.get_by_role("link", name="All chats of").click()
-        page.wait_for_url(f"**/chat?line={words.line_key(e.line)}&day={newest:%Y-%m-%d}")
+        page.wait_for_url(f"**/chats?line={words.line_key(e.line)}&day={newest:%Y-%m-%d}")
         settle(page)
         page.wait_for_selector(".st-key-card_day")
         assert words.line_name(e.line) in page.locator(".lh-h1").inner_text()
@@ -201,11 +201,11 @@ def test_from_why_to_a_chat_to_its_day_and_the_address_restores_each(address, ch
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440, 2560])
-@pytest.mark.parametrize("where", ["", "why", "replies", "delivery", "chat", "new", "transitions", "data"])
+@pytest.mark.parametrize("where", ["", "why", "replies", "delivery", "chats", "new", "transitions", "data"])
 def test_nothing_runs_out_of_the_window_sideways(address, chrome, where, width):
     with window(chrome, width=width) as (page, seen):
         page.goto(f"{address}/{where}")
-        charts = {"": 2, "why": 2, "replies": 2, "delivery": 3, "chat": 0, "new": 3, "transitions": 1, "data": 0}
+        charts = {"": 2, "why": 2, "replies": 2, "delivery": 3, "chats": 0, "new": 3, "transitions": 1, "data": 0}
         settle(page, charts=charts[where])
         over = page.evaluate(
             "[...document.querySelectorAll('[data-testid=stMain], body')].map(e => e.scrollWidth - e.clientWidth)"

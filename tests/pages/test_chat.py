@@ -46,7 +46,7 @@ def test_a_chats_address_shows_its_messages_by_id_newest_first(open_app, demo_st
 
 def test_a_days_address_lists_the_chats_with_a_message_that_day(open_app, demo_store, worst):
     day = worst["last_sent_at"].date()
-    at = open_app(demo_store, "chat", line=worst["line"][1:], day=day.isoformat())
+    at = open_app(demo_store, "chats", line=worst["line"][1:], day=day.isoformat())
     assert not at.exception
     told = pipeline.messages(demo_store, line=worst["line"]).filter(pl.col("at").dt.date() == day)
     sends = told.filter(pl.col("direction") == "outbound").height
@@ -58,17 +58,24 @@ def test_a_days_address_lists_the_chats_with_a_message_that_day(open_app, demo_s
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"chat": "nobody"}, "The chat in the address is not in this store"),
         ({"line": "19995550000"}, "The line in the address is not in this store"),
         ({"line": "{line}", "day": "1999-01-01"}, "no message on the day in the address"),
         ({}, "with a message that day"),
     ],
 )
 def test_an_address_that_leads_nowhere_says_so_and_shows_the_nearest_thing(open_app, demo_store, worst, query, said):
-    at = open_app(demo_store, "chat", **{k: v.format(line=worst["line"][1:]) for k, v in query.items()})
+    at = open_app(demo_store, "chats", **{k: v.format(line=worst["line"][1:]) for k, v in query.items()})
     assert not at.exception
     assert said in words_of(at)
     assert len(at.dataframe) == 1
+
+
+@pytest.mark.parametrize("query", [{"chat": "nobody"}, {}])
+def test_a_chat_that_is_not_there_leads_to_the_choice_of_one(open_app, demo_store, query):
+    at = open_app(demo_store, "chat", **query)
+    assert not at.exception
+    assert _headline(at).count("The chat in the address is not in this store") == 1
+    assert len(at.get("page_link")) == 1
 
 
 def test_why_and_delivery_lead_to_chats_of_the_store(open_app, demo_store):
