@@ -200,6 +200,19 @@ def test_from_why_to_a_chat_to_its_day_and_the_address_restores_each(address, ch
         assert seen.outside == []
 
 
+def test_a_click_on_a_day_in_why_lists_that_days_chats(address, chrome, change):
+    e, link = change
+    with window(chrome, height=2200) as (page, seen):
+        page.goto(f"{address}/{link}")
+        settle(page, charts=3)
+        page.locator(".st-key-card_volume .mark-symbol path").nth(3).click(force=True)
+        page.wait_for_url(f"**/chats?line={words.line_key(e.line)}&day=*")
+        page.wait_for_selector(".st-key-card_day")
+        assert words.line_name(e.line) in page.locator(".lh-h1").inner_text()
+        assert page.get_by_test_id("stException").count() == 0
+        assert own_errors(seen) == []
+
+
 @pytest.mark.parametrize("width", [390, 768, 1440, 2560])
 @pytest.mark.parametrize("where", ["", "why", "replies", "delivery", "chats", "new", "transitions", "data"])
 def test_nothing_runs_out_of_the_window_sideways(address, chrome, where, width):
