@@ -17,10 +17,13 @@ page = st.navigation(
         st.Page(PAGES / "fleet.py", title="Fleet", url_path="fleet", default=True),
         st.Page(PAGES / "why.py", title="Why", url_path="why"),
         st.Page(PAGES / "replies.py", title="Replies and volume", url_path="replies"),
+        st.Page(PAGES / "delivery.py", title="Delivery and audience", url_path="delivery"),
         st.Page(PAGES / "new.py", title="New conversations", url_path="new"),
         st.Page(PAGES / "ahead.py", title="Ahead", url_path="ahead"),
         st.Page(PAGES / "transitions.py", title="Transitions", url_path="transitions"),
         st.Page(PAGES / "data.py", title="Data", url_path="data"),
+        st.Page(PAGES / "chat.py", title="Chat", url_path="chat", visibility="hidden"),
+        st.Page(PAGES / "chats.py", title="Chats of a day", url_path="chats", visibility="hidden"),
     ],
     position="top",
 )

@@ -195,6 +195,45 @@ SIGNALS_DAY = pl.Schema({"line": pl.String, "day": pl.Date, **_COUNTS})
 SIGNALS_HOUR = pl.Schema({"line": pl.String, "hour": INSTANT, **_COUNTS})
 """The same, key (line, hour): the UTC instant at which the hour begins."""
 
+OPENED_BY = ("line", "moved", "person", "before")
+"""Who opened a chat: the line; the line, to a person whom another line had talked with; the person; or it may be older than the data."""
+SERVICES = ("iMessage", "RCS", "SMS", "other")
+CHAT_STATE = pl.Schema(
+    {
+        "line": pl.String,
+        "chat_id": pl.String,
+        "opened_by": pl.String,  # of OPENED_BY
+        "first_at": INSTANT,
+        "last_sent_at": INSTANT,  # null: never sent to
+        "last_received_at": INSTANT,  # null: the person never wrote
+        "sends": pl.Int64,
+        "received": pl.Int64,
+        "failed": pl.Int64,
+        "mature": pl.Int64,
+        "replied": pl.Int64,
+        "unanswered": pl.Int64,  # turns in a row since the person last wrote, or since the chat began
+        "health": pl.String,  # the chat's, latest known; null while unknown
+        "health_at": INSTANT,
+    }
+)
+"""How each chat with a message stands at the end of the data, key (line, chat_id)."""
+DELIVERY_DAY = pl.Schema(
+    {
+        "line": pl.String,
+        "day": pl.Date,  # of the store's zone
+        "opened_by": pl.String,  # of OPENED_BY: who opened the chat sent to
+        "service": pl.String,  # of SERVICES; null where no event told it
+        "failure_code": pl.String,  # null: no failure was told; "no code": one without a code
+        "sends": pl.Int64,
+        "failed": pl.Int64,  # a delivery that follows wins, as everywhere
+        "delivered": pl.Int64,
+        "failed_then_delivered": pl.Int64,
+        "mature": pl.Int64,
+        "replied": pl.Int64,
+    }
+)
+"""What became of the sends, key (line, day, opened_by, service, failure_code), nulls first."""
+
 
 FORECAST = pl.Schema(
     {

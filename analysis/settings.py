@@ -100,6 +100,14 @@ class Settings:
         "Reference line for total messages in a day.",
         "Linq guide, rate limits (high confidence)",
     )
+    ref_unanswered: int = _s(
+        5,
+        "turns",
+        2,
+        50,
+        "Reference line for unanswered turns in a row in one chat.",
+        "messages.dev: at most 5 unanswered per contact; older copy of Sendblue's limits (other vendors; reference only)",
+    )
 
     explain_baseline_days: int = _s(
         28, "days", 7, 180, "Length of the line's own past that a change is compared with.", _METHOD

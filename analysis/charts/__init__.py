@@ -1,6 +1,8 @@
 """Frames in, chart specs out: the only room that knows Altair. Nothing is computed here but where ink goes."""
 
 from analysis.charts.ahead import OUTLOOK, RELIABILITY, outlook, reliability
+from analysis.charts.chat import EVENTS, HEALTHS, RULES, RUNS, timeline
+from analysis.charts.delivery import STACK, STREAKS, stacked_days, streaks
 from analysis.charts.events import STATES, Moment
 from analysis.charts.fleet import causes, ribbons
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
@@ -25,7 +27,9 @@ __all__ = [
     "BURSTS",
     "BURST_GAPS",
     "CALENDAR",
+    "EVENTS",
     "FAILURE_HOURS",
+    "HEALTHS",
     "LANE",
     "LANE_MARKS",
     "MARKED_DAYS",
@@ -36,8 +40,12 @@ __all__ = [
     "OUTLOOK",
     "POINTS",
     "RELIABILITY",
+    "RULES",
+    "RUNS",
     "SILENCES",
+    "STACK",
     "STATES",
+    "STREAKS",
     "TROUBLES",
     "Lane",
     "Moment",
@@ -62,4 +70,7 @@ __all__ = [
     "ribbons",
     "silences",
     "spark_image",
+    "stacked_days",
+    "streaks",
+    "timeline",
 ]

@@ -41,6 +41,8 @@ def rate_against_volume(
 ) -> Spec:
     """Return reply rate against sends, a point a day: colour and shape by health, size by sends counted, the path through the change.
 
+    A click on a point hands its day to ``pick_day``.
+
     Args:
         points: POINTS.
         usual: the box of usual days (least and most sends, least and highest rate), or None where there is no usual yet.
@@ -84,7 +86,8 @@ def rate_against_volume(
             "encoding": {"x": x, "y": y, "order": field("step")},
         },
         {
-            "mark": {"type": "point", "strokeWidth": 1.6},
+            "params": [{"name": "pick_day", "select": {"type": "point", "fields": ["day"], "toggle": False}}],
+            "mark": {"type": "point", "strokeWidth": 1.6, "cursor": "pointer"},
             "encoding": {
                 "x": x,
                 "y": y,

@@ -246,4 +246,51 @@ HOW = {
         "warned of where an alarm stood 6 to 72 h before it. The chance to warn from is the one that warns of most at one false alarm a line and month.",
         "import analysis as lh; lh.forecast_record()",
     ),
+    "opened": How(
+        "Who opened the chats",
+        "By the first message ever seen in a chat. Known from another line: the line wrote first to a person who had a chat on another "
+        "of your lines before, as after the vendor's failover. Began before the data: created more than a day before its first message "
+        "here, or first seen in the line's first 7 days in the data. Answered: sends with an answer in the same chat within the reply "
+        "window, of those old enough to have had one; under 30 counts only.",
+        "import analysis as lh; lh.deliveries()",
+    ),
+    "streaks": How(
+        "Turns in a row without an answer",
+        "Turns (sends less than 5 minutes apart are one) since the person last wrote, or since the chat began, in chats with a message in "
+        "the last 7 days; failed sends count. Limits: Linq's help centre says to remove after 2–3 unanswered messages; messages.dev "
+        "allows at most 5 to a person, as an older copy of Sendblue's limits did. They speak of messages, these are turns.",
+        "import analysis as lh; lh.streaks()",
+    ),
+    "streak_chats": How(
+        "The longest streaks",
+        "Active chats with the most turns in a row without an answer, those sent to last first. Last heard: the person's last message. The "
+        "file holds up to 50.",
+        "import analysis as lh; lh.chat_states(active=True, least_unanswered=3, most=50)",
+    ),
+    "services": How(
+        "How the sends travelled",
+        "Sends by the service that the vendor told for each, of those with one; failed sends count. Lines with fewer than 30 such sends in "
+        "either period are left out of the table. Bold: at least 2 points and more than two standard errors, each send counted by "
+        "itself. That a fall is an early sign is a working assumption; nobody has published it.",
+        "import analysis as lh; lh.deliveries()",
+    ),
+    "failed": How(
+        "What failed",
+        "Sends with a failure and neither a delivery nor a read time: a delivery after a failure wins, and stands under delivered after "
+        "all. A failure counts on the day of its send. Meanings of codes: the vendor's documentation and SDK; it publishes no text for "
+        "4002, 4006, 4007 and 4008.",
+        "import analysis as lh; lh.deliveries()",
+    ),
+    "chat": How(
+        "One chat",
+        "Every message of the chat in the store, by id; no text and no person is kept. A grey band: turns since the person last wrote, from "
+        "two on. Failed: a failure without a delivery or read time. Chat health is known only from the vendor's message events.",
+        "import analysis as lh; lh.chat_messages(line={line!r}, chat_id=…)",
+    ),
+    "chats_on": How(
+        "Chats of a day",
+        "Chats with a message on that calendar day: what was sent, received and failed then. Opened by, unanswered in a row and health are "
+        "how the chat stands at the newest data.",
+        "import analysis as lh; lh.chats_on(line={line!r}, day=…)",
+    ),
 }

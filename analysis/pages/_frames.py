@@ -6,7 +6,7 @@ The rules that live here: a lane shows the 24 h (or 7 days) up to the end of eac
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -22,6 +22,11 @@ def ms(at: datetime, zone: ZoneInfo) -> float:
     """Return an instant as ms of the wall clock of a zone, which is what charts draw."""
     local = wall(at, zone)
     return (local.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds() * 1000
+
+
+def ms_of_day(day: date) -> float:
+    """Return the begin of a day of the zone as charts draw it, which is by the wall clock."""
+    return (datetime(day.year, day.month, day.day) - datetime(1970, 1, 1)).total_seconds() * 1000
 
 
 def wall_ms(column: pl.Expr, zone: ZoneInfo) -> pl.Expr:

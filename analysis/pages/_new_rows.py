@@ -322,7 +322,7 @@ def named(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def day_rows(clock: pl.DataFrame, day: date, names: pl.DataFrame) -> pl.DataFrame:
-    """Return a day's openers by hour and line as the table shows them, in the order of the clock, most first.
+    """Return a day's openers by hour and line as the table shows them, in the order of the clock, most first; ``line`` stays beside.
 
     Args:
         clock: what ``by_clock`` returned.
@@ -334,6 +334,7 @@ def day_rows(clock: pl.DataFrame, day: date, names: pl.DataFrame) -> pl.DataFram
         .join(names, on="line", how="left")
         .sort("clock", "opened", "line", descending=[False, True, False])
         .select(
+            "line",
             Hour=pl.format("{}:00", pl.col("clock").cast(pl.String).str.zfill(2)),
             Line="name",
             Opened="opened",

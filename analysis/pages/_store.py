@@ -14,7 +14,7 @@ import streamlit as st
 
 from analysis import pipeline
 from analysis.charts import Theme
-from analysis.pages._words import instant
+from analysis.pages._words import by_line, change_keys, instant, line_key
 from analysis.schema import Explanation
 from analysis.settings import Settings
 
@@ -95,6 +95,15 @@ def missing() -> bool:
 def address(**parts: str) -> dict[str, str]:
     """Return the query of a link to another page, with the choice of the made-up fleet kept."""
     return {**parts, DEMO_KEY: DEMO} if on_demo() else parts
+
+
+def last_changes(state: Here) -> dict[str, dict[str, str]]:
+    """Return for every line the address of Why at its last change."""
+    last = {line: list(change_keys(found))[-1] for line, found in by_line(state.explanations()).items()}
+    return {
+        line: address(line=line_key(line), **({"at": last[line]} if line in last else {}))
+        for line in state.lines()["line"]
+    }
 
 
 def here() -> Here:

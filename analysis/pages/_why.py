@@ -14,6 +14,7 @@ from analysis.charts.panels import POINTS
 from analysis.pages import _html as html
 from analysis.pages import _words as words
 from analysis.pages._frames import HIGH, LOW, USUAL_DAYS
+from analysis.pages._links import chat_link
 from analysis.pages._store import Here
 from analysis.schema import Driver, Explanation
 
@@ -243,14 +244,14 @@ def _volume_title(seen: pl.DataFrame, usual: tuple[float, float, float, float] |
 # ------------------------------------------------------------------ chats, text
 
 
-def chat_rows(chats: list[dict[str, Any]], here: Here) -> list[list[str]]:
-    """Return the cells of the table of chats to fix; a chat is named by the first 8 of the vendor's id."""
-    rows = []
+def chat_rows(chats: list[dict[str, Any]], e: Explanation, here: Here) -> list[list[str]]:
+    """Return the cells of the table of chats to fix; a chat is named by the first 8 of the vendor's id, with the way to its page."""
+    rows, key = [], words.change_key(e, here.explanations(e.line))
     for c in chats:
         silent = _number(c, "silent_hours")
         rows.append(
             [
-                f'<code title="{html.text(str(c["chat_id"]))}">{html.text(str(c["chat_id"])[:8])}</code>',
+                chat_link(e.line, str(c["chat_id"]), key),
                 html.text(_happened(c)),
                 html.text(words.lasting(silent)) if silent is not None else "never wrote",
                 html.text(words.count(_number(c, "sends"))),

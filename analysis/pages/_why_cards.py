@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -17,6 +17,7 @@ from analysis.pages._evidence import bundle
 from analysis.pages._foot import foot
 from analysis.pages._frame import asked, draw, switch
 from analysis.pages._frames import USUAL_DAYS, clipped, ms, trailing
+from analysis.pages._links import CHATS, day_query
 from analysis.pages._period import strip
 from analysis.pages._store import Here
 from analysis.schema import Explanation
@@ -120,7 +121,8 @@ def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
         marks = f"{html.mark('HEALTHY')}healthy {html.mark('AT_RISK')}at risk {html.mark('CRITICAL')}critical"
         st.html(
             html.h2(
-                v.title, f"One point a day: {marks}, larger with more sends counted. Blue: the path through the change."
+                v.title,
+                f"One point a day: {marks}, larger with more sends counted. Blue: the path through the change. Click a day for its chats.",
             )
         )
         if not v.points.height:
@@ -129,10 +131,20 @@ def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
         floor = here.settings.ref_reply_floor
         ref = (floor, f"throttled below {words.percent(floor)} over 7 days · Linq help centre")
         spec = charts.rate_against_volume(v.points, usual=v.usual, reference=ref, theme=here.theme)
-        st.vega_lite_chart(
-            spec, theme=None, key="volume", alt=f"{v.title}: reply rate against sends for {v.points.height} days."
+        event = st.vega_lite_chart(
+            spec,
+            theme=None,
+            key=f"volume_{words.line_key(e.line)}_{e.at}",
+            on_select="rerun",
+            selection_mode=["pick_day"],
+            alt=f"{v.title}: reply rate against sends for {v.points.height} days.",
+            width="stretch",
         )
+        picked = (event.get("selection") or {}).get("pick_day") or []
+        if isinstance(picked, list) and picked and picked[0].get("day"):
+            st.switch_page(CHATS, query_params=day_query(e.line, date.fromisoformat(picked[0]["day"])))
         began, changed = (words.wall(words.instant(t), here.zone).date() for t in (e.onset or e.at, e.at))
+        st.page_link(CHATS, label="Chats of the day of the change", query_params=day_query(e.line, changed))
         start, end = began - timedelta(days=USUAL_DAYS), changed + timedelta(days=3)
         under("volume", figures.days(days, start, end), e, here, chart=("card_volume", v.title), start=start, end=end)
 
@@ -194,7 +206,7 @@ def chats(e: Explanation, here: Here) -> None:
         st.html(
             html.h2(
                 "Chats to fix first",
-                f"The worst {min(n, FIRST_CHATS)} of {n} listed. Chats are named by the vendor's id; people are never shown.",
+                f"The worst {min(n, FIRST_CHATS)} of {n} listed. Open one to see its messages. People are never shown.",
             )
         )
         shown = e.chats_to_fix if asked("all_chats") else e.chats_to_fix[:FIRST_CHATS]
@@ -205,7 +217,7 @@ def chats(e: Explanation, here: Here) -> None:
             ("Sends, 7 d", True),
             ("Chat health", False),
         ]
-        st.html(html.table(heads, _why.chat_rows(shown, here), least=560))
+        st.html(html.table(heads, _why.chat_rows(shown, e, here), least=560))
         if n > FIRST_CHATS:
             switch(f"Show all {n}", "all_chats")
         under("chats", figures.part(e.chats_to_fix, figures.TO_FIX), e, here)

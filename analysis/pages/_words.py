@@ -76,6 +76,11 @@ def ending(line: str) -> str:
     return f"…{line[-4:]}"
 
 
+def chat_name(chat_id: str) -> str:
+    """Return a chat as tables name it: the first 8 of the vendor's id."""
+    return chat_id[:8]
+
+
 def lasting(hours: float) -> str:
     """Return a length of time: 40 min, 13 h, 44 h, 5 days."""
     if hours < 1:

@@ -19,6 +19,7 @@ from analysis.pages import _words as words
 from analysis.pages._foot import foot, share
 from analysis.pages._frame import asked, draw, freshness, ready, switch
 from analysis.pages._frames import ms
+from analysis.pages._links import CHATS, day_query
 from analysis.pages._store import Here
 
 FIRST = 12
@@ -178,10 +179,10 @@ def calendar(clock: pl.DataFrame, found: list[new.Burst], c: Choice, here: Here)
         )
         if c.day:
             listed = rows.day_rows(clock, c.day, rows.named(here.lines()))
-            st.html(html.h2(rows.day_title(listed, c.day)))
+            st.html(html.h2(rows.day_title(listed, c.day), "Choose a row for the line's chats of that day."))
             if listed.height:
-                st.dataframe(
-                    listed.rename({"Hour": f"Hour, {zone}"}),
+                event = st.dataframe(
+                    listed.drop("line").rename({"Hour": f"Hour, {zone}"}),
                     column_config={
                         "Opened": st.column_config.NumberColumn(format="localized"),
                         "Answered": st.column_config.TextColumn(
@@ -190,9 +191,14 @@ def calendar(clock: pl.DataFrame, found: list[new.Burst], c: Choice, here: Here)
                     },
                     row_height=36,
                     height=min(36 * (listed.height + 1) + 2, 400),
-                    key="day_table",
+                    key=f"day_table_{c.day}",
+                    on_select="rerun",
+                    selection_mode="single-row",
                     alt=rows.day_title(listed, c.day),
                 )
+                if event.selection.rows:
+                    line = listed["line"][event.selection.rows[0]]
+                    st.switch_page(CHATS, query_params=day_query(line, c.day))
         hours = clock.filter(pl.col("opened") > 0)
         under("calendar", hours, c, here, ("card_calendar", m.title), since=c.period.start, zone=str(here.zone))
 

@@ -2,60 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import polars as pl
 import streamlit as st
 
 from analysis import charts, pipeline
 from analysis.pages import _figures as figures
 from analysis.pages import _html as html
+from analysis.pages import _periods as periods
 from analysis.pages import _quality as quality
 from analysis.pages import _replies as parts
 from analysis.pages import _replies_cells as cells
 from analysis.pages import _words as words
-from analysis.pages._foot import foot, share
+from analysis.pages._foot import foot
 from analysis.pages._frame import WHY, asked, freshness, ready, switch
-from analysis.pages._store import Here, address
+from analysis.pages._store import Here, last_changes
 
-KEY = "days"
-"""The period's name in the address."""
 FIRST = 12
 MARKS = f"{html.mark('HEALTHY')}healthy {html.mark('AT_RISK')}at risk {html.mark('CRITICAL')}critical now"
-
-
-def period(w: parts.Window, said: str, first: date | None, text: str, here: Here) -> None:
-    """Draw the choice of a period, which stands in the address, and say which days are compared."""
-    if st.query_params.get(KEY) != str(w.days):
-        st.query_params[KEY] = str(w.days)
-    st.session_state["period"] = w.days
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="periods"):
-        st.segmented_control(
-            "Period",
-            parts.PERIODS,
-            required=True,
-            format_func=lambda n: f"{n} days",
-            key="period",
-            label_visibility="collapsed",
-            on_change=lambda: st.query_params.update({KEY: str(st.session_state["period"])}),
-        )
-        told = parts.period_words(w, first, f"{words.wall(here.as_of, here.zone):%Z}")
-        st.html(f'<p class="lh-small">{html.text(f"{said} {told}".strip())}</p>', width="stretch")
-        share("\n".join([*text.splitlines(), told]))
-
-
-def first_day(days: pl.DataFrame) -> date | None:
-    """Return the first day in the data."""
-    return days.select(pl.col("day").min()).item()
-
-
-def links(here: Here) -> dict[str, dict[str, str]]:
-    """Return for every line the address of Why at its last change."""
-    last = {line: list(words.change_keys(found))[-1] for line, found in words.by_line(here.explanations()).items()}
-    return {
-        line: address(line=words.line_key(line), **({"at": last[line]} if line in last else {}))
-        for line in here.lines()["line"]
-    }
 
 
 def clickable(spec: charts.Spec, key: str, alt: str, ways: dict[str, dict[str, str]]) -> None:
@@ -140,17 +103,17 @@ def main() -> None:
     """Draw the page."""
     here = ready()
     days = here.read(pipeline.signals, grain="day")
-    n, said = parts.asked(st.query_params.get(KEY))
+    n, said = periods.asked()
     w = parts.window(n, here.as_of, here.zone)
     c = parts.compared(days, here.lines(), w)
     st.html(html.h1(parts.headline(c), freshness(here)))
     thin = parts.thin_words(c, w)
     text = "\n".join([parts.headline(c), f"{parts.table_title(c)}.", *([thin] if thin else [])])
-    period(w, said, first_day(days), text, here)
+    periods.choice(w, said, days, text, here)
     lost = quality.warning(here, *parts.instants(w, here.zone), days="The days compared")
     if lost:
         st.html(html.inset("No data for a part of the days compared", lost))
-    ways = links(here)
+    ways = last_changes(here)
     if not c["outbound_now"].sum() and not c["outbound_before"].sum():
         st.html('<p class="lh-p">No send is loaded for these days. Load a message export on the Data page.</p>')
         return

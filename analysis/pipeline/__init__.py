@@ -1,13 +1,15 @@
 """START HERE: the whole flow. Exports -> facts -> store -> signals, health, explanations -> frames for app, notebook and report.
 
-``writing`` loads and brings up to date, ``steps`` says how far a load is, ``derive`` computes, ``reading`` gives frames, ``quality`` says how complete
-they are, ``alternatives`` what if and what since, ``audits`` holds the vendor's own, ``text`` gives words. Every verb opens the
+``writing`` loads and brings up to date, ``steps`` says how far a load is, ``derive`` computes, ``reading`` gives frames, ``detail`` those of days, chats
+and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``alternatives`` what if and what since, ``audits`` holds
+the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
 from analysis.pipeline.ahead import forecast, forecast_record, gate, plan
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.audits import agreement, keep_audit
+from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
 from analysis.pipeline.live import gaps
 from analysis.pipeline.moments import When, iso
 from analysis.pipeline.moments import now as clock
@@ -44,9 +46,14 @@ __all__ = [
     "as_text",
     "blinded",
     "changed_signals",
+    "chat_health",
+    "chat_messages",
+    "chat_states",
+    "chats_on",
     "clock",
     "default_store",
     "delays",
+    "deliveries",
     "explanations",
     "failures",
     "forecast",
@@ -59,6 +66,7 @@ __all__ = [
     "lines",
     "load",
     "messages",
+    "opened",
     "openers",
     "plan",
     "progress",
@@ -73,6 +81,7 @@ __all__ = [
     "sources",
     "spells",
     "status",
+    "streaks",
     "transitions",
     "what_if",
 ]

@@ -16,9 +16,11 @@ from analysis.pipeline.moments import instant, now
 from analysis.pipeline.steps import Progress, Step
 from analysis.schema import Explanation
 from analysis.settings import Settings
+from analysis.signals import delivery, panel
 from analysis.signals import gaps as silences
 from analysis.signals import health as timeline
-from analysis.signals import panel
+from analysis.signals.chats import chat_state
+from analysis.signals.judged import judge
 from analysis.store import marts, read
 
 
@@ -30,14 +32,16 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict
     changes = read.changes(con)
     spells_, transitions_ = timeline.spells(changes), timeline.transitions(changes)
     messages_, chats_, chat_health_ = read.messages(con), read.chats(con), read.chat_health(con)
-    counted = {}
-    for grain in ("day", "hour"):
-        frame = panel.signals(
-            messages_, chats_, chat_health_, spells_, as_of=as_of or now(), settings=chosen, grain=grain
-        )
-        marts.replace(con, f"signal_{grain}", frame)
-        counted[grain] = frame
-        tell(Step("signals", done=len(counted) / 2))
+    judged = judge(messages_, chats_, chat_health_, as_of=as_of or now(), settings=chosen, also=delivery.ALSO)
+    days = panel.counted(judged, spells_, settings=chosen, grain="day")
+    marts.replace(con, "signal_day", days)
+    tell(Step("signals", done=0.5))
+    hours = panel.counted(judged, spells_, settings=chosen, grain="hour")
+    marts.replace(con, "signal_hour", hours)
+    states = chat_state(judged, chats_, settings=chosen)
+    marts.replace(con, "chat_state", states)
+    marts.replace(con, "delivery_day", delivery.delivery_day(judged, states, settings=chosen))
+    tell(Step("signals", done=1.0))
     marts.replace(con, "spell", spells_)
     marts.replace(con, "transition", transitions_)
     lost = silences.gaps(silences.activity_of(messages_), as_of=as_of or now(), settings=chosen)
@@ -54,10 +58,10 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict
         progress=lambda done, total: tell(Step("explaining", done=done / total)),
     )
     marts.replace(con, "explanation", _explanation_rows(recalibrated(found, audits_in(con))))
-    _keep_ahead(con, counted["hour"], spells_, transitions_, as_of or now(), chosen)
+    _keep_ahead(con, hours, spells_, transitions_, as_of or now(), chosen)
     return {
-        "lines": counted["day"]["line"].n_unique(),
-        "days": counted["day"].height,
+        "lines": days["line"].n_unique(),
+        "days": days.height,
         "transitions": transitions_.height,
     }
 

@@ -9,14 +9,16 @@ import polars as pl
 from analysis.schema import SIGNALS_DAY, SIGNALS_HOUR
 from analysis.settings import Settings
 from analysis.signals import chat_health as chat_state
-from analysis.signals.calendar import Calendar, Grain, calendar, spine
-from analysis.signals.new_conversations import openers
+from analysis.signals.calendar import Calendar, Grain, spine
+from analysis.signals.judged import Judged, judge
 from analysis.signals.peaks import highest, on_one_axis
-from analysis.signals.reply_rate import fates, rate
-from analysis.signals.turns import late_turns
-from analysis.signals.volume import in_order, talks, volume
+from analysis.signals.reply_rate import rate
+from analysis.signals.volume import volume
 
 _KEY = ["line_no", "bucket"]
+_COUNTED = [
+    "talk", "line_no", "at", "outbound", "failed", "mature", "replied", "opener", "late_turn", "after_opt_out",
+]  # fmt: skip
 _HOUR, _DAY, _MINUTE = timedelta(hours=1), timedelta(hours=24), timedelta(seconds=60)
 
 
@@ -45,37 +47,29 @@ def signals(
         SIGNALS_DAY, key (line, day), or SIGNALS_HOUR, key (line, hour): each bucket between a line's first and last message; lines
         without a message have no row.
     """
+    return counted(
+        judge(messages, chats, chat_health, as_of=as_of, settings=settings), spells, settings=settings, grain=grain
+    )
+
+
+def counted(of: Judged, spells: pl.DataFrame, *, settings: Settings, grain: Grain = "day") -> pl.DataFrame:
+    """Return the same for messages that are judged already: one judging serves several tables."""
     schema = SIGNALS_DAY if grain == "day" else SIGNALS_HOUR
-    if messages.is_empty():
+    if of.messages.is_empty():
         return pl.DataFrame(schema=schema)
-    known = talks(messages)
-    ordered = in_order(messages, known)
-    span = ordered.select(first=pl.col("at").min(), last=pl.col("at").max()).row(0, named=True)
-    buckets = calendar(span["first"], span["last"], zone=settings.timezone, grain=grain)
-    reports = chat_state.reports(chat_health, known)
-    judged = _judged(ordered, chats, reports, as_of=as_of, settings=settings)
-    judged = judged.with_columns(bucket=buckets.bucket(judged["at"]))
+    buckets = of.calendar(settings.timezone, grain)
+    judged = of.messages.select(_COUNTED).with_columns(bucket=buckets.bucket(of.messages["at"]))
     table = spine(judged)
     for part in (_counts(judged), *_peaks(judged)):
         table = table.join(part, on=_KEY, how="left")
     table = table.with_columns(pl.exclude(*_KEY).fill_null(0)).with_columns(
         reply_rate=rate("replied", "mature"), new_reply_rate=rate("new_replied", "new_mature")
     )
-    table = _with_activity(table, judged, reports, buckets, settings)
-    table = _with_names_and_days(table, known, buckets)
+    table = _with_activity(table, judged, of.reports, buckets, settings)
+    table = _with_names_and_days(table, of.talks, buckets)
     for kind in ("health", "status"):
         table = _with_state(table, spells, kind)
     return table.select(schema.names()).cast(schema).sort("line", grain)
-
-
-def _judged(
-    ordered: pl.DataFrame, chats: pl.DataFrame, reports: pl.DataFrame, *, as_of: datetime, settings: Settings
-) -> pl.DataFrame:
-    """Return messages in order with what each one is: mature, replied, opener, late turn, after an opt-out."""
-    judged = fates(ordered, window=timedelta(hours=settings.reply_window_hours), as_of=as_of)
-    judged = openers(judged, chats, grace=timedelta(hours=settings.new_chat_grace_hours))
-    judged = late_turns(judged, gap=timedelta(minutes=settings.turn_gap_minutes), late=settings.late_turn)
-    return chat_state.after_opt_out(judged, reports)
 
 
 def _counts(judged: pl.DataFrame) -> pl.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 
@@ -17,18 +19,26 @@ def talks(messages: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def in_order(messages: pl.DataFrame, talks: pl.DataFrame) -> pl.DataFrame:
+def in_order(messages: pl.DataFrame, talks: pl.DataFrame, *, also: Mapping[str, pl.Expr] | None = None) -> pl.DataFrame:
     """Return ``talk``, ``line_no``, ``chat_id``, ``at``, ``outbound``, ``failed`` in order of talk, at, outbound first, message_id.
 
-    messages: MESSAGES, any order. talks: as `talks` gives. The order of contract.md, section 3, which makes results independent of the order of loading.
+    messages: MESSAGES, any order. talks: as `talks` gives. also: further columns to carry, by name. The order of contract.md, section 3,
+    which makes results independent of the order of loading.
     """
+    carried = also or {}
     return (
         messages.select(
-            "message_id", "line", "chat_id", "at", outbound=pl.col("direction") == "outbound", failed="failed"
+            "message_id",
+            "line",
+            "chat_id",
+            "at",
+            outbound=pl.col("direction") == "outbound",
+            failed="failed",
+            **carried,
         )
         .join(talks, on=["line", "chat_id"], how="left")
         .sort("talk", "at", "outbound", "message_id", descending=[False, False, True, False])
-        .select("talk", "line_no", "chat_id", "at", "outbound", "failed")
+        .select("talk", "line_no", "chat_id", "at", "outbound", "failed", *carried)
     )
 
 

@@ -16,7 +16,9 @@ EXPLANATIONS = pl.Schema(
     }
 )  # fmt: skip
 """Explanations as kept, key (line, at, kind)."""
-TABLES = ("signal_day", "signal_hour", "spell", "transition", "explanation", "gap", "forecast", "gate")
+TABLES = (
+    "signal_day", "signal_hour", "spell", "transition", "explanation", "gap", "forecast", "gate", "chat_state", "delivery_day",
+)  # fmt: skip
 
 
 def replace(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:

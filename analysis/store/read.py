@@ -42,9 +42,10 @@ def _between(
     return " and ".join(parts), values
 
 
-def _frame(
+def frame_of(
     con: duckdb.DuckDBPyConnection, sql: str, schema: pl.Schema, values: dict[str, object] | None = None
 ) -> pl.DataFrame:
+    """Return the rows of a query as a frame of a schema."""
     relation = con.sql(sql, params=values) if values else con.sql(sql)
     return relation.pl().select(schema.names()).cast(schema)
 
@@ -53,12 +54,15 @@ def messages(
     con: duckdb.DuckDBPyConnection,
     *,
     line: str | None = None,
+    chat_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> pl.DataFrame:
-    """Return placed messages as MESSAGES, in its order."""
+    """Return placed messages as MESSAGES, in its order; of one chat where one is named."""
     where, values = _between("sent_at", line, since, until)
-    return _frame(
+    if chat_id is not None:
+        where, values = f"{where} and chat_id = $chat_id", values | {"chat_id": chat_id}
+    return frame_of(
         con, f'select *, sent_at as "at" from messages where {where} order by {_MESSAGE_ORDER}', MESSAGES, values
     )
 
@@ -66,17 +70,19 @@ def messages(
 def chats(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.DataFrame:
     """Return known chats as CHATS, key chat_id."""
     where, values = _between("created_at", line, None, None)
-    return _frame(con, f"select * from chats where {where} order by chat_id", CHATS, values)
+    return frame_of(con, f"select * from chats where {where} order by chat_id", CHATS, values)
 
 
-def chat_health(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health."""
-    return _frame(con, 'select chat_id, known_at as "at", health from chat_health order by all', CHAT_HEALTH)
+def chat_health(con: duckdb.DuckDBPyConnection, *, chat_id: str | None = None) -> pl.DataFrame:
+    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health; of one chat where one is named."""
+    where = "true" if chat_id is None else "chat_id = $chat_id"
+    sql = f'select chat_id, known_at as "at", health from chat_health where {where} order by all'
+    return frame_of(con, sql, CHAT_HEALTH, None if chat_id is None else {"chat_id": chat_id})
 
 
 def changes(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return reported changes as CHANGES, in order of its key."""
-    return _frame(con, "select * from change order by line, changed_at, new_health, new_status", CHANGES)
+    return frame_of(con, "select * from change order by line, changed_at, new_health, new_status", CHANGES)
 
 
 def signals(
@@ -89,7 +95,7 @@ def signals(
 ) -> pl.DataFrame:
     """Return the signals mart as SIGNALS_DAY or SIGNALS_HOUR for [since, until), in order of its key."""
     where, values = _between(grain, line, since, until)
-    return _frame(
+    return frame_of(
         con,
         f"select * from signal_{grain} where {where} order by line, {grain}",
         SIGNALS_DAY if grain == "day" else SIGNALS_HOUR,
@@ -100,7 +106,7 @@ def signals(
 def spells(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.DataFrame:
     """Return time in each state as SPELLS, in order line, kind, start_at (unknown first)."""
     where, values = _between("start_at", line, None, None)
-    return _frame(
+    return frame_of(
         con,
         f"select * from spell where {where} order by line, kind, start_at nulls first, end_at nulls last",
         SPELLS,
@@ -117,7 +123,7 @@ def transitions(
 ) -> pl.DataFrame:
     """Return changes to explain as TRANSITIONS, in order of its key."""
     where, values = _between("changed_at", line, since, until)
-    return _frame(
+    return frame_of(
         con,
         f'select *, changed_at as "at" from transition where {where} order by line, changed_at, kind',
         TRANSITIONS,
@@ -182,7 +188,7 @@ def openers(
         "grace": int(grace_hours * 3_600_000),
         "as_of": as_of,
     }
-    return _frame(con, sql, pl.Schema({"at": INSTANT, "chat_id": pl.String, "answered": pl.Boolean}), values)
+    return frame_of(con, sql, pl.Schema({"at": INSTANT, "chat_id": pl.String, "answered": pl.Boolean}), values)
 
 
 def failures(con: duckdb.DuckDBPyConnection, *, line: str, since: datetime, until: datetime) -> pl.DataFrame:
@@ -191,7 +197,7 @@ def failures(con: duckdb.DuckDBPyConnection, *, line: str, since: datetime, unti
     select date_trunc('hour', sent_at) as hour, coalesce(failure_code, 'no code') as failure_code, count(*) as failed
     from messages where line = $line and sent_at >= $since and sent_at < $until and failed group by all order by all
     """
-    return _frame(
+    return frame_of(
         con,
         sql,
         pl.Schema({"hour": INSTANT, "failure_code": pl.String, "failed": pl.Int64}),
@@ -224,7 +230,7 @@ def lines(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
             "transitions": pl.Int64,
         }
     )
-    return _frame(con, sql, schema)
+    return frame_of(con, sql, schema)
 
 
 def sources(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -306,7 +312,7 @@ def gaps(
       and ($since is null or end_at is null or end_at > $since) and ($until is null or start_at < $until)
     order by line nulls first, start_at
     """
-    return _frame(con, sql, GAPS, {"line": line, "since": since, "until": until})
+    return frame_of(con, sql, GAPS, {"line": line, "since": since, "until": until})
 
 
 def audits(
@@ -323,12 +329,12 @@ def audits(
 def forecast(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return the forecast mart: FORECAST and ``drivers`` as JSON, in order of line."""
     schema = pl.Schema([*FORECAST.items(), ("drivers", pl.String())])
-    return _frame(con, 'select * rename (forecast_at as "at") from forecast order by line', schema)
+    return frame_of(con, 'select * rename (forecast_at as "at") from forecast order by line', schema)
 
 
 def gate(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return the gate mart: GATE, in order of line."""
-    return _frame(con, 'select * rename (gate_at as "at") from gate order by line', GATE)
+    return frame_of(con, 'select * rename (gate_at as "at") from gate order by line', GATE)
 
 
 def meta(con: duckdb.DuckDBPyConnection, key: str) -> str | None:

@@ -20,11 +20,16 @@ def addresses(store: Path) -> dict[str, tuple[str, int]]:
         "replies": ("replies", 2),
         "new": ("new", 1),
         "ahead": ("ahead", 1),
+        "delivery": ("delivery", 2),
         "transitions": ("transitions", 1),
         "data": ("data", 0),
     }
     last_day = (pipeline.status(store)["as_of"] or "")[:10]
     pages["new-day"] = (f"new?days=14&day={last_day}", 1)
+    worst = pipeline.chat_states(store, least_unanswered=3, most=1)
+    for line, chat in worst.select("line", "chat_id").iter_rows():
+        pages["chat"] = (f"chat?line={words.line_key(line)}&chat={chat}", 1)
+        pages["chat-day"] = (f"chats?line={words.line_key(line)}&day={last_day}", 0)
     found = pipeline.explanations(store)
     for e in found:
         own = [other for other in found if other.line == e.line]

@@ -172,12 +172,56 @@ def test_a_burst_leads_to_why_for_the_fall_after_it(address, chrome):
         assert "is not in this store" not in page.locator("body").inner_text()
 
 
+def test_from_why_to_a_chat_to_its_day_and_the_address_restores_each(address, chrome, demo_store):
+    e = next(e for e in pipeline.explanations(demo_store) if words.worsened(e) and e.chats_to_fix)
+    chat = str(e.chats_to_fix[0]["chat_id"])
+    newest = pipeline.chat_messages(demo_store, line=e.line, chat_id=chat)["at"][-1]
+    with window(chrome, height=1600) as (page, seen):
+        page.goto(f"{address}/why?line={words.line_key(e.line)}&at={e.at[:10]}")
+        settle(page, charts=2)
+        page.locator(".st-key-card_chats a").first.click()
+        page.wait_for_url(f"**/chat?line={words.line_key(e.line)}&chat={chat}&at=*")
+        settle(page, charts=1)
+        said = page.locator(".lh-h1").inner_text()
+        assert said.startswith(f"Chat {chat[:8]}")
+        link = page.url
+        page.goto(link)
+        settle(page, charts=1)
+        assert page.locator(".lh-h1").inner_text() == said
+        assert page.locator(".st-key-card_timeline svg.marks").count() == 1
+        page.get_by_role("link", name="All chats of").click()
+        page.wait_for_url(f"**/chats?line={words.line_key(e.line)}&day={newest:%Y-%m-%d}")
+        settle(page)
+        page.wait_for_selector(".st-key-card_day")
+        assert words.line_name(e.line) in page.locator(".lh-h1").inner_text()
+        page.get_by_role("button", name="Earlier").click()
+        page.wait_for_function(f"!location.search.includes('day={newest:%Y-%m-%d}')")
+        settle(page)
+        assert page.get_by_test_id("stException").count() == 0
+        assert own_errors(seen) == []
+        assert seen.outside == []
+
+
+def test_a_click_on_a_day_in_why_lists_that_days_chats(address, chrome, change):
+    e, link = change
+    with window(chrome, height=2200) as (page, seen):
+        page.goto(f"{address}/{link}")
+        settle(page, charts=3)
+        page.locator(".st-key-card_volume .mark-symbol path").nth(3).click(force=True)
+        page.wait_for_url(f"**/chats?line={words.line_key(e.line)}&day=*")
+        page.wait_for_selector(".st-key-card_day")
+        assert words.line_name(e.line) in page.locator(".lh-h1").inner_text()
+        assert page.get_by_test_id("stException").count() == 0
+        assert own_errors(seen) == []
+
+
 @pytest.mark.parametrize("width", [390, 768, 1440, 2560])
-@pytest.mark.parametrize("where", ["", "why", "replies", "new", "transitions", "data"])
+@pytest.mark.parametrize("where", ["", "why", "replies", "delivery", "chats", "new", "transitions", "data"])
 def test_nothing_runs_out_of_the_window_sideways(address, chrome, where, width):
     with window(chrome, width=width) as (page, seen):
         page.goto(f"{address}/{where}")
-        settle(page, charts={"": 2, "why": 2, "replies": 2, "new": 3, "transitions": 1, "data": 0}[where])
+        charts = {"": 2, "why": 2, "replies": 2, "delivery": 3, "chats": 0, "new": 3, "transitions": 1, "data": 0}
+        settle(page, charts=charts[where])
         over = page.evaluate(
             "[...document.querySelectorAll('[data-testid=stMain], body')].map(e => e.scrollWidth - e.clientWidth)"
         )

@@ -1,0 +1,69 @@
+"""Judged messages and chats in, one row a chat out: who opened it, when each side last wrote, and how many turns stand unanswered."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from analysis.schema import CHAT_STATE
+from analysis.settings import Settings
+from analysis.signals.judged import Judged
+
+
+def chat_state(of: Judged, chats: pl.DataFrame, *, settings: Settings) -> pl.DataFrame:
+    """Return what stands at the end of the data for each chat with a message: CHAT_STATE, key (line, chat_id).
+
+    ``opened_by`` is "before" where the chat may be older than the data: known to be created more than the grace before its first message,
+    or first seen in the line's young days without a known creation. Else the direction of its first message tells "line" or "person";
+    "moved" is a chat the line opened to a person who had a chat on another line before, and none on this one.
+
+    of: as `judged.judge` gives. chats: CHATS, key chat_id. Source: METHOD.md, Chats.
+    """
+    if of.messages.is_empty():
+        return pl.DataFrame(schema=CHAT_STATE)
+    outbound, at = pl.col("outbound"), pl.col("at")
+    rows = of.messages.group_by("talk").agg(
+        first_at=at.first(),
+        last_sent_at=pl.when(outbound).then(at).max(),
+        last_received_at=pl.when(~outbound).then(at).max(),
+        sends=outbound.sum(),
+        received=(~outbound).sum(),
+        failed=(outbound & pl.col("failed")).sum(),
+        mature=pl.col("mature").sum(),
+        replied=pl.col("replied").sum(),
+        unanswered=pl.col("unanswered").last(),
+        ours=outbound.first(),
+    )
+    latest = of.reports.group_by("talk").agg(health=pl.col("health").sort_by("at").last(), health_at=pl.col("at").max())
+    named = (
+        rows.join(of.talks, on="talk")
+        .join(latest, on="talk", how="left")
+        .join(chats.select("chat_id", "recipient", "created_at"), on="chat_id", how="left")
+    )
+    told = named.with_columns(opened_by=_opened_by(of, named, settings))
+    return told.select(CHAT_STATE.names()).cast(CHAT_STATE).sort("line", "chat_id")
+
+
+def _opened_by(of: Judged, named: pl.DataFrame, settings: Settings) -> pl.Series:
+    buckets = of.calendar(settings.timezone, "day")
+    days = named.select("line_no", "recipient", "first_at", day=buckets.bucket(named["first_at"]))
+    began = pl.col("first_at").min().over("recipient")
+    here = pl.col("first_at").min().over("recipient", "line_no")
+    known = pl.col("recipient").is_not_null() & (here == pl.col("first_at")) & (began < pl.col("first_at"))
+    flags = days.select(
+        young=pl.col("day") - pl.col("day").min().over("line_no") < settings.young_line_days, known=known
+    )
+    grace = timedelta(hours=settings.new_chat_grace_hours)
+    created, first = pl.col("created_at"), pl.col("first_at")
+    older = (created < first - grace) | (created.is_null() & pl.col("young"))
+    who = (
+        pl.when(older)
+        .then(pl.lit("before"))
+        .when(~pl.col("ours"))
+        .then(pl.lit("person"))
+        .when("known")
+        .then(pl.lit("moved"))
+        .otherwise(pl.lit("line"))
+    )
+    return named.hstack(flags).select(opened_by=who)["opened_by"]

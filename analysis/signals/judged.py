@@ -1,0 +1,63 @@
+"""Messages, chats and chat health in; the same messages, in order, with what each one is, out: judged once, counted in several tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from analysis.settings import Settings
+from analysis.signals import chat_health as chat_state
+from analysis.signals.calendar import Calendar, Grain, calendar
+from analysis.signals.new_conversations import openers
+from analysis.signals.reply_rate import fates
+from analysis.signals.turns import late_turns
+from analysis.signals.volume import in_order, talks
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Messages with what each one is, the chats they stand in, and what is known of these chats' health.
+
+    ``messages``: as `volume.in_order` gives, with ``mature``, ``replied``, ``opener``, ``unanswered``, ``late_turn``, ``after_opt_out``.
+    ``talks``: as `volume.talks` gives. ``reports``: as `chat_health.reports` gives.
+    """
+
+    messages: pl.DataFrame
+    talks: pl.DataFrame
+    reports: pl.DataFrame
+
+    def calendar(self, zone: str, grain: Grain) -> Calendar:
+        """Return the days or hours of a zone that hold every message; there must be one."""
+        at = self.messages["at"]
+        return calendar(at.min(), at.max(), zone=zone, grain=grain)  # type: ignore[arg-type]
+
+
+def judge(
+    messages: pl.DataFrame,
+    chats: pl.DataFrame,
+    chat_health: pl.DataFrame,
+    *,
+    as_of: datetime,
+    settings: Settings,
+    also: Mapping[str, pl.Expr] | None = None,
+) -> Judged:
+    """Return messages in order with what each one is: mature, replied, opener, unanswered so far, late turn, after an opt-out.
+
+    Args:
+        messages: MESSAGES, any order.
+        chats: CHATS, key chat_id.
+        chat_health: CHAT_HEALTH, any order; two reports of one instant count as the more severe.
+        as_of: the latest event time of the store; nothing after it is assumed.
+        settings: windows and limits.
+        also: further columns of the messages to carry, by name.
+    """
+    known = talks(messages)
+    reports = chat_state.reports(chat_health, known)
+    judged = in_order(messages, known, also=also)
+    judged = fates(judged, window=timedelta(hours=settings.reply_window_hours), as_of=as_of)
+    judged = openers(judged, chats, grace=timedelta(hours=settings.new_chat_grace_hours))
+    judged = late_turns(judged, gap=timedelta(minutes=settings.turn_gap_minutes), late=settings.late_turn)
+    return Judged(chat_state.after_opt_out(judged, reports), known, reports)
