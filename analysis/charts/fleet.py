@@ -45,7 +45,8 @@ def ribbons(
     )
     axis = time_axis(*window, orient="top") | {"domain": False}
     layers: list[Spec] = []
-    for state in (*HEIGHTS, None):
+    present = set(spells["state"])
+    for state in (s for s in (*HEIGHTS, None) if s in present):
         test = f"datum.state === '{state}'" if state else "!isValid(datum.state)"
         height = max(4.0, 14 * HEIGHTS.get(state or "", 0.1) if state != "HEALTHY" else 4)
         layers.append(

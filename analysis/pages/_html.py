@@ -137,14 +137,15 @@ def _percents(shares: list[float]) -> list[int]:
 
 
 def table(heads: list[tuple[str, bool]], rows: list[list[str]], *, least: int = 0) -> str:
-    """Return a table of HTML cells; heads are (word, right-aligned). Scrolls inside where it is too wide."""
+    """Return a table of HTML cells; heads are (word, right-aligned). Scrolls inside where it is too wide, by keyboard too."""
     kinds = [' class="lh-num"' if right else "" for _, right in heads]
-    head = "".join(f"<th{k}>{escape(word)}</th>" for (word, _), k in zip(heads, kinds, strict=True))
+    head = "".join(f'<th scope="col"{k}>{escape(word)}</th>' for (word, _), k in zip(heads, kinds, strict=True))
     body = "".join(
         "<tr>" + "".join(f"<td{k}>{cell}</td>" for cell, k in zip(row, kinds, strict=True)) + "</tr>" for row in rows
     )
     style = f' style="min-width:{least}px"' if least else ""
-    return f'<div class="lh-wrap"><table class="lh-table"{style}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    name = escape("Table: " + ", ".join(word for word, _ in heads if word))
+    return f'<div class="lh-wrap" tabindex="0" role="group" aria-label="{name}"><table class="lh-table"{style}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 DONE = {True: "✓ Done", False: "Not yet", None: "Too early to say"}

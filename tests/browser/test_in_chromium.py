@@ -7,24 +7,12 @@ import pytest
 
 from analysis import pipeline
 from analysis.pages import _words as words
-from tests.browser.driving import app, browser, chromium, own_errors, settle, window
+from tests.browser.driving import chromium, own_errors, settle, window
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install one to see the app tested in it"),
 ]
-
-
-@pytest.fixture(scope="module")
-def address(demo_store):
-    with app(demo_store) as base:
-        yield base
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with browser() as b:
-        yield b
 
 
 @pytest.fixture(scope="module")
