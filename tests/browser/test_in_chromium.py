@@ -158,22 +158,6 @@ def test_a_burst_leads_to_why_for_the_fall_after_it(address, chrome):
         assert "is not in this store" not in page.locator("body").inner_text()
 
 
-@pytest.mark.parametrize("width", [390, 768, 1440, 2560])
-@pytest.mark.parametrize("where", ["", "why", "replies", "new", "transitions", "data"])
-def test_nothing_runs_out_of_the_window_sideways(address, chrome, where, width):
-    with window(chrome, width=width) as (page, seen):
-        page.goto(f"{address}/{where}")
-        settle(page, charts={"": 2, "why": 2, "replies": 2, "new": 3, "transitions": 1, "data": 0}[where])
-        over = page.evaluate(
-            "[...document.querySelectorAll('[data-testid=stMain], body')].map(e => e.scrollWidth - e.clientWidth)"
-        )
-        assert max(over) <= 0
-        for chart in page.get_by_test_id("stVegaLiteChart").all():
-            inside = "e => e.closest('[class*=st-key-card]').getBoundingClientRect().right - e.querySelector('svg').getBoundingClientRect().right"
-            assert chart.evaluate(inside) > 8
-        assert own_errors(seen) == []
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_and_charts_follow_the_viewers_theme(address, chrome, scheme):
     from analysis.charts.theme import palette
