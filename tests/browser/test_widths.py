@@ -16,6 +16,7 @@ BESIDE = """e => e.closest('[class*=st-key-card]').getBoundingClientRect().right
     - e.querySelector('svg').getBoundingClientRect().right"""
 CUT = """[...document.querySelectorAll('[class*="lh-"]')]
     .filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === 'hidden')
+    .filter(e => !(e.firstElementChild?.getBoundingClientRect().top >= e.getBoundingClientRect().bottom - 2))  // left out whole
     .map(e => e.className + ': ' + e.textContent)"""
 CUT_LABELS = """[...document.querySelectorAll('[data-testid="stVegaLiteChart"] svg')].flatMap(svg => {
     const frame = svg.getBoundingClientRect();
