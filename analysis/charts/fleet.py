@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, document, field, time_axis, time_x
+from analysis.charts.spec import TIME_AXIS, Spec, data, document, field, time_axis, time_x
 from analysis.charts.theme import HEIGHTS, Theme, health_fill, palette
 
 RIBBONS = pl.Schema(
@@ -15,7 +15,7 @@ CODES = pl.Schema({"label": pl.String, "t": pl.Float64, "code": pl.String, "link
 """The main cause of each worsening, key (label, t)."""
 CAUSES = pl.Schema({"label": pl.String, "falls": pl.Int64, "known": pl.Boolean})
 """Falls by main cause, most first, key label."""
-ROW, AXIS = 19, 24
+ROW, LETTERS = 19, 20
 
 
 def ribbons(
@@ -46,8 +46,10 @@ def ribbons(
         axis={"domain": False, "ticks": False, "labelPadding": 8, "labelColor": p.mut, "grid": False},
     )
     axis = time_axis(*window, orient="top") | {"domain": False}
+    time = lambda name: _beside_letters(time_x(name, *window, axis=axis))  # noqa: E731 - a fresh dict for every layer
     layers: list[Spec] = []
-    for state in (*HEIGHTS, None):
+    present = set(spells["state"])
+    for state in (s for s in (*HEIGHTS, None) if s in present):
         test = f"datum.state === '{state}'" if state else "!isValid(datum.state)"
         height = max(4.0, 14 * HEIGHTS.get(state or "", 0.1) if state != "HEALTHY" else 4)
         layers.append(
@@ -62,7 +64,7 @@ def ribbons(
                     "cornerRadius": 1,
                 },
                 "encoding": {
-                    "x": time_x("t0", *window, axis=axis),
+                    "x": time("t0"),
                     "x2": {"field": "t1"},
                     "y": y,
                     "tooltip": field("tip", "nominal"),
@@ -74,7 +76,7 @@ def ribbons(
             "data": data("no_data"),
             "mark": {"type": "bar", "height": 13, "fill": p.surface, "stroke": p.faint, "strokeWidth": 1, "clip": True},
             "encoding": {
-                "x": time_x("t0", *window, axis=axis),
+                "x": time("t0"),
                 "x2": {"field": "t1"},
                 "y": y,
                 "tooltip": field("tip", "nominal"),
@@ -86,7 +88,7 @@ def ribbons(
             "data": data("codes"),
             "mark": {"type": "text", "align": "right", "dx": -3, "fontSize": 10.5, "fontWeight": 700, "color": p.ink},
             "encoding": {
-                "x": time_x("t", *window, axis=axis),
+                "x": time("t"),
                 "y": y,
                 "text": field("code", "nominal"),
                 "tooltip": field("tip", "nominal"),
@@ -98,11 +100,16 @@ def ribbons(
             "data": data("codes"),
             "params": [{"name": "pick", "select": {"type": "point", "fields": ["link"], "toggle": False}}],
             "mark": {"type": "square", "size": 320, "opacity": 0, "cursor": "pointer", "filled": True, "xOffset": 3},
-            "encoding": {"x": time_x("t", *window, axis=axis), "y": y, "tooltip": field("tip", "nominal")},
+            "encoding": {"x": time("t"), "y": y, "tooltip": field("tip", "nominal")},
         }
     )
-    frames = {"spells": spells, "codes": codes, "no_data": no_data}
-    return document({"layer": layers, "height": ROW * max(1, len(order)) + AXIS}, frames, theme)
+    body = {"layer": layers, "height": ROW * max(1, len(order)) + TIME_AXIS}
+    return document(body, {"spells": spells, "codes": codes, "no_data": no_data}, theme)
+
+
+def _beside_letters(x: Spec) -> Spec:
+    """Keep room at the left for the letters of a fall at the window's start: they would stand on the line's number."""
+    return {**x, "scale": {**x["scale"], "range": [LETTERS, {"expr": "width"}]}}
 
 
 def causes(counts: pl.DataFrame, *, theme: Theme = "light") -> Spec:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from analysis.charts.events import Moment, moments, rules, state_lane, state_rows, wash
-from analysis.charts.spec import Spec, data, document, haloed, time_axis, time_x
+from analysis.charts.spec import WIDE_ONLY, Spec, data, document, haloed, time_axis, time_x
 from analysis.charts.spec import field as column
 from analysis.charts.theme import Palette, Theme, palette
 
@@ -84,7 +84,11 @@ def lanes(
         view = _mix_view(lane, name, window, p) if lane.mix else _view(lane, name, window, p)
         hover = next(layer for layer in view["layer"] if layer.get("mark", {}).get("opacity") == 0)
         hover["name"] = f"hours{number}"  # the layer that can be dragged over
-        view["layer"] = [*wash(shared, window, p), *view["layer"], *rules(shared, window, p, new_state)]
+        texts = [
+            layer for layer in view["layer"] if layer["mark"]["type"] == "text"
+        ]  # over the rules, to stay readable
+        shapes = [layer for layer in view["layer"] if layer["mark"]["type"] != "text"]
+        view["layer"] = [*wash(shared, window, p), *shapes, *rules(shared, window, p, new_state), *texts]
         view["height"] = TALL if number == 0 else HEIGHT
         axis = time_axis(*window) if last else None
         for layer in view["layer"]:  # one layer without the axis would take it from all
@@ -207,22 +211,21 @@ def _reference(lane: Lane, y: Spec, p: Palette) -> list[Spec]:
     at = {**y, "field": "level"}
     rule = {"type": "rule", "color": p.thr, "strokeDash": [6, 3], "strokeWidth": 1.2}
     words = {"type": "text", "align": "left", "baseline": "bottom", "dy": -3, "fontSize": 11, "color": p.thr}
+    words["opacity"] = WIDE_ONLY
     named = {"data": one, "mark": words, "encoding": {"x": {"value": 42}, "y": at, "text": {"value": text}}}
     return [{"data": one, "mark": rule, "encoding": {"y": at}}, *haloed(named, p.surface)]
 
 
 def _named_points(name: str, y: Spec, window: tuple[float, float], p: Palette) -> list[Spec]:
+    named = {
+        "data": data(name),
+        "mark": {"type": "text", "dy": -9, "fontWeight": 600, "color": p.ink, "fontSize": 11},
+        "encoding": {"x": time_x("t", *window), "y": y, "text": column("text", "nominal")},
+    }
+    point = {"type": "point", "filled": True, "size": 28, "color": p.accent, "stroke": p.surface, "opacity": 1}
     return [
-        {
-            "data": data(name),
-            "mark": {"type": "point", "filled": True, "size": 28, "color": p.accent, "stroke": p.surface, "opacity": 1},
-            "encoding": {"x": time_x("t", *window), "y": y},
-        },
-        {
-            "data": data(name),
-            "mark": {"type": "text", "dy": -9, "fontWeight": 600, "color": p.ink, "fontSize": 11},
-            "encoding": {"x": time_x("t", *window), "y": y, "text": column("text", "nominal")},
-        },
+        {"data": data(name), "mark": point, "encoding": {"x": time_x("t", *window), "y": y}},
+        *haloed(named, p.surface),
     ]
 
 

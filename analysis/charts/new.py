@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, document, field, haloed, time_axis, time_x
+from analysis.charts.spec import TITLED_AXIS, Spec, data, document, field, haloed, time_axis, time_x
 from analysis.charts.theme import Theme, palette
 
 BURSTS = pl.Schema(
@@ -153,7 +153,7 @@ def burst_gaps(rows: pl.DataFrame, *, theme: Theme = "light") -> Spec:
             "encoding": {"x": field("median", scale=scale, axis=axis), "y": y, "tooltip": tip},
         },
     ]
-    body = {"data": data("gaps"), "layer": layers, "height": GAP_ROW * max(1, rows.height)}
+    body = {"data": data("gaps"), "layer": layers, "height": GAP_ROW * max(1, rows.height) + TITLED_AXIS}
     return document(body, {"gaps": shown}, theme, padding=(2, 10, 4, 2))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, document, field, haloed, time_axis, time_x
+from analysis.charts.spec import WIDE_ONLY, Spec, data, document, field, haloed, time_axis, time_x
 from analysis.charts.theme import Palette, Theme, palette, state_text
 
 POINTS = pl.Schema(
@@ -135,7 +135,15 @@ def reference_level(reference: tuple[float, str], y: Spec, p: Palette) -> list[S
         },
         {
             "data": one,
-            "mark": {"type": "text", "align": "right", "baseline": "top", "dy": 4, "fontSize": 11, "color": p.thr},
+            "mark": {
+                "type": "text",
+                "align": "right",
+                "baseline": "top",
+                "dy": 4,
+                "fontSize": 11,
+                "color": p.thr,
+                "opacity": WIDE_ONLY,
+            },
             "encoding": {"x": {"value": "width"}, "y": at, "text": {"value": text}},
         },
     ]

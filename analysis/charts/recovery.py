@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, document, field
+from analysis.charts.spec import TITLED_AXIS, Spec, data, document, field
 from analysis.charts.theme import Theme, palette
 
 TROUBLES = pl.Schema(
@@ -67,5 +67,5 @@ def recoveries(troubles: pl.DataFrame, *, order: list[str], theme: Theme = "ligh
             },
         },
     ]
-    body = {"data": data("troubles"), "layer": layers, "height": 34 * max(1, len(order))}
+    body = {"data": data("troubles"), "layer": layers, "height": 26 * max(1, len(order)) + TITLED_AXIS}
     return document(body, {"troubles": troubles}, theme, padding=(0, 10, 4, 2))

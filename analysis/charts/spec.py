@@ -16,6 +16,11 @@ from analysis.charts.theme import Theme, config
 
 Spec = dict[str, Any]
 
+TIME_AXIS, TITLED_AXIS = 24, 46
+"""Height that a time axis, and an axis with a title, take of a chart: in the app a chart's height holds its axes too."""
+WIDE_ONLY: dict[str, str] = {"expr": "windowSize()[0] <= 640 ? 0 : 1"}
+"""Opacity of words that would cross the data on a phone (the style sheet's narrow width); the page says them beside the chart there."""
+
 
 def document(
     body: Spec, datasets: dict[str, pl.DataFrame], theme: Theme, *, padding: tuple[int, int, int, int] = (0, 6, 4, 2)

@@ -172,6 +172,9 @@ def config(theme: Theme) -> dict[str, Any]:
             "titleFontWeight": "normal",
         },
         "text": {"fontSize": 12, "color": p.mut},
+        # Vega names no empty layer, and a thousand cells read out tell nobody anything: the chart's alt says what they show
+        "rect": {"aria": False},
+        "tick": {"aria": False},
     }
 
 

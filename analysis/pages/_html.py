@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
@@ -9,16 +10,29 @@ from analysis.charts.theme import CHAT_WORDS, STATUS_WORDS
 from analysis.pages._words import DRIVER_WORDS, THIN, plain_state
 from analysis.schema import Driver
 
+UNITS = re.compile(r"(\d (?:%|h|min|s|days?)(?!\w))")
+"""A number's last digit and its unit."""
+
 
 def text(words: str) -> str:
     """Return words as they may stand in HTML."""
     return escape(words)
 
 
+def whole(words: str) -> str:
+    """Return words as HTML in which a number and its unit stay on one line."""
+    return UNITS.sub(r'<span class="lh-whole">\1</span>', escape(words))
+
+
+def narrow(html: str) -> str:
+    """Return HTML that is shown on narrow screens only: words that a chart has no room for there."""
+    return f'<span class="lh-narrow">{html}</span>'
+
+
 def h1(text: str, aside: str = "") -> str:
     """Return the page's one heading, with small print at the right."""
     side = f'<p class="lh-small">{escape(aside)}</p>' if aside else ""
-    return f'<div class="lh-top"><h1 class="lh-h1">{escape(text)}</h1>{side}</div>'
+    return f'<div class="lh-top"><h1 class="lh-h1">{whole(text)}</h1>{side}</div>'
 
 
 def h2(text: str, sub: str = "") -> str:
@@ -74,7 +88,7 @@ def need_row(
         '<div class="lh-need">'
         f'<div>{badge(state)}<p class="lh-small">{escape(since)}</p></div>'
         f'<div><b>{escape(line)}</b><p class="lh-small">{escape(sends)}</p></div>'
-        f'<div class="lh-reason"><b>{escape(reason)}</b><p class="lh-small">{escape(step)}</p></div>'
+        f'<div class="lh-reason"><b>{whole(reason)}</b><p class="lh-small">{whole(step)}</p></div>'
         f'<div class="lh-pic"><img src="{spark}" width="110" height="26" alt="Replies over 30 days"></div>'
         f'<div class="lh-num"><b>{escape(rate)}</b><p class="lh-small">{escape(counts)}</p></div>'
         f'<div class="lh-pic"><img src="{ribbon}" width="180" height="16" alt="Health over 30 days"></div></div>'
@@ -104,7 +118,7 @@ def share_bar(drivers: list[Driver]) -> str:
         word, kind = DRIVER_WORDS[d.driver], rank_class(drivers, d.driver)
         label = f"{word} {n}{THIN}%"
         inside = label if n * 1.1 > len(label) else f"{n}{THIN}%" if n >= 5 else ""
-        if d.driver == "unexplained" and inside:
+        if inside:
             inside = f"<span>{inside}</span>"
         slim = "" if inside else " lh-slim"
         if n or d.driver == "unexplained":
@@ -137,14 +151,15 @@ def _percents(shares: list[float]) -> list[int]:
 
 
 def table(heads: list[tuple[str, bool]], rows: list[list[str]], *, least: int = 0) -> str:
-    """Return a table of HTML cells; heads are (word, right-aligned). Scrolls inside where it is too wide."""
+    """Return a table of HTML cells; heads are (word, right-aligned). Scrolls inside where it is too wide, by keyboard too."""
     kinds = [' class="lh-num"' if right else "" for _, right in heads]
-    head = "".join(f"<th{k}>{escape(word)}</th>" for (word, _), k in zip(heads, kinds, strict=True))
+    head = "".join(f'<th scope="col"{k}>{escape(word)}</th>' for (word, _), k in zip(heads, kinds, strict=True))
     body = "".join(
         "<tr>" + "".join(f"<td{k}>{cell}</td>" for cell, k in zip(row, kinds, strict=True)) + "</tr>" for row in rows
     )
     style = f' style="min-width:{least}px"' if least else ""
-    return f'<div class="lh-wrap"><table class="lh-table"{style}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    name = escape("Table: " + ", ".join(word for word, _ in heads if word))
+    return f'<div class="lh-wrap" tabindex="0" role="group" aria-label="{name}"><table class="lh-table"{style}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 DONE = {True: "✓ Done", False: "Not yet", None: "Too early to say"}
@@ -160,7 +175,7 @@ def steps(actions: list[dict[str, Any]], since: dict[str, tuple[bool | None, str
             tick, figures = since[action]
             done = f'<p class="lh-small"><b class="lh-done">{DONE[tick]}:</b> {escape(figures)}</p>'
         effect = escape(str(a.get("expected_effect", "")))
-        rows.append(f'<span>{i}</span><div><b>{escape(action)}</b><p class="lh-small">{effect}</p>{done}</div>')
+        rows.append(f'<span>{i}</span><div><b>{whole(action)}</b><p class="lh-small">{effect}</p>{done}</div>')
     return f'<div class="lh-steps">{"".join(rows)}</div>'
 
 

@@ -60,7 +60,7 @@ def lines(c: pl.DataFrame, ways: dict[str, dict[str, str]]) -> list[list[str]]:
                 _volume(r, "before"),
                 html.text(parts.times(r["times"])),
                 html.badge("FLAGGED" if flagged else r["health"]),
-                f'<a href="{html.text(link)}" style="{LINK}" title="{html.text(words.line_name(r["line"]))}">{word} →</a>',
+                f'<a href="{html.text(link)}" style="{LINK}" aria-label="{word}: {html.text(words.line_name(r["line"]))}">{word} →</a>',
             ]
         )
     return rows

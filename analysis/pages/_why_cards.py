@@ -40,13 +40,13 @@ def first_card(e: Explanation, here: Here) -> None:
         missed = "" if e.previous else " · the state before is not known"
         do = e.actions[0] if e.actions else {}
         first = (
-            f'<div class="lh-do"><p class="lh-eye">Do first</p><b>{html.text(do.get("action", ""))}</b></div>'
+            f'<div class="lh-do"><p class="lh-eye">Do first</p><b>{html.whole(do.get("action", ""))}</b></div>'
             if do
             else ""
         )
         st.html(
             f'<p class="lh-small" style="display:flex;gap:8px;align-items:center;flex-wrap:wrap">{html.badge(e.previous)} → {html.badge(e.new)} {html.text(when + missed)}</p>'
-            f'<div class="lh-first" style="margin-top:8px"><div><h1 class="lh-h1">{html.text(e.headline)}</h1>'
+            f'<div class="lh-first" style="margin-top:8px"><div><h1 class="lh-h1">{html.whole(e.headline)}</h1>'
             f'<p class="lh-small" style="margin-top:6px">{html.text(_why.began_words(e, here))}</p></div>{first}</div>'
         )
         st.html(html.share_bar(e.drivers))
@@ -58,9 +58,11 @@ def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> 
     """Show the lanes on one time axis."""
     pic = _lanes.picture(trailing(hours), e, here.settings, here.as_of)
     with st.container(key="card_lanes", gap="small"):
-        sub = '<i class="lh-sw lh-sw-band"></i>usual for this line, 28 days before &nbsp; <i class="lh-sw lh-sw-out"></i>outside it &nbsp; <i class="lh-sw lh-sw-thr"></i>published numbers.'
+        sub = '<i class="lh-sw lh-sw-band"></i>usual for this line, 28 days before &nbsp; <i class="lh-sw lh-sw-out"></i>outside it &nbsp; <i class="lh-sw lh-sw-thr"></i>published numbers'
+        told = "; ".join(html.text(f"{lane.title}: {lane.reference[1]}") for _, lane in pic.drawn if lane.reference)
+        sub += html.narrow(f" ({told})") if told else ""
         zone = f"{words.wall(here.as_of, here.zone):%Z}"
-        st.html(html.h2("What moved, and when", f"{sub} Times in {zone}. Paler after the change: shown, not used."))
+        st.html(html.h2("What moved, and when", f"{sub}. Times in {zone}. Paler after the change: shown, not used."))
         if not pic.drawn:
             st.html(
                 '<p class="lh-p">No messages of this line are loaded for this period. Load its message export on the Data page to see what moved.</p>'
@@ -119,17 +121,13 @@ def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
     v = _why.volume(days, e, here)
     with st.container(key="card_volume", gap="small", height="stretch"):
         marks = f"{html.mark('HEALTHY')}healthy {html.mark('AT_RISK')}at risk {html.mark('CRITICAL')}critical"
-        st.html(
-            html.h2(
-                v.title,
-                f"One point a day: {marks}, larger with more sends counted. Blue: the path through the change. Click a day for its chats.",
-            )
-        )
+        floor = here.settings.ref_reply_floor
+        ref = (floor, f"throttled below {words.percent(floor)} over 7 days · Linq help centre")
+        sub = f"One point a day: {marks}, larger with more sends counted. Blue: the path through the change. Click a day for its chats."
+        st.html(html.h2(v.title, sub + html.narrow(f" Dashes: {html.text(ref[1])}.")))
         if not v.points.height:
             st.html('<p class="lh-p">No send of these days is old enough to have been answered.</p>')
             return
-        floor = here.settings.ref_reply_floor
-        ref = (floor, f"throttled below {words.percent(floor)} over 7 days · Linq help centre")
         spec = charts.rate_against_volume(v.points, usual=v.usual, reference=ref, theme=here.theme)
         event = st.vega_lite_chart(
             spec,

@@ -50,10 +50,11 @@ def pictures(c: pl.DataFrame, w: parts.Window, ways: dict[str, dict[str, str]], 
     with left, st.container(key="card_moves", gap="small", height="stretch"):
         title = parts.moves_title(c)
         sub = f"Tail: the {w.days} days before. Head: these {w.days} days. {MARKS}. Heavy: replies fell. Click a mark to read why."
-        st.html(html.h2(title, sub))
+        reference = (floor, f"throttled below {words.percent(floor)} over 7 days · Linq help centre")
+        st.html(html.h2(title, sub + html.narrow(f" Dashes: {html.text(reference[1])}.")))
         spec = charts.moves(
             drawn,
-            reference=(floor, f"throttled below {words.percent(floor)} over 7 days · Linq help centre"),
+            reference=reference,
             window_hours=here.settings.reply_window_hours,
             theme=here.theme,
         )

@@ -9,24 +9,12 @@ import pytest
 
 from analysis import pipeline
 from analysis.pages import _words as words
-from tests.browser.driving import app, browser, chromium, own_errors, settle, window
+from tests.browser.driving import app, chromium, own_errors, settle, window
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install one to see the app tested in it"),
 ]
-
-
-@pytest.fixture(scope="module")
-def address(demo_store):
-    with app(demo_store) as base:
-        yield base
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with browser() as b:
-        yield b
 
 
 @pytest.fixture(scope="module")
@@ -212,23 +200,6 @@ def test_a_click_on_a_day_in_why_lists_that_days_chats(address, chrome, change):
         page.wait_for_selector(".st-key-card_day")
         assert words.line_name(e.line) in page.locator(".lh-h1").inner_text()
         assert page.get_by_test_id("stException").count() == 0
-        assert own_errors(seen) == []
-
-
-@pytest.mark.parametrize("width", [390, 768, 1440, 2560])
-@pytest.mark.parametrize("where", ["", "why", "replies", "delivery", "chats", "new", "transitions", "data"])
-def test_nothing_runs_out_of_the_window_sideways(address, chrome, where, width):
-    with window(chrome, width=width) as (page, seen):
-        page.goto(f"{address}/{where}")
-        charts = {"": 2, "why": 2, "replies": 2, "delivery": 3, "chats": 0, "new": 3, "transitions": 1, "data": 0}
-        settle(page, charts=charts[where])
-        over = page.evaluate(
-            "[...document.querySelectorAll('[data-testid=stMain], body')].map(e => e.scrollWidth - e.clientWidth)"
-        )
-        assert max(over) <= 0
-        for chart in page.get_by_test_id("stVegaLiteChart").all():
-            inside = "e => e.closest('[class*=st-key-card]').getBoundingClientRect().right - e.querySelector('svg').getBoundingClientRect().right"
-            assert chart.evaluate(inside) > 8
         assert own_errors(seen) == []
 
 

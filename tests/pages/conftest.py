@@ -1,5 +1,6 @@
 """The app driven without a browser, on a store of the test's choice."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,6 +46,7 @@ def tables(store, write):
 def words_of(at: AppTest) -> str:
     """Return all that a page says, as one text."""
     said = [h.proto.body for h in at.get("html") if "<style>" not in h.proto.body]
+    said = [re.sub(r'<span class="lh-whole">(.*?)</span>', r"\1", body) for body in said]
     return " ".join([*said, *(m.value for m in at.markdown), *(b.label for b in at.button)])
 
 
