@@ -12,6 +12,7 @@ import polars as pl
 from analysis import pipeline
 from analysis.charts import OUTLOOK, RELIABILITY
 from analysis.pages import _words as words
+from analysis.pages._fleet import used
 from analysis.pages._store import Here
 from analysis.schema import SEVERITY
 
@@ -151,14 +152,6 @@ def table(gate: pl.DataFrame, forecast: pl.DataFrame, *, show: list[str], find: 
         "This hour": pl.Int64, "Sends left": pl.Int64, "Worse in 24 h": pl.String, "Why": pl.String,
     }  # fmt: skip
     return pl.DataFrame(data, schema=schema, orient="row")
-
-
-def used(r: dict[str, Any]) -> float | None:
-    """Return the share of today's head-room for new conversations that is used, in percent; None where a line has none to use."""
-    if r["bound"] in ("health", "stale"):
-        return None
-    whole = r["new_today"] + r["new_recipients_left_today"]
-    return 100 * r["new_today"] / whole if whole else None
 
 
 def planned(here: Here, new: int, days: int) -> dict[str, Any]:

@@ -24,7 +24,9 @@ HOW = {
     "tiles": How(
         "The figures at the head",
         "Lines by the latest health that the vendor reported; flagged is the status that the carrier's flag sets, and may come with any health. "
-        "Falls: changes for the worse to that state in the last 7 days. Replies: sends of the last 7 days, today among them, with an answer in "
+        "A week ago: lines in that state 7 days before the newest data. "
+        "Falls: changes for the worse to that state in the last 7 days. Room: new conversations opened today, of those and what is left "
+        "by the gate (page Ahead). Replies: sends of the last 7 days, today among them, with an answer in "
         "the same chat within the reply window, of those old enough to have had one.",
         "linehealth status --json",
     ),
@@ -49,7 +51,8 @@ HOW = {
     "lines": How(
         "Figures of a line",
         "Replies, 7 d: sends of the last 7 days with an answer in the same chat within the reply window, of those old enough "
-        "to have had one. Sends and new conversations a day: means of the last 7 days.",
+        "to have had one. Sends and new conversations a day: means of the last 7 days. New left and used today: the gate's, "
+        "for the day of the newest data (page Ahead).",
         "linehealth signals --grain day --json",
     ),
     "lanes": How(

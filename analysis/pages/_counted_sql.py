@@ -28,8 +28,9 @@ last_fall as (
   qualify row_number() over (partition by line order by changed_at desc, kind desc) = 1
 )
 select line, health, status, health_since_utc, coalesce(answered, 0) as answered, coalesce(counted, 0) as counted,
-  sends_a_day, new_a_day, last_fall_utc, main_cause, headline
-from known left join now using (line) left join week using (line) left join last_fall using (line)"""
+  sends_a_day, new_a_day, last_fall_utc, main_cause, headline, new_today, new_recipients_left_today
+from known left join now using (line) left join week using (line) left join last_fall using (line)
+  left join (select line, new_today, new_recipients_left_today from gate) using (line)"""
 )
 _OF_CHANGE = "from explanation, unnest(cast(document->'{part}' as json[])) as rows(r)\nwhere line = {{line}} and changed_at = {{at}} and kind = {{kind}}"
 _TROUBLES = """with change as (
@@ -96,13 +97,20 @@ SQL = {
     + """,
 fall as (select new as tile, count(*) as falls_7d from transitions where worsening and changed_at >= {as_of} - interval 7 days group by new),
 line_of as (select health, status from known left join now using (line)),
+before as (
+  select state as tile, count(distinct line) as week_ago from spell
+  where coalesce(start_at <= {as_of} - interval 7 days, true) and coalesce(end_at > {as_of} - interval 7 days, true) group by state
+),
 replies as (
   select coalesce(sum(replied), 0) as count, coalesce(sum(mature), 0) as "of" from signals_day where day > {today} - 7 and day <= {today}
 )
 select tile, count(*) filter (case tile when 'FLAGGED' then status else health end = tile) as count, count(*) as "of",
-  coalesce(any_value(falls_7d), 0) as falls_7d
-from (values ('CRITICAL'), ('AT_RISK'), ('FLAGGED'), ('HEALTHY')) as t(tile) cross join line_of left join fall using (tile) group by tile
-union all select 'replies', count, "of", null from replies""",
+  coalesce(any_value(week_ago), 0) as week_ago, coalesce(any_value(falls_7d), 0) as falls_7d
+from (values ('CRITICAL'), ('AT_RISK'), ('FLAGGED'), ('HEALTHY')) as t(tile) cross join line_of
+  left join before using (tile) left join fall using (tile) group by tile
+union all select 'replies', count, "of", null, null from replies
+union all select 'head-room', coalesce(sum(new_today) filter (bound not in ('health', 'stale')), 0) as opened,
+  opened + coalesce(sum(new_recipients_left_today), 0), null, null from gate""",
     "needs": _LINES + "\nwhere health in ('AT_RISK', 'CRITICAL') or status = 'FLAGGED' order by line",
     "lines": _LINES + "\norder by line",
     "ribbons": """select line, state, greatest(coalesce(start_at, first_at, {since}), {since}) as start_utc,

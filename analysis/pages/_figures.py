@@ -37,16 +37,19 @@ def named(page: str, card: str, *parts: str) -> str:
 
 
 def tiles(f: _fleet.Fleet, here: Here) -> pl.DataFrame:
-    """Return the figures at the head of Fleet: tile, count, of, falls_7d; key tile."""
+    """Return the figures at the head of Fleet: tile, count, of, week_ago, falls_7d; key tile."""
     health, status = Counter(r.health for r in f.rows), Counter(r.status for r in f.rows)
     ends = Counter(e.new for e in f.falls if words.instant(e.at) >= here.as_of - WEEK)
     states = ("CRITICAL", "AT_RISK", "FLAGGED", "HEALTHY")
-    rows: list[tuple[str, int, int, int | None]] = [
-        (s, status[s] if s == "FLAGGED" else health[s], len(f.rows), ends[s]) for s in states
+    rows: list[tuple[str, int, int, int | None, int | None]] = [
+        (s, status[s] if s == "FLAGGED" else health[s], len(f.rows), f.week_ago.get(s, 0), ends[s]) for s in states
     ]
     answered = sum(r.numbers.get("replied") or 0 for r in f.rows)
-    rows.append(("replies", answered, sum(r.numbers.get("mature") or 0 for r in f.rows), None))
-    schema = {"tile": pl.String, "count": pl.Int64, "of": pl.Int64, "falls_7d": pl.Int64}
+    rows.append(("replies", answered, sum(r.numbers.get("mature") or 0 for r in f.rows), None, None))
+    opened = sum(r.gate["new_today"] for r in f.rows if r.gate and r.gate["bound"] not in _fleet.NO_ROOM)
+    left = sum(r.gate["new_recipients_left_today"] for r in f.rows if r.gate)
+    rows.append(("head-room", opened, opened + left, None, None))
+    schema = {"tile": pl.String, "count": pl.Int64, "of": pl.Int64, "week_ago": pl.Int64, "falls_7d": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -57,13 +60,15 @@ def lines(rows: list[_fleet.Row], here: Here) -> pl.DataFrame:
         (
             r.line, r.health, r.status, since.get(r.line), r.numbers.get("replied") or 0, r.numbers.get("mature") or 0,
             r.numbers.get("sends_a_day"), r.numbers.get("new_a_day"), words.instant(r.reason.at) if r.reason else None,
-            r.reason.drivers[0].driver if r.reason else None, r.reason.headline if r.reason else None,
+            r.reason.drivers[0].driver if r.reason else None, r.reason.headline if r.reason else None, r.gate.get("new_today"),
+            r.gate.get("new_recipients_left_today"),
         )
         for r in rows
     ]  # fmt: skip
     schema = {
         "line": pl.String, "health": pl.String, "status": pl.String, "health_since_utc": INSTANT, "answered": pl.Int64, "counted": pl.Int64,
         "sends_a_day": pl.Float64, "new_a_day": pl.Float64, "last_fall_utc": INSTANT, "main_cause": pl.String, "headline": pl.String,
+        "new_today": pl.Int64, "new_recipients_left_today": pl.Int64,
     }  # fmt: skip
     return pl.DataFrame(told, schema=schema, orient="row")
 

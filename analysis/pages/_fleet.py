@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -18,6 +18,9 @@ from analysis.schema import SEVERITY, Explanation
 
 DAYS = 30
 MANY = 50
+WEEK = timedelta(days=7)
+NO_ROOM = ("health", "stale")
+"""What binds a line that may open nothing whatever it opened: no share of its head-room is told."""
 ROOM = 0.04
 """Part of the window that a cause's letters take: the second of two falls nearer than this goes without."""
 
@@ -35,6 +38,30 @@ class Row:
     key: str
     numbers: dict
     spells: list[tuple[float, float, str | None]]
+    gate: dict
+    """Its row of GATE."""
+
+    @property
+    def cause(self) -> str:
+        """The main cause of its last fall, in words; empty where it needs nobody."""
+        return words.DRIVER_WORDS[self.reason.drivers[0].driver] if self.reason and self.needs else ""
+
+    @property
+    def step(self) -> str:
+        """What to do first; empty where it needs nobody."""
+        return str(self.reason.actions[0]["action"]) if self.reason and self.needs and self.reason.actions else ""
+
+    def holds(self, text: str) -> bool:
+        """Whether a text is in its number (digits), its state, its cause, its reason or its next step."""
+        if not any(c.isalpha() for c in text):
+            return "".join(c for c in text if c.isdigit()) in self.line
+        told = [
+            words.plain_state(self.worst),
+            self.cause,
+            self.step,
+            self.reason.headline if self.reason and self.needs else "",
+        ]
+        return text.strip().lower() in " ".join(told).lower()
 
     @property
     def needs(self) -> bool:
@@ -54,6 +81,8 @@ class Fleet:
     rows: list[Row]
     falls: list[Explanation]
     window: tuple[float, float]
+    week_ago: dict[str, int]
+    """Lines by health, and flagged ones, 7 days before the newest data."""
 
     @property
     def needy(self) -> list[Row]:
@@ -74,6 +103,7 @@ def fleet(here: Here) -> Fleet:
     ).iter_rows():
         drawn.setdefault(line, []).append((t0, t1, state))
     by_line = words.by_line(found)
+    gates = {r["line"]: r for r in here.read(pipeline.gate).iter_rows(named=True)}
     rows = []
     for r in lines.iter_rows(named=True):
         own = by_line.get(r["line"], [])
@@ -89,11 +119,20 @@ def fleet(here: Here) -> Fleet:
                 words.change_key(last, own) if last else "",
                 numbers.get(r["line"], {}),
                 drawn.get(r["line"]) or [(ms(max(start, r["first_at"] or start), zone), ms(as_of, zone), None)],
+                gates.get(r["line"], {}),
             )
         )
     rows.sort(key=lambda r: (-_rank(r), r.hours_so if r.hours_so is not None else 1e9, r.line))
     falls = [e for e in found if words.worsened(e) and words.instant(e.at) >= start]
-    return Fleet(rows, falls, (ms(start, zone), ms(as_of, zone)))
+    return Fleet(rows, falls, (ms(start, zone), ms(as_of, zone)), standing(here.read(pipeline.spells), as_of - WEEK))
+
+
+def standing(spells: pl.DataFrame, at: datetime) -> dict[str, int]:
+    """Return how many lines were in each state of health or status at a time, by SPELLS."""
+    held = spells.filter(
+        pl.col("start_at").is_null() | (pl.col("start_at") <= at), pl.col("end_at").is_null() | (pl.col("end_at") > at)
+    )
+    return dict(held.group_by("state").agg(pl.col("line").n_unique()).iter_rows())
 
 
 def _rank(r: Row) -> int:
@@ -132,15 +171,45 @@ def as_text(f: Fleet, here: Here) -> str:
 def tiles(f: Fleet, here: Here) -> list[tuple[str | None, str, str]]:
     """Return state, figure and small print of each tile."""
     counts = here.status["counts_by_health"]
-    ends = Counter(e.new for e in f.falls if words.instant(e.at) >= here.as_of - timedelta(days=7))
-    week = lambda state: f"{words.plural(ends[state], 'fall')} in 7 days" if ends[state] else "no fall in 7 days"  # noqa: E731
+    ends = Counter(e.new for e in f.falls if words.instant(e.at) >= here.as_of - WEEK)
+    now = {**counts, "FLAGGED": here.status["flagged"]}
     unknown = counts.get("unknown", 0)
+
+    def week(state: str, fall: str) -> str:
+        told = words.plural(ends[state], fall) if ends[state] else f"no {fall}"
+        return f"{_since_last_week(now[state], f.week_ago.get(state, 0))}; {told} in 7 days"
+
+    healthy = f"; {unknown:,} never scored" if unknown else ""
     return [
-        ("CRITICAL", f"{counts['CRITICAL']:,}", week("CRITICAL")),
-        ("AT_RISK", f"{counts['AT_RISK']:,}", week("AT_RISK")),
-        ("FLAGGED", f"{here.status['flagged']:,}", week("FLAGGED").replace("fall", "flag")),
-        ("HEALTHY", f"{counts['HEALTHY']:,}", f"{unknown:,} never scored" if unknown else "every line is scored"),
+        ("CRITICAL", f"{counts['CRITICAL']:,}", week("CRITICAL", "fall")),
+        ("AT_RISK", f"{counts['AT_RISK']:,}", week("AT_RISK", "fall")),
+        ("FLAGGED", f"{here.status['flagged']:,}", week("FLAGGED", "flag")),
+        ("HEALTHY", f"{counts['HEALTHY']:,}", _since_last_week(now["HEALTHY"], f.week_ago.get("HEALTHY", 0)) + healthy),
     ]
+
+
+def _since_last_week(now: int, then: int) -> str:
+    """Return "2 more than a week ago", "as a week ago"."""
+    if now == then:
+        return "as a week ago"
+    return f"{abs(now - then):,} {'more' if now > then else 'fewer'} than a week ago"
+
+
+def room_tile(f: Fleet) -> tuple[str, str]:
+    """Return how much of today's head-room for new conversations is used, and the counts."""
+    opened = sum(r.gate["new_today"] for r in f.rows if r.gate and r.gate["bound"] not in NO_ROOM)
+    left = sum(r.gate["new_recipients_left_today"] for r in f.rows if r.gate)
+    if not opened + left:
+        return "None", "no line may open any today"
+    return f"{words.percent(opened / (opened + left))} used", f"{opened:,} opened, {left:,} left today"
+
+
+def used(gate: dict) -> float | None:
+    """Return the share of a line's head-room of today that is used, in percent; None where it has none to use."""
+    if not gate or gate["bound"] in NO_ROOM:
+        return None
+    whole = gate["new_today"] + gate["new_recipients_left_today"]
+    return 100 * gate["new_today"] / whole if whole else None
 
 
 def replies_tile(f: Fleet) -> tuple[str, str]:
@@ -238,7 +307,6 @@ def table(rows: list[Row], f: Fleet, theme: Theme) -> pl.DataFrame:
     for r in rows:
         spark, ribbon = images(r, f.window, theme, width=180, height=36, margin=8)
         replied, mature = r.numbers.get("replied") or 0, r.numbers.get("mature") or 0
-        cause = words.DRIVER_WORDS[r.reason.drivers[0].driver] if r.reason and r.needs else None
         data.append(
             (
                 words.state_word(r.worst),
@@ -250,7 +318,10 @@ def table(rows: list[Row], f: Fleet, theme: Theme) -> pl.DataFrame:
                 f"{replied:,} of {mature:,}",
                 r.numbers.get("sends_a_day"),
                 r.numbers.get("new_a_day"),
-                cause,
+                r.gate.get("new_recipients_left_today"),
+                used(r.gate),
+                r.cause or None,
+                r.step or None,
             )
         )
     schema = {
@@ -263,6 +334,9 @@ def table(rows: list[Row], f: Fleet, theme: Theme) -> pl.DataFrame:
         "Answered": pl.String,
         "Sends a day": pl.Float64,
         "New a day": pl.Float64,
+        "New left": pl.Int64,
+        "Used today": pl.Float64,
         "Main cause": pl.String,
+        "Next step": pl.String,
     }
     return pl.DataFrame(data, schema=schema, orient="row")

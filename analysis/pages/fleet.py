@@ -55,7 +55,7 @@ def needs(fleet: parts.Fleet, here: Here) -> None:
                 line=words.line_name(r.line),
                 sends=f"{words.count(r.numbers.get('sends_a_day'))} sends a day",
                 reason=r.reason.headline if r.reason else "No change of this line is loaded, only its state.",
-                step=r.reason.actions[0]["action"] if r.reason and r.reason.actions else "",
+                step=r.step,
                 spark=spark,
                 rate=rate,
                 counts=counts,
@@ -135,17 +135,25 @@ def all_lines(fleet: parts.Fleet, here: Here) -> None:
                 label_visibility="collapsed",
                 bind="query-params",
             )
+            causes = [w for w in words.DRIVER_WORDS.values() if any(r.cause == w for r in fleet.rows)]
+            cause = st.selectbox(
+                "Main cause", causes, index=None, key="cause", placeholder="Any main cause", label_visibility="collapsed", width=190,
+                bind="query-params",
+            )  # fmt: skip
             find = st.text_input(
-                "Find a line",
+                "Find a line or a word",
                 key="find",
-                placeholder="Find a line",
+                placeholder="Find a line or a word",
                 label_visibility="collapsed",
-                width=220,
+                width=200,
                 bind="query-params",
             )
         wanted = {HEALTHS[w] for w in chosen}
-        digits = "".join(c for c in find or "" if c.isdigit())
-        rows = [r for r in fleet.rows if (not wanted or r.worst in wanted) and digits in r.line]
+        rows = [
+            r
+            for r in fleet.rows
+            if (not wanted or r.worst in wanted) and (not cause or r.cause == cause) and r.holds(find or "")
+        ]
         if not rows:
             st.html(f'<p class="lh-p">No line matches. Clear the filter to see all {len(fleet.rows):,}.</p>')
             return
@@ -160,6 +168,13 @@ def all_lines(fleet: parts.Fleet, here: Here) -> None:
                 format="%.1f", help="Conversations opened, mean of the last 7 days."
             ),
             "Since": st.column_config.TextColumn(f"Since, {zone}"),
+            "New left": st.column_config.NumberColumn(
+                help="New conversations that the line may still open today (Ahead)."
+            ),
+            "Used today": st.column_config.ProgressColumn(
+                format="%d %%", min_value=0, max_value=100, width=100, help="Opened today, of what it may open in all."
+            ),
+            "Next step": st.column_config.TextColumn(width="large"),
         }
         frame = parts.table(rows, fleet, here.theme)
         event = st.dataframe(
@@ -190,6 +205,7 @@ def main() -> None:
     cells = [(html.badge(state), figure, small) for state, figure, small in parts.tiles(fleet, here)]
     rate, counts = parts.replies_tile(fleet)
     cells.append((html.eyebrow("Replies, 7 days"), rate, counts))
+    cells.append((html.eyebrow("Room for new conversations"), *parts.room_tile(fleet)))
     st.html(html.tiles(cells))
     with st.container(horizontal=True, vertical_alignment="center", key="head_foot"):
         under("tiles", figures.tiles(fleet, here), here)
