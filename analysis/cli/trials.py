@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 import click
 
@@ -25,6 +26,12 @@ from analysis.cli.shared import AS_JSON, Bar, print_json
 @click.option("--labelled", is_flag=True, help="Also a boosting machine that is taught labels (extra evaluate).")
 @click.option("--causes", is_flag=True, help="Also per planted cause and per kind of line.")
 @click.option("--fit", "fit_", is_flag=True, help="Find the constants of the shares again on these fleets instead.")
+@click.option(
+    "--forecast",
+    "forecast_",
+    is_flag=True,
+    help="How right forecasts are instead; with --fit, their documented prior again.",
+)
 @AS_JSON
 def evaluate(
     families: tuple[str, ...],
@@ -38,6 +45,7 @@ def evaluate(
     labelled: bool,
     causes: bool,
     fit_: bool,
+    forecast_: bool,
     as_json: bool,
 ) -> None:
     """How often reasons are right on made-up fleets with known causes, beside simpler methods; fresh fleets each time."""
@@ -57,6 +65,9 @@ def evaluate(
         click.echo(
             f"{len(chosen)} fleets of {lines_} lines and {days} days, seeds {first} to {first + seeds - 1}", err=True
         )
+    if forecast_:
+        _forecasts(chosen, fit=fit_, as_json=as_json)
+        return
     with Bar() as bar:
         cases = room.all_cases(chosen, peers=not fit_, progress=bar)
         told = room.fitted(cases) if fit_ else room.evaluated(cases, labelled=labelled)
@@ -66,3 +77,15 @@ def evaluate(
         )
     else:
         click.echo(room.fit_text(told) if fit_ else room.as_text(told, causes=causes))
+
+
+def _forecasts(chosen: list[Any], *, fit: bool, as_json: bool) -> None:
+    from analysis import evaluate as room
+
+    with Bar() as bar:
+        ticks, told = room.all_ticks(chosen, progress=bar)
+        found: Any = room.prior_of(ticks) if fit else room.forecasts_evaluated(told)
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(room.prior_text(found) if fit else room.forecasts_text(found))

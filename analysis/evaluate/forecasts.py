@@ -1,0 +1,200 @@
+"""Made-up fleets in, how right forecasts are on them out: beside the base rate, "as yesterday" and the best single signal.
+
+Every week of a fleet is forecast from what came before it only (``ahead.backtest``). The documented prior was fitted on other seeds of
+the same scorers: a vendor unlike all of them starts from a worse one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from analysis.ahead.backtest import (
+    TRIED,
+    alarm_of,
+    calibration_error,
+    precision_recall_area,
+    reliability,
+    skill,
+    tried,
+)
+from analysis.ahead.features import known_by_hour
+from analysis.ahead.model import FEATURES, HORIZONS, TICK_HOURS, Array, came, fitted, labelled, matrix
+from analysis.errors import UsageError
+from analysis.evaluate.fleets import Fleet
+from analysis.settings import Settings
+from analysis.signals import health, panel
+
+PRIOR_PRECISION = 1.0
+"""The documented prior itself is drawn to nothing by one change a weight."""
+DRAWS = 300
+"""Bootstrap samples of lines behind every interval (90 %)."""
+TICKS = pl.Schema(
+    [("family", pl.String()), ("scorer", pl.String()), ("seed", pl.Int64()), ("planted", pl.Boolean()), *TRIED.items()]
+)
+"""TRIED of many fleets; planted: the next worsening has a cause in the data."""
+
+Told = tuple[pl.DataFrame, pl.DataFrame]
+"""Of one fleet: its labelled ticks with ``until`` (its end), and TICKS."""
+
+
+def ticks_of(fleet: Fleet, priors: dict[int, dict[str, float]] | None = None) -> Told:
+    """Make a fleet and forecast its past; arguments as ``tried``."""
+    frames, settings = fleet.frames(), Settings()
+    spells = health.spells(frames.changes)
+    hours = panel.signals(
+        frames.messages, frames.chats, frames.chat_health, spells, as_of=frames.as_of, settings=settings, grain="hour"
+    )
+    known = known_by_hour(hours, spells, as_of=frames.as_of, every=TICK_HOURS)
+    ticks = labelled(known, health.transitions(frames.changes))
+    midnight = frames.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    causes = frames.truth.filter(pl.col("planted")).select("line", worse_at="at", planted=pl.lit(value=True))
+    told = tried(ticks, at=midnight, priors=priors).join(causes, on=["line", "worse_at"], how="left")
+    names = {"family": fleet.family, "scorer": fleet.scorer, "seed": fleet.seed}
+    told = told.with_columns(pl.col("planted").fill_null(value=False), **{k: pl.lit(v) for k, v in names.items()})
+    whole = ticks.with_columns(until=pl.lit(frames.as_of), **{k: pl.lit(v) for k, v in names.items()})
+    return whole, told.select(TICKS.names()).cast(dict(TICKS))  # type: ignore[arg-type]
+
+
+def all_ticks(
+    fleets: list[Fleet],
+    *,
+    processes: int = 2,
+    priors: dict[int, dict[str, float]] | None = None,
+    progress: Callable[[str, float, float], None] | None = None,
+) -> Told:
+    """Return both frames of all fleets, in their order; on several cores."""
+    found: list[Told] = []
+    if processes <= 1 or len(fleets) == 1:
+        found = [ticks_of(fleet, priors) for fleet in fleets]
+    else:
+        with ProcessPoolExecutor(min(processes, len(fleets)), mp_context=get_context("spawn")) as pool:
+            jobs = [pool.submit(ticks_of, fleet, priors) for fleet in fleets]
+            for done, (fleet, job) in enumerate(zip(fleets, jobs, strict=True)):
+                if progress:
+                    progress(f"{fleet.family}, {fleet.scorer}, seed {fleet.seed}", done, len(fleets))
+                found.append(job.result())
+    return pl.concat([a for a, _ in found]), pl.concat([b for _, b in found])
+
+
+def forecasts_evaluated(told: pl.DataFrame) -> dict[str, Any]:
+    """Return the figures of every scorer, each with its 90 % interval over lines; "worst" is the least of them.
+
+    Args:
+        told: TICKS.
+
+    Raises:
+        UsageError: no line got worse.
+    """
+    if not told["came_72"].sum():
+        raise UsageError("no line of these fleets got worse", where="evaluate", fix="ask for more lines or days")
+    scorers = {
+        f"{family}/{scorer}": _figures(part)
+        for (family, scorer), part in told.partition_by("family", "scorer", as_dict=True, maintain_order=True).items()
+    }
+    least = {
+        name: min(f[name]["value"] for f in scorers.values()) for name in ("skill_24", "skill_72", "warned_planted")
+    }
+    most = max(f["calibration_error_24"]["value"] for f in scorers.values())
+    return {"scorers": scorers, "worst": {**least, "calibration_error_24": most}}
+
+
+def _figures(part: pl.DataFrame) -> dict[str, Any]:
+    p, y, base, yesterday, single = (part[c].to_numpy() for c in ("p_24", "came_24", "base_24", "yesterday", "single"))
+    p72, y72, base72 = (part[c].to_numpy() for c in ("p_72", "came_72", "base_72"))
+    alarm = alarm_of(part.with_columns(line=pl.format("{}/{}", "seed", "line")).select(TRIED.names()))
+    whole, caught = _caught(part, alarm.from_p if alarm else 2.0)
+    better = lambda other: lambda i: 1 - float(((p[i] - y[i]) ** 2).mean() / ((other[i] - y[i]) ** 2).mean())  # noqa: E731
+    owner = part.select(pl.struct("seed", "line").rank("dense")).to_series().to_numpy() - 1
+    return {
+        "worsenings": part.filter(pl.col("came_72") > 0).select("seed", "line", "worse_at").n_unique(),
+        "ticks": part.height,
+        "base_24": float(y.mean()),
+        "skill_24": _with_interval(lambda i: skill(p[i], y[i], base[i]), owner),
+        "skill_72": _with_interval(lambda i: skill(p72[i], y72[i], base72[i]), owner),
+        "ahead_of_yesterday": _with_interval(better(yesterday), owner),
+        "ahead_of_single": _with_interval(better(single), owner),
+        "calibration_error_24": _with_interval(lambda i: calibration_error(p[i], y[i]), owner),
+        "calibration_error_72": _with_interval(lambda i: calibration_error(p72[i], y72[i]), owner),
+        "precision_recall_area_24": {"value": precision_recall_area(p, y), "base": float(y.mean())},
+        "warned": {"value": alarm.warned / alarm.worsenings if alarm and alarm.worsenings else 0.0},
+        "warned_planted": {"value": float(caught.mean()) if len(caught) else 0.0, "n": whole},
+        "alarm": alarm.__dict__ if alarm else None,
+        "reliability_24": reliability(p, y),
+    }
+
+
+def _caught(part: pl.DataFrame, from_p: float) -> tuple[int, Array]:
+    """Return how many worsenings have a planted cause, and for each whether an alarm stood 6 to 72 h before it."""
+    lead = (pl.col("worse_at") - pl.col("at")).dt.total_seconds() / 3600
+    due = part.filter(pl.col("planted")).with_columns(lead=lead).filter(pl.col("lead") <= 72)
+    each = due.group_by("seed", "line", "worse_at").agg(
+        caught=((pl.col("p_24") >= from_p) & (pl.col("lead") >= 6)).any()
+    )
+    return each.height, each["caught"].to_numpy()
+
+
+def _with_interval(figure: Callable[[Array], float], owner: Array) -> dict[str, float]:
+    """Return a figure and its 90 % interval by drawing lines with replacement."""
+    rng = np.random.default_rng(7)
+    order = np.argsort(owner, kind="stable")
+    starts = np.searchsorted(owner[order], np.arange(owner.max() + 2))
+    rows = [order[a:b] for a, b in pairwise(starts)]
+    drawn = [figure(np.concatenate([rows[k] for k in rng.integers(0, len(rows), len(rows))])) for _ in range(DRAWS)]
+    low, high = np.quantile(drawn, [0.05, 0.95])
+    return {"value": figure(np.arange(len(owner))), "low": float(low), "high": float(high)}
+
+
+def prior_of(ticks: pl.DataFrame) -> dict[int, dict[str, float]]:
+    """Return the weights that fit many fleets together: what ``ahead.prior.PRIOR`` holds.
+
+    Args:
+        ticks: labelled ticks with ``until``.
+    """
+    zero = dict.fromkeys(("intercept", *FEATURES), 0.0)
+    found = {}
+    for hours in HORIZONS:
+        past = ticks.filter(pl.col("at") <= pl.col("until") - pl.duration(hours=hours))
+        counts = np.full(past.height, TICK_HOURS / hours)
+        model = fitted(matrix(past), came(past, hours), counts, hours=hours, prior=zero, precision=PRIOR_PRECISION)
+        found[hours] = {name: round(weight, 2) for name, weight in model.told().items()}
+    return found
+
+
+def forecasts_text(told: dict[str, Any]) -> str:
+    """Return the figures as a table."""
+    heads = (
+        "scorer",
+        "worsenings",
+        "skill 24 h",
+        "skill 72 h",
+        "ahead of yesterday",
+        "of best signal",
+        "calibration",
+        "warned, planted",
+        "false",
+    )
+    rows = [heads]
+    for name, f in told["scorers"].items():
+        span = lambda k: f"{f[k]['value']:+.3f} [{f[k]['low']:+.3f}, {f[k]['high']:+.3f}]"  # noqa: B023, E731
+        alarm = f["alarm"] or {"false_a_month": 0.0}
+        rows.append(
+            (
+                name, f"{f['worsenings']:,}", span("skill_24"), span("skill_72"), span("ahead_of_yesterday"), span("ahead_of_single"),
+                f"{f['calibration_error_24']['value']:.3f}", f"{f['warned_planted']['value']:.2f} of {f['warned_planted']['n']}",
+                f"{alarm['false_a_month']:.2f} a line and month",
+            )
+        )  # fmt: skip
+    wide = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, wide, strict=True)).rstrip() for row in rows)
+
+
+def prior_text(prior: dict[int, dict[str, float]]) -> str:
+    """Return weights as they stand in ``ahead/prior.py``."""
+    return "\n".join(f"{hours}: {weights}" for hours, weights in prior.items())
