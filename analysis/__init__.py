@@ -36,6 +36,7 @@ _VERBS = {
     "gate": ("analysis.pipeline", "gate"),
     "forecast_record": ("analysis.pipeline", "forecast_record"),
     "plan": ("analysis.pipeline", "plan"),
+    "replay": ("analysis.pipeline", "replay"),
     "gaps": ("analysis.pipeline", "gaps"),
     "freshness": ("analysis.pipeline", "freshness"),
     "delays": ("analysis.pipeline", "delays"),

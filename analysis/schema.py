@@ -288,6 +288,19 @@ PLAN = pl.Schema(
 """Which line opens how many new conversations on which day, key (day, line)."""
 
 
+REPLAY = pl.Schema(
+    {
+        "line": pl.String,
+        "hour": INSTANT,  # the chance at its end
+        "p_before": pl.Float64,  # of turning worse within 24 h, from the messages as they were
+        "p_after": pl.Float64,  # from the altered messages
+        "change_low": pl.Float64,  # 80 % interval of after less before
+        "change_high": pl.Float64,
+    }
+)
+"""A what-if on real history hour by hour, key (line, hour)."""
+
+
 class Driver(msgspec.Struct, frozen=True):
     """One cause in an explanation: its share of the change and the figures behind it."""
 

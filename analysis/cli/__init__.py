@@ -25,6 +25,7 @@ COMMANDS = {
     "forecast": "ahead",
     "gate": "ahead",
     "plan": "ahead",
+    "replay": "ahead",
     "gaps": "live",
     "evaluate": "trials",
     "demo": "app",

@@ -251,7 +251,7 @@ def quarantine(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 def knows_line(con: duckdb.DuckDBPyConnection, line: str) -> bool:
     """Say whether anything of a line is in the store, but for audits of it."""
     known = "select line from signal_day union all select line from spell union all select line from chat"
-    return con.execute(f"select 1 from ({known}) where line = ? limit 1", [line]).fetchone() is not None
+    return con.execute(f"select 1 from ({known}) where line = ? limit 1", [line]).fetchall() != []
 
 
 def as_of(con: duckdb.DuckDBPyConnection) -> datetime | None:
