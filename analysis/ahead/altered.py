@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from analysis.schema import INSTANT
 from analysis.settings import Settings
 from analysis.signals.new_conversations import openers
 from analysis.signals.volume import in_order, talks
@@ -50,9 +51,7 @@ class Altered:
     """Messages received that answered a send left out, and went with it."""
 
 
-MOVED = pl.Schema(
-    {"chat_id": pl.String, "from_at": pl.Datetime("ms"), "to_at": pl.Datetime("ms"), "to_line": pl.String}
-)
+MOVED = pl.Schema({"chat_id": pl.String, "from_at": INSTANT, "to_at": INSTANT, "to_line": pl.String})
 
 
 def altered(

@@ -10,10 +10,15 @@ import polars as pl
 
 from analysis.ahead.altered import Altered, Rule
 from analysis.ahead.model import LEAST_CHANGES, Model
-from analysis.ahead.replayed import Change, Replayed
+from analysis.ahead.replayed import LEAST, Change, Replayed
 from analysis.explain import words
 from analysis.explain.words import count, percent, plural
 from analysis.settings import Settings
+
+LEAST_DAY = 0.01
+"""An ordinary day's chance of a fall is told as this at least: a fleet with few falls has no rate of its own."""
+HARDLY = 2.0
+"""A chance of less than so many ordinary days' saw nothing coming."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ def _changed(a: Asked) -> str:
     period = f"from {a.told(a.since)} to {a.told(a.until)}"
     if a.rule.what == "stop_after":
         gone = f"{plural(a.altered.left_out, 'send')} {period} after {plural(a.rule.number, 'unanswered turn')} {'is' if a.altered.left_out == 1 else 'are'} left out"
-        return f"{gone}, and {plural(a.altered.replies_left_out, 'message')} received that answered them."
+        answers = a.altered.replies_left_out
+        return f"{gone}, and {plural(answers, 'message') if answers else 'no message'} received that answered them."
     part = f"Of {plural(opened, 'new conversation')} opened {period}, "
     if a.rule.what == "over_lines":
         by = moved.group_by("to_line", maintain_order=True).len().sort("to_line")
@@ -64,7 +70,7 @@ def _changed(a: Asked) -> str:
         else f"spread over {plural(a.rule.number, 'day')}"
     )
     mean: Any = waits.mean()
-    middle = f"{count(moved.height)} wait {plural(round(mean, 1), 'day')} on average, the last until {a.told(last)}"
+    middle = f"{count(moved.height)} {'waits' if moved.height == 1 else 'wait'} {plural(round(mean, 1), 'day')} on average, the last until {a.told(last)}"
     beyond = beyond_data(moved, a.newest)
     more = f"; {count(beyond)} would wait beyond the end of the data and are left out of what follows" if beyond else ""
     return f"{part}{middle} ({how}){more}."
@@ -115,26 +121,34 @@ def _two(x: float) -> str:
 
 
 def verdict(a: Asked) -> str:
-    """Return "lower", "higher", "none" or "unsure": what both figures, with their intervals, say together."""
+    """Return what both figures and their intervals say together.
+
+    "lower": fewer falls, and no higher peak. "mixed": fewer falls, a higher peak. "peak": a lower peak, but whether fewer falls in all
+    is open. "higher": more falls. "none": next to no change. "unsure": anything else, and where part of it lies beyond the data.
+    """
     own, falls = a.found.worst[a.line], a.found.falls
     if own.slight and falls.slight:
         return "none"
-    if falls.tells < 0 and own.tells <= 0 and not beyond_data(a.altered.moved, a.newest):
-        return "lower"
     if falls.tells > 0:
         return "higher"
-    return "unsure"
+    if beyond_data(a.altered.moved, a.newest):
+        return "unsure"
+    if falls.tells < 0:
+        return "lower" if own.change < LEAST else "mixed"
+    return "peak" if own.tells < 0 else "unsure"
 
 
 def title(a: Asked) -> str:
     """Return the finding in a few words."""
     own = a.found.worst[a.line]
-    peak = f"{percent(own.before)} → {percent(own.after)} at the worst hour"
+    falls = f"{a.found.falls.before:.2f} → {a.found.falls.after:.2f} falls expected"
     return {
-        "lower": f"The rule lowers the risk in this model: {peak}",
-        "higher": f"The rule raises the risk in this model: {peak}",
+        "lower": f"The rule lowers the risk in this model: {falls}",
+        "higher": f"The rule raises the risk in this model: {falls}",
+        "mixed": f"Fewer falls with the rule in this model, but a higher peak: {falls}",
+        "peak": f"A lower peak with the rule in this model, {percent(own.before)} → {percent(own.after)}; whether fewer falls in all, it can't tell",
         "none": "The rule hardly changes the risk in this model",
-        "unsure": f"Whether the rule lowers the risk, this model can't tell: {peak}",
+        "unsure": f"Whether the rule lowers the risk, this model can't tell: {falls}",
     }[verdict(a)]
 
 
@@ -143,15 +157,17 @@ def _verdict(a: Asked) -> str:
     said = {
         "lower": "Fewer falls are expected with the rule, and the interval holds no increase",
         "higher": "More falls are expected with the rule, and the interval holds no decrease",
+        "mixed": "Fewer falls are expected with the rule over all hours, but its worst hour is no lower",
+        "peak": "The peak is lower, but over all hours the interval holds both more and fewer falls: part of the risk may only be put off",
         "none": "That is next to no change",
         "unsure": "The intervals hold both more and less: this model can't tell whether the rule helps",
     }[verdict(a)]
+    if verdict(a) == "peak" and falls.change > LEAST:
+        said = (
+            "The peak is lower, but not the falls expected over all hours: the risk is put off rather than taken away"
+        )
     if verdict(a) == "unsure" and beyond_data(a.altered.moved, a.newest):
-        said = "Some conversations would wait beyond the end of the data, and what risk they bring there is not counted: this can't tell whether the rule helps"
-    elif verdict(a) == "unsure" and own.tells < 0:
-        said = "The peak is lower, but over all hours the interval holds both more and fewer falls: the risk may only be put off"
-        if falls.change > 0:
-            said = "The peak is lower, but not the falls expected over all hours: the risk is rather put off than taken away"
+        said = "What risk the conversations bring that wait beyond the end of the data is not counted: this can't tell whether the rule helps"
     if own.before < risk:
         return f"{said}. As it was, it stayed under the {percent(risk)} from which new conversations are held back: there was little to lower."
     over = "stays above" if own.after >= risk else "comes under"
@@ -170,8 +186,12 @@ def _fall(a: Asked) -> str:
         return f"{what}, before the first hour looked at."
     last = seen.row(-1, named=True)
     text = f"{what}; in the last full hour before, this model saw a chance of {percent(last['p_before'])}, and sees {percent(last['p_after'])} with the rule."
-    if last["p_before"] < a.settings.gate_risk:
-        text += " What made it fall is hardly in what this model looks at: the rule may not have to do with that fall at all."
+    ordinary = max(a.model.worsenings / a.model.line_days, LEAST_DAY) if a.model.line_days else LEAST_DAY
+    if last["p_before"] < HARDLY * ordinary:
+        text += (
+            f" That is near any day's ({percent(ordinary)}): what made it fall is hardly in what this model looks at, "
+            "and the rule may have nothing to do with that fall."
+        )
     return text
 
 
@@ -195,7 +215,7 @@ def limits(a: Asked) -> list[str]:
         found.append("People are taken to answer another line as they answered this one.")
     else:
         found.append(
-            "Who would have written by himself is not known: a reply within the reply window of a send left out is left out too; chats keep their reports of health."
+            "Who would have written by himself is not known: a reply within the reply window of a send left out is left out too; chats keep their reports of health. Fewer sends are less risk in any such model."
         )
     if a.fell is not None:
         found.append(f"What was sent after {a.told(a.fell[0])}, slower perhaps because of the fall, stays as it was.")

@@ -48,7 +48,7 @@ class Change:
     @property
     def slight(self) -> bool:
         """Say whether the whole interval is near 0."""
-        return -NEAR <= self.low and self.high <= NEAR
+        return self.low >= -NEAR and self.high <= NEAR
 
     def as_json(self) -> dict[str, float]:
         """Return it as a record keeps it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -105,6 +105,7 @@ def replay_of(facts: Facts, line: str, rule: Rule, begin: datetime, end: datetim
     Raises:
         UsageError: see ``replay``.
     """
+    facts = _narrowed(facts, (line, *rule.lines))
     _fit_for(facts, line, rule, begin, end)
     first = _altered(facts, rule, line, begin, end, None)
     _changes_anything(first, facts, rule, line, begin, end)
@@ -204,6 +205,12 @@ def _read(con: Any, lines: tuple[str, ...], settings: Settings) -> Facts:
         newest,
         settings,
     )
+
+
+def _narrowed(facts: Facts, lines: tuple[str, ...]) -> Facts:
+    """Keep messages and chats of the lines concerned only."""
+    mine = pl.col("line").is_in(lines)
+    return replace(facts, messages=facts.messages.filter(mine), chats=facts.chats.filter(mine))
 
 
 def _fit_for(facts: Facts, line: str, rule: Rule, begin: datetime, end: datetime) -> None:
