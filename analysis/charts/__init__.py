@@ -1,6 +1,6 @@
 """Frames in, chart specs out: the only room that knows Altair. Nothing is computed here but where ink goes."""
 
-from analysis.charts.ahead import OUTLOOK, RELIABILITY, outlook, reliability
+from analysis.charts.ahead import OUTLOOK, RELIABILITY, REPLAYED, outlook, reliability, replayed
 from analysis.charts.chat import EVENTS, HEALTHS, RULES, RUNS, timeline
 from analysis.charts.delivery import STACK, STREAKS, stacked_days, streaks
 from analysis.charts.events import STATES, Moment
@@ -40,6 +40,7 @@ __all__ = [
     "OUTLOOK",
     "POINTS",
     "RELIABILITY",
+    "REPLAYED",
     "RULES",
     "RUNS",
     "SILENCES",
@@ -66,6 +67,7 @@ __all__ = [
     "rate_against_volume",
     "recoveries",
     "reliability",
+    "replayed",
     "ribbon_image",
     "ribbons",
     "silences",

@@ -229,6 +229,9 @@ from gate where true{filters} order by line""",
     "plan": """-- what the plan starts from; the plan itself is computed by the call above
 select line, new_recipients_left_today, usual_new, bound, risk_by_new
 from gate where health = 'HEALTHY' and decision <> 'pause' and bound <> 'stale' order by line""",
+    "replay": """-- what the rule starts from; what it does is computed by the call above
+select line, hour as hour_utc, new_conversations, outbound, unanswered_turns
+from signals_hour where line = {line} and hour >= {since} and hour < {until} order by hour""",
     "record": """with horizon as (
   select unnest(['24', '72']) as hours, cast(value as json) as document from meta where key = 'ahead'
 )

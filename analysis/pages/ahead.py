@@ -12,6 +12,7 @@ from analysis.pages import _ahead as parts
 from analysis.pages import _figures as figures
 from analysis.pages import _figures_more as more
 from analysis.pages import _html as html
+from analysis.pages import _replay as replay
 from analysis.pages import _words as words
 from analysis.pages._foot import foot, share
 from analysis.pages._frame import WHY, draw, freshness, ready
@@ -214,6 +215,7 @@ def main() -> None:
     decisions(gate, forecast, here)
     turns_next(forecast, here)
     placed = plan(here)
+    replay.card(here)
     record(here)
     with head:
         share("\n".join([parts.sentence(gate), f"{parts.next_sentence(forecast).rstrip('.')}.", f"{placed}."]))
