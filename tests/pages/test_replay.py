@@ -53,17 +53,14 @@ def test_an_address_shows_the_rule_its_result_and_its_limits_again(open_app, dem
 
 
 def test_the_chart_draws_the_chance_before_and_after_and_the_chance_from_which_to_hold_back(open_app, demo_store, fall):
-    line, query = fall
-    at = open_app(demo_store, "ahead", **query)
-    pipeline.set_setting  # the threshold is a setting: drawn as the store has it
+    at = open_app(demo_store, "ahead", **fall[1])
     risk = float(pipeline.settings(demo_store).gate_risk)
     (spec,) = (c.proto.spec for c in at.get("vega_lite_chart") if "p_before" in c.proto.spec)
     assert f'"level": {risk}' in spec
 
 
 def test_the_button_puts_what_is_chosen_into_the_address(open_app, demo_store, fall):
-    line, query = fall
-    at = open_app(demo_store, "ahead", **query)
+    at = open_app(demo_store, "ahead", **fall[1])
     at.number_input(key="replay_n_spread").set_value(10).run()
     assert "Press Try it for the new choice" in words_of(at)
     at.button(key="replay_try").click().run()
