@@ -84,7 +84,9 @@ def asked(lines: list[str]) -> Try | None:
         others = tuple(by_key[key] for key in q.get("others", "").split(",") if key)
     except (KeyError, ValueError):
         return None
-    return Try(line, begin, end, rule, number, others) if rule in RULES else None
+    if rule not in RULES or begin > end or (rule == "lines" and not others):
+        return None
+    return Try(line, begin, end, rule, number, others)
 
 
 def card(here: Here) -> None:

@@ -77,7 +77,16 @@ def test_what_can_not_be_tried_says_why(open_app, demo_store, fall):
 
 
 @pytest.mark.parametrize(
-    "broken", [{"hist": "123"}, {"begin": "soon"}, {"rule": "magic"}, {"n": "x"}, {"rule": "lines", "others": "9"}]
+    "broken",
+    [
+        {"hist": "123"},
+        {"begin": "soon"},
+        {"rule": "magic"},
+        {"n": "x"},
+        {"rule": "lines", "others": "9"},
+        {"rule": "lines"},
+        {"end": "2026-01-01"},
+    ],
 )
 def test_an_address_that_names_nothing_known_asks_for_nothing(open_app, demo_store, fall, broken, monkeypatch):
     monkeypatch.setattr(pipeline, "replay", never)
