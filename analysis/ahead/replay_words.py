@@ -198,10 +198,11 @@ def _fall(a: Asked) -> str:
 def limits(a: Asked) -> list[str]:
     """Return what such a claim can't say."""
     n = a.model.worsenings
+    few = f"Only {plural(n, 'fall')}" if n else "No fall"
     learned = (
         f"The chance is learned from {plural(n, 'fall')} of this fleet before {a.told(a.since)}, drawn to made-up fleets"
         if n >= LEAST_CHANGES
-        else f"Only {plural(n, 'fall')} of this fleet came before {a.told(a.since)}: the chance rests on made-up fleets"
+        else f"{few} of this fleet came before {a.told(a.since)}: the chance rests on made-up fleets"
     )
     found = [
         f"{learned}; the interval is what its weights may be, nothing more. The vendor may score by what is not in the data.",

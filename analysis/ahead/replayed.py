@@ -59,7 +59,7 @@ class Change:
             "low": self.low,
             "high": self.high,
         }
-        return {k: round(v, 5) for k, v in figures.items()}
+        return {k: round(v, 8) for k, v in figures.items()}
 
 
 @dataclass(frozen=True)

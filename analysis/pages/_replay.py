@@ -252,8 +252,8 @@ def _unbroken(sentence: str) -> str:
 def _moments(here: Here, record: dict[str, Any]) -> list[tuple[float, str]]:
     found = [(ms(words.instant(record["until"]), here.zone), "period ends")]
     if record["fell_at"]:
-        found = [(ms(words.instant(record["fell_at"]), here.zone), "fell"), *found]
-    return found
+        found.append((ms(words.instant(record["fell_at"]), here.zone), "fell"))
+    return sorted(found)
 
 
 def _by_line(record: dict[str, Any]) -> list[list[str]]:

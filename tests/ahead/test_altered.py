@@ -103,6 +103,21 @@ def untouched(made: World) -> list:
     return new.filter((pl.col("at") < made.at(20)) | (pl.col("at") >= made.at(27)))["at"].to_list()
 
 
+@pytest.mark.parametrize("seed", [None, 2])
+def test_nobody_waits_while_his_day_has_room(seed):
+    made = world(burst=22.2)
+    (_, chats, _), found = asked(made, Rule("spread", 7), seed=seed)
+    new = opened_in(found.messages, chats, line=LINE, settings=SETTINGS)
+    moved = set(found.moved["chat_id"])
+    inside = [(at, chat) for at, chat in new.iter_rows() if at >= made.at(20) and (at < made.at(27) or chat in moved)]
+    by_day = Counter((at - made.at(20)) // DAY for at, _ in inside)
+    part = found.opened / 7
+    waited = {day for row in found.moved.iter_rows(named=True) for day in range((row["from_at"] - made.at(20)) // DAY, (row["to_at"] - made.at(20)) // DAY)}  # fmt: skip
+    assert len(waited) > 2
+    assert all(abs(by_day[day] - part) < 1 for day in waited)
+    assert max(by_day.values()) < part + 1
+
+
 def test_reports_of_a_moved_chats_health_move_with_it():
     made = world().opt_out(f"{LINE}-b59", 21.0)
     _, found = asked(made, Rule("spread", 7))
