@@ -15,6 +15,17 @@ from analysis.explain import words
 from analysis.explain.words import count, percent, plural
 from analysis.settings import Settings
 
+MEANS = {
+    "engagement": "replies and follow-ups",
+    "deliverability": "failed sends",
+    "new_conversations": "new conversations",
+    "recipient_spread": "how many people are written to in a day",
+    "send_pace": "the volume and pace of sends",
+    "opt_outs": "sends to people who had opted out",
+    "flagged": "the carrier's flag",
+    "unexplained": "the line's own record",
+}
+"""What a driver's features count, in words."""
 LEAST_DAY = 0.01
 """An ordinary day's chance of a fall is told as this at least: a fleet with few falls has no rate of its own."""
 HARDLY = 2.0
@@ -46,7 +57,7 @@ class Asked:
 
 def sentences(a: Asked) -> list[str]:
     """Return what was changed, what it does to the risk, and what the model saw of the fall itself."""
-    found = [_changed(a), _worst(a), _falls(a), _verdict(a)]
+    found = [_changed(a), _worst(a), _falls(a), _verdict(a), _most(a)]
     return [s for s in (*found, _fall(a)) if s]
 
 
@@ -174,6 +185,15 @@ def _verdict(a: Asked) -> str:
     return (
         f"{said}. With the rule the worst hour {over} the {percent(risk)} from which new conversations are held back."
     )
+
+
+def _most(a: Asked) -> str:
+    """Return where the two sides differ most, and through what; nothing where they hardly do."""
+    most = a.found.most[a.line]
+    if abs(most.after - most.before) < 2 * LEAST:
+        return ""
+    through = MEANS[most.driver]
+    return f"They differ most in the hour from {a.told(most.hour)}: {percent(most.before)} as it was, {percent(most.after)} with the rule, mostly through {through}."
 
 
 def _fall(a: Asked) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.ahead.model import Array, Model, chances_of, matrix
+from analysis.ahead.features import NAMES
+from analysis.ahead.model import FEATURES, Array, Model, chances_of, matrix
 from analysis.schema import INSTANT, REPLAY
 
 AFTER_HOURS = 72
@@ -63,6 +64,16 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Most:
+    """An hour of a line, its chance on both sides, and the driver through which they differ most."""
+
+    hour: datetime
+    before: float
+    after: float
+    driver: str
+
+
+@dataclass(frozen=True)
 class Replayed:
     """The chance hour by hour, and its change: REPLAY; falls expected over all lines; by line the worst hour."""
 
@@ -71,6 +82,8 @@ class Replayed:
     """Worsenings expected over the hours looked at, all lines concerned: every hour counts for a 24th of its chance."""
     worst: dict[str, Change]
     """By line: the highest chance of any hour."""
+    most: dict[str, Most]
+    """By line: the hour in which the two sides differ most."""
 
 
 def replayed(
@@ -103,12 +116,23 @@ def replayed(
         change_low=pl.Series(np.percentile(mixed - drawn[0], LOW, axis=1)),
         change_high=pl.Series(np.percentile(mixed - drawn[0], HIGH, axis=1)),
     )
-    worst = {}
+    worst, most = {}, {}
+    moved = (matrix(sides[1]) - matrix(sides[0])) * model.weights[1:]
     for line in sides[0]["line"].unique(maintain_order=True):
         mine = lines == line
+        at = int(np.argmax(np.where(mine, np.abs(told[1] - told[0]), -1.0)))
+        most[line] = Most(sides[0]["hour"][at], told[0][at], told[1][at], _driver(moved[at], told[1][at] - told[0][at]))
         worst[line] = _change(told[0][mine].max(), told[1][mine].max(), mixed[mine].max(0) - drawn[0][mine].max(0))
     falls = _change(told[0].sum() / 24, told[1].sum() / 24, (mixed - drawn[0]).sum(0) / 24)
-    return Replayed(rows.select(REPLAY.names()).cast(dict(REPLAY)), falls, worst)  # type: ignore[arg-type]
+    return Replayed(rows.select(REPLAY.names()).cast(dict(REPLAY)), falls, worst, most)  # type: ignore[arg-type]
+
+
+def _driver(moved: Array, change: float) -> str:
+    """Return the driver whose features move the log odds most the way they changed."""
+    by_driver: dict[str, float] = {}
+    for name, part in zip(FEATURES, moved, strict=True):
+        by_driver[NAMES[name]] = by_driver.get(NAMES[name], 0.0) + float(part) * (1 if change >= 0 else -1)
+    return max(by_driver, key=lambda d: by_driver[d])
 
 
 def _change(before: float, after: float, differences: Array) -> Change:

@@ -11,7 +11,7 @@ import pytest
 from analysis.ahead.altered import DAY, MOVED, Altered, Rule
 from analysis.ahead.model import Model
 from analysis.ahead.replay_words import Asked, sentences, verdict
-from analysis.ahead.replayed import Change, Replayed, held, replayed
+from analysis.ahead.replayed import Change, Most, Replayed, held, replayed
 from analysis.errors import UsageError
 from analysis.pipeline.replay import Facts, replay_of
 from analysis.schema import REPLAY
@@ -52,6 +52,7 @@ def test_a_planted_burst_spread_over_a_week_lowers_the_risk_and_the_interval_say
     assert own["high"] < -0.1
     assert found["verdict"] == "peak"
     assert "A lower peak with the rule" in found["title"]
+    assert "mostly through new conversations" in found["sentences"][4]
     assert "It turned at risk on 29 Mar" in found["sentences"][-1]
     assert found["moved"] == pytest.approx(found["opened"] * 6 / 7, abs=2)
 
@@ -199,8 +200,9 @@ def test_a_verdict_claims_no_more_than_both_intervals_hold(falls, peak, said, wo
     rows = pl.DataFrame([(LINE, made.at(28), 0.5, 0.2, -0.4, -0.1)], schema=REPLAY, orient="row")
     moved = pl.DataFrame([("c", made.at(28.5), made.at(30.5), LINE)], schema=MOVED, orient="row")
     what = Altered(known.messages, known.chats, known.chat_health, 2, moved)
+    most = Most(made.at(28), 0.5, 0.5, "send_pace")
     model = Model(24, np.zeros(1), np.zeros((1, 1)), 5, 400.0)
-    a = Asked(**of, newest=made.at(DAYS), fell=None, altered=what, found=Replayed(rows, falls, {LINE: peak}), model=model, settings=Settings())  # fmt: skip
+    a = Asked(**of, newest=made.at(DAYS), fell=None, altered=what, found=Replayed(rows, falls, {LINE: peak}, {LINE: most}), model=model, settings=Settings())  # fmt: skip
     assert verdict(a) == said
     assert words in sentences(a)[3]
     assert verdict(replace(a, newest=made.at(30))) in (said if said in ("none", "higher") else "unsure")
