@@ -14,6 +14,7 @@ from analysis.pages import _figures as figures
 from analysis.pages import _figures_more as more
 from analysis.pages import _html as html
 from analysis.pages import _periods as periods
+from analysis.pages import _quality as quality
 from analysis.pages import _replies as two
 from analysis.pages import _words as words
 from analysis.pages._foot import foot
@@ -181,6 +182,9 @@ def main() -> None:
     if told.is_empty():
         st.html('<p class="lh-p">No send is loaded for these days. Load a message export on the Data page.</p>')
         return
+    lost = quality.warning(here, *two.instants(w, here.zone), days="The days compared")
+    if lost:
+        st.html(html.inset("No data for a part of the days compared", lost))
     left, right = st.columns(2, gap="medium")
     with left:
         failed(told, w, here)
