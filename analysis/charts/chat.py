@@ -59,16 +59,16 @@ def timeline(
             "mark": {"type": "rect", "color": p.band, "opacity": 0.8, "clip": True},
             "encoding": {**span, **at, **ends},
         },
-        *haloed(
+    ]
+    texts = haloed(
         {
             "data": data("runs"),
             "transform": [{"filter": "datum.label !== ''"}],
             "mark": {"type": "text", "align": "left", "baseline": "top", "dx": 4, "dy": 3, "color": p.mut, "fontSize": 11},
             "encoding": {"x": {**x, "field": "t0"}, "y": {**y, "field": "y2"}, "text": field("label", "nominal")},
         },
-            p.band,
-        ),
-    ]  # fmt: skip
+        p.band,
+    )  # fmt: skip
     for state in (*HEIGHTS, "OPTED_OUT", None):
         fill = health_fill(p, state)
         edge = {"stroke": p.hair} if state is None else {"stroke": p.ink} if state == "OPTED_OUT" else {}
@@ -96,7 +96,8 @@ def timeline(
                 "color": style["color"],
             }
             named = {"x": x, "y": {"value": 12 if change else -3}, "text": field("label", "nominal")}
-            layers.append({"data": data("rules"), "transform": [*which, {"filter": "datum.label !== ''"}], "mark": told, "encoding": named})  # fmt: skip
+            texts += haloed({"data": data("rules"), "transform": [*which, {"filter": "datum.label !== ''"}], "mark": told, "encoding": named}, p.surface)  # fmt: skip
+    layers += texts  # over every rule, to stay readable
     shapes = {"Received": "circle", "Sent": "circle", "Delivered": "stroke", "Read": "stroke", "Failed": "cross"}
     for row, shape in shapes.items():
         ink = p.critical_text if row == "Failed" else p.accent

@@ -55,7 +55,7 @@ def opened(told: pl.DataFrame, w: two.Window, here: Here) -> None:
     frame = parts.opened(told, chats, w)
     with st.container(key="card_opened", gap="small"):
         sub = "Whole fleet. Answered: sends of these days into such chats, whenever the chat began."
-        st.html(html.h2(parts.opened_title(frame), sub) + html.table(cells.OPENED, cells.opened(frame), least=820))
+        st.html(html.h2(parts.opened_title(frame), sub) + html.table(cells.OPENED, cells.opened(frame), least=640))
         under("opened", more.counted_sides(frame), w, here)
 
 
@@ -79,15 +79,12 @@ def unanswered(counts: pl.DataFrame, here: Here) -> None:
     with left, st.container(key="card_streaks", gap="small", height="stretch"):
         past, _ = parts.over(counts, rivals)
         days = here.settings.active_days
-        st.html(
-            html.h2(
-                title,
-                f"{of:,} chats with a message in the last {days} days. {n:,} at {late} or more, {past:,} at {rivals} or more.",
-            )
-        )
         limits = [(late, f"remove after {late - 1}–{late}\nLinq help centre")]
         if rivals <= parts.MOST_TURNS:
             limits.append((rivals, f"at most {rivals}\nmessages.dev"))
+        told = "; ".join(html.text(limit.replace("\n", ", ")) for _, limit in limits)
+        sub = f"{of:,} chats with a message in the last {days} days. {n:,} at {late} or more, {past:,} at {rivals} or more."
+        st.html(html.h2(title, sub + html.narrow(f" Dashes: {told}.")))
         alt = f"{title}. " + "; ".join(bars["tip"]) + "."
         draw(charts.streaks(bars, limits=limits, most=parts.MOST_TURNS, theme=here.theme), key="streaks", alt=alt)
         under_now("streaks", counts, here, ("card_streaks", title))
