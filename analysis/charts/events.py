@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, field, haloed, time_x
+from analysis.charts.spec import WIDE_ONLY, Spec, data, field, haloed, time_x
 from analysis.charts.theme import HEIGHTS, Palette, health_fill, state_text, state_word
 
 STATES = pl.Schema({"t0": pl.Float64, "t1": pl.Float64, "state": pl.String})
@@ -104,11 +104,11 @@ def no_data(window: tuple[float, float], p: Palette) -> list[Spec]:
 
 
 def no_data_words(window: tuple[float, float], p: Palette) -> list[Spec]:
-    """Return the words over the columns."""
+    """Return the words over the columns; on a phone a sentence beside the chart has them."""
     named = {
         "data": data("lost"),
         "transform": [{"filter": "isValid(datum.word_at)"}],
-        "mark": {"type": "text", "baseline": "top", "color": p.mut, "fontSize": 11},
+        "mark": {"type": "text", "baseline": "top", "color": p.mut, "fontSize": 11, "opacity": WIDE_ONLY},
         "encoding": {"x": time_x("word_at", *window), "y": {"value": 4}, "text": {"value": "no data"}},
     }
     return haloed(named, p.surface)
