@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.optimize import minimize
 
 from analysis.ahead.features import NAMES
 from analysis.ahead.prior import PRIOR
@@ -157,6 +156,8 @@ def fitted(
         worsenings: changes behind the rows, to be told.
         precision: of every weight but the intercept's.
     """
+    from scipy.optimize import minimize  # when something is learned: importing it takes as long as a page
+
     mean = np.array([prior["intercept"], *(prior[name] for name in FEATURES)])
     strength = np.array([INTERCEPT_PRECISION, *[precision] * len(FEATURES)])
     full = np.column_stack((np.ones(len(x)), x))

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from analysis.errors import UsageError
 from analysis.schema import PLAN
@@ -106,6 +105,12 @@ def _cap(row: dict[str, Any], day: int, curve: np.ndarray[Any, Any], settings: S
 
 def _allocated(caps: list[list[int]], curves: list[np.ndarray[Any, Any]], new: int) -> list[list[int]]:
     """Return whole numbers by line and day: most placed first, then least added risk (a piecewise linear, convex cost)."""
+    from scipy.optimize import (
+        Bounds,
+        LinearConstraint,
+        milp,
+    )  # when a plan is made: importing it takes as long as a page
+
     slopes, sizes, owner = [], [], []
     for i, (of, curve) in enumerate(zip(caps, curves, strict=True)):
         for day, cap in enumerate(of):

@@ -55,14 +55,10 @@ def fitted(cases: pl.DataFrame) -> dict[str, Any]:
         Pairs of drivers that share a vendor key count as one.
 
     Raises:
-        UsageError: scipy is not there (extra ``evaluate``), or no case to fit on.
+        UsageError: no case to fit on.
     """
-    try:
-        from scipy.optimize import minimize
-    except ImportError:
-        raise UsageError(
-            "the fit needs the extra `evaluate`", where="evaluate", fix="pip install -e '.[evaluate]'"
-        ) from None
+    from scipy.optimize import minimize  # when asked for: importing it takes as long as a page
+
     kept = cases.filter(
         pl.col("found").is_not_null(), ~pl.col("driver").is_in(["flagged"]), pl.col("ranked").list.first() != "flagged"
     )

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from polars.testing import assert_frame_equal
 
+from analysis.ahead.features import NAMES
 from analysis.cli import cli, main
 from analysis.errors import UsageError
 from analysis.evaluate import FAMILIES, Fleet, all_cases, evaluated, fitted, fleets
@@ -187,7 +188,6 @@ def test_onset_error_is_ours_less_the_true_one(explained):
 
 
 def test_fit_prints_the_constants_now_and_fitted():
-    pytest.importorskip("scipy", reason="the fit needs the extra `evaluate`")
     told = json.loads(evaluate("--seed", 5, "--fit", "--json"))
     assert told["now"] == {name: getattr(CONSTANTS, name) for name in told["constants"]}
     assert told["loss"] <= told["loss_now"]
@@ -206,7 +206,6 @@ def found(**effects):
 
 
 def test_the_fit_finds_a_unit_that_fits_the_effects():
-    pytest.importorskip("scipy", reason="the fit needs the extra `evaluate`")
     rng = np.random.default_rng(3)
     causeless = [case(said="unexplained", driver="unexplained", **found()) for _ in range(20)]
     for factor, moves in ((0.03, np.less), (1.0, np.greater)):
@@ -219,7 +218,6 @@ def test_the_fit_finds_a_unit_that_fits_the_effects():
 
 
 def test_the_fit_is_checked_on_the_family_left_out_and_leaves_flags_out():
-    pytest.importorskip("scipy", reason="the fit needs the extra `evaluate`")
     rows = [
         case(driver=d, family=f, **found(**{d: 1.0})) for f in ("drawn", "replay") for d in SCALED for _ in range(3)
     ]
@@ -230,18 +228,40 @@ def test_the_fit_is_checked_on_the_family_left_out_and_leaves_flags_out():
     assert all(loss >= 0 for loss in fit["crossed"].values())
 
 
-@pytest.mark.parametrize(
-    ("library", "verb"),
-    [("interpret.glassbox", lambda c: evaluated(c, labelled=True)), ("scipy.optimize", fitted)],
-    ids=["labelled", "fit"],
-)
-def test_without_the_extra_the_error_names_it(library, verb, monkeypatch):
-    monkeypatch.setitem(sys.modules, library, None)
+def test_without_the_extra_the_error_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "interpret.glassbox", None)
     with pytest.raises(UsageError, match="extra `evaluate`; pip install"):
-        verb(cases(case()))
+        evaluated(cases(case()), labelled=True)
 
 
 def test_nothing_to_count_says_what_to_do():
     for verb in (evaluated, fitted):
         with pytest.raises(UsageError, match="more lines or days"):
             verb(cases())
+
+
+def test_forecasts_are_told_by_scorer_with_intervals_and_their_prior_can_be_fitted_again():
+    words = (
+        "--family",
+        "drawn",
+        "--scorer",
+        "ledger",
+        "--lines",
+        "16",
+        "--days",
+        "49",
+        "--seeds",
+        "1",
+        "--seed",
+        "4",
+        "--forecast",
+    )
+    run = lambda *more: CliRunner().invoke(cli, ["evaluate", *words, *more, "--json"], catch_exceptions=False).stdout  # noqa: E731
+    f = json.loads(run())["scorers"]["drawn/ledger"]
+    assert f["worsenings"] >= 10
+    for figure in ("skill_24", "ahead_of_yesterday", "ahead_of_single", "calibration_error_24"):
+        assert f[figure]["low"] <= f[figure]["value"] <= f[figure]["high"] or figure.startswith("calibration")
+    assert 0 <= f["warned_planted"]["value"] <= 1
+    prior = json.loads(run("--fit"))
+    assert set(prior) == {"24", "72"}
+    assert set(prior["24"]) == {"intercept", *NAMES}
