@@ -80,8 +80,9 @@ def timeline(
                 "encoding": {**span, **at, **ends},
             }
         )
+    drawn = set(rules.select("change", "state").iter_rows())  # a layer without a row would be a mark without a name
     for change in (False, True):
-        for state in (*HEIGHTS, None) if change else (None,):
+        for state in (s for s in (*HEIGHTS, None) if (change, s) in drawn):
             style = {"color": state_text(p, state), "strokeWidth": 2} if change else {"color": p.accent, "strokeDash": [3, 3], "strokeWidth": 1.5}  # fmt: skip
             same = f"datum.state === '{state}'" if state else "!isValid(datum.state)"
             which = [{"filter": f"datum.change && {same}" if change else "!datum.change"}]
@@ -99,7 +100,8 @@ def timeline(
             texts += haloed({"data": data("rules"), "transform": [*which, {"filter": "datum.label !== ''"}], "mark": told, "encoding": named}, p.surface)  # fmt: skip
     layers += texts  # over every rule, to stay readable
     shapes = {"Received": "circle", "Sent": "circle", "Delivered": "stroke", "Read": "stroke", "Failed": "cross"}
-    for row, shape in shapes.items():
+    seen = set(events["row"])
+    for row, shape in ((r, s) for r, s in shapes.items() if r in seen):
         ink = p.critical_text if row == "Failed" else p.accent
         fill = {"Sent": p.accent, "Received": p.surface, "Failed": ink}.get(row, "transparent")
         mark = {
