@@ -24,6 +24,7 @@ COMMANDS = {
     "agreement": "reasons",
     "gaps": "live",
     "evaluate": "trials",
+    "bench": "bench",
     "demo": "app",
     "app": "app",
 }
