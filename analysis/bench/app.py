@@ -195,7 +195,7 @@ def _rows(page: str, told: list[Visit]) -> list[Row]:
         _row(page, "again", [t for v in told for t in v.again], CLICK_S),
         *(
             _row(page, f"click: {what}", [t for v in told for t in v.clicks.get(what, [])], CLICK_S)
-            for what in told[0].clicks
+            for what in dict.fromkeys(what for v in told for what in v.clicks)
         ),
     ]
 

@@ -80,7 +80,7 @@ def browsed(store: Path, page: str, *, runs: int) -> tuple[dict[str, list[float]
                             faults.append(f"{page} in Chromium: the page shows an exception")
                         if run == 0 and which == "another visit":
                             for what, act in _CLICKS.get(page, []):
-                                told[f"click to idle: {what}"] = [_clicked(window, act) for _ in range(1)]
+                                told[f"click to idle: {what}"] = [_clicked(window, act)]
                         context.close()
             chrome.close()
     except Error as e:
@@ -90,19 +90,20 @@ def browsed(store: Path, page: str, *, runs: int) -> tuple[dict[str, list[float]
     return told, faults
 
 
-def _still(window: Page, condition: str) -> None:
-    window.wait_for_function(
-        f"(() => {{ const t = window.__bench; return {condition} && t.idle !== null && performance.now() - t.idle > {STILL_MS}; }})()",
-        timeout=WAIT_MS,
+def _still(window: Page, told: str, *, after: str = "true") -> Any:
+    """Wait until the page has been done for a moment, and return what an expression over the watch's ``t`` gives then."""
+    done = f"{after} && t.idle !== null && performance.now() - t.idle > {STILL_MS}"
+    seen = window.wait_for_function(
+        f"(() => {{ const t = window.__bench; return {done} ? {{told: {told}}} : null; }})()", timeout=WAIT_MS
     )
+    return seen.json_value()["told"]
 
 
 def _clicked(window: Page, act: Callable[[Page], None]) -> float:
     """Return the seconds from the end of a click until the page is idle again with all charts."""
     act(window)
-    _still(window, "t.clicked !== null && t.ran")
-    took: float = window.evaluate("window.__bench.idle - window.__bench.clicked") / 1000
-    return took
+    took: float = _still(window, "t.idle - t.clicked", after="t.clicked !== null && t.ran")
+    return took / 1000
 
 
 def _drag(window: Page) -> None:
@@ -115,7 +116,7 @@ def _drag(window: Page) -> None:
 
 
 def _press(selector: str) -> Callable[[Page], None]:
-    return lambda window: window.locator(selector).first.click(force=True)
+    return lambda window: window.locator(selector).first.click()
 
 
 _SEGMENT = ".st-key-{} button:not([aria-checked=true]):not([aria-pressed=true])"

@@ -105,6 +105,8 @@ def visit(page: str, again: int) -> Visit:
                 told.opened[other] = took - (imports.took - before)
             return told
         told.again = [_timed(at, page, told) for _ in range(again)]
+        if told.faults:  # what would be clicked may not be there
+            return told
         for what, act in _clicks(page, at):
             act()
             told.clicks.setdefault(what, []).append(_timed(at, f"{page}, {what}", told))
