@@ -71,7 +71,7 @@ def browsed(store: Path, page: str, *, runs: int) -> tuple[dict[str, list[float]
                         context = chrome.new_context(viewport={"width": 1440, "height": 1300})
                         context.add_init_script(WATCH)
                         window = context.new_page()
-                        window.goto(f"{address}/{page}")
+                        window.goto(f"{address}/{'' if page == 'fleet' else page}")  # the first page lives at the root
                         _still(window, "t.idle !== null")
                         heading, charts = window.evaluate("[window.__bench.h1, window.__bench.idle]")
                         told.setdefault(f"{which}, to the heading", []).append(heading / 1000)
