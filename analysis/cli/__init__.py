@@ -28,6 +28,7 @@ COMMANDS = {
     "replay": "ahead",
     "gaps": "live",
     "evaluate": "trials",
+    "bench": "bench",
     "demo": "app",
     "app": "app",
 }
