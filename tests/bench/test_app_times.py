@@ -42,7 +42,7 @@ def test_every_page_has_its_times_and_no_fault(bench_store):
     assert clicks == {
         ("fleet", "filter by number"), ("fleet", "filter by health"),
         ("why", "another line"), ("why", "next change"), ("why", "what-if opened"), ("why", "period dragged"),
-        ("replies", "period"), ("new", "day"), ("new", "period"),
+        ("replies", "period"), ("delivery", "period"), ("new", "day"), ("new", "period"), ("ahead", "filter by decision"), ("ahead", "plan"),
         ("transitions", "period"), ("transitions", "kind of change"),
     }  # fmt: skip
     assert all(r["median_s"] <= r["worst_s"] for r in told["script"])
