@@ -60,8 +60,8 @@ NAMES = {
 """Features, each with the driver it speaks for; ``unexplained`` is the line's own record, no cause."""
 
 FACTS = (
-    "sends_24h", "usual_sends", "received_24h", "received_usual", "new_24h", "usual_new", "failed_24h", "usual_failed", "late_3d",
-    "usual_late", "after_opt_out_3d", "ill", "active", "busy_sends", "busy_new", "usual_days", "past_sends",
+    "sends_24h", "usual_sends", "received_24h", "received_usual", "new_24h", "usual_new", "failed_24h", "usual_failed", "late_24h",
+    "late_3d", "usual_late", "after_opt_out_3d", "ill", "active", "busy_sends", "busy_new", "usual_days", "past_sends",
 )  # fmt: skip
 """The counts behind them: of the last 24 h or three days, the usual of a day, and what the busiest usual days reach."""
 
@@ -181,6 +181,7 @@ def _with_scores(rows: pl.DataFrame) -> pl.DataFrame:
         received_24h=_over(pl.col("inbound"), DAY),
         new_24h=_over(pl.col("new_conversations"), DAY),
         failed_24h=_over(pl.col("failed"), DAY),
+        late_24h=_over(pl.col("unanswered_turns"), DAY),
         late_3d=_over(pl.col("unanswered_turns"), 3 * DAY),
         after_opt_out_3d=_over(pl.col("sends_after_opt_out"), 3 * DAY),
         ill=pl.col("chats_at_risk") + pl.col("chats_critical"),

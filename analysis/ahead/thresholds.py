@@ -1,0 +1,196 @@
+"""What was known at past hours and the falls that followed in; above which level of a behaviour falls are twice as frequent, out.
+
+Behaviours are those a sender chooses or causes: new conversations, sends, late follow-ups and failures a day. Volume alone is no cause, so
+where a level shows only on days with few replies, it is said so. What goes together need not be cause and effect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from analysis.ahead.levels import LEAST_FALLS, Level, level_of
+from analysis.ahead.model import TICK_HOURS, came, labelled
+from analysis.explain.words import count, plural
+
+BEHAVIOURS = {"openers": "new_24h", "sends": "sends_24h", "follow_ups": "late_24h", "failures": "failed_24h"}
+"""What is counted over 24 h, by the feature that holds it."""
+WITHIN = (24, 72)
+"""Hours after such a day in which a fall counts as after it; the shorter is tried first."""
+FEW_REPLIES = 1.0
+"""``silent_today`` from here on: at most half of the messages received that are usual for so many sends."""
+GROUP_LINES = 20
+"""Lines of each third by volume, or all lines are one group: fewer can't show a level of their own."""
+THIRDS = ("small", "middle", "large")
+
+THRESHOLDS = pl.Schema(
+    {
+        "behaviour": pl.String,  # of BEHAVIOURS
+        "line_group": pl.String,  # "all", or a third by sends a day: "small", "middle", "large"
+        "group_low": pl.Float64,  # mean sends a day of its least and its busiest line
+        "group_high": pl.Float64,
+        "lines": pl.Int64,
+        "answer": pl.String,  # "level" | "no level" | "not enough data"
+        "days_with": pl.String,  # "all" | "few replies": on which days the level shows
+        "within_hours": pl.Int64,
+        "level": pl.Float64,  # above so many a day; null without a level
+        "level_low": pl.Float64,
+        "level_high": pl.Float64,
+        "times": pl.Float64,  # as frequent above; null where none fell at or below
+        "held_out": pl.Float64,  # the same on lines that did not choose the level
+        "held_out_low": pl.Float64,
+        "held_out_high": pl.Float64,
+        "p_chance": pl.Float64,
+        "line_days": pl.Float64,
+        "falls": pl.Int64,
+        "line_days_above": pl.Float64,
+        "falls_above": pl.Int64,
+        "line_days_few_replies": pl.Float64,  # of those above: on days with few replies
+        "falls_few_replies": pl.Int64,
+        "sentence": pl.String,
+    }
+)
+"""One row a behaviour and group of lines, key (behaviour, line_group)."""
+
+_NOUNS = {
+    "openers": ("opening more than {} a day", "of new conversations a day"),
+    "sends": ("more than {} sends a day", "of sends a day"),
+    "follow_ups": ("more than {} late follow-ups a day", "of late follow-ups a day"),
+    "failures": ("more than {} failed sends a day", "of failed sends a day"),
+}
+
+
+@dataclass(frozen=True)
+class _Group:
+    name: str
+    low: float
+    high: float
+    lines: list[str]
+
+
+def thresholds_of(past: pl.DataFrame, transitions: pl.DataFrame, *, until: datetime) -> pl.DataFrame:
+    """Return for each behaviour and group of lines the level above which falls are at least twice as frequent, or that none shows.
+
+    Args:
+        past: HOURLY every TICK_HOURS, all lines.
+        transitions: TRANSITIONS.
+        until: UTC; nothing later is looked at.
+
+    Returns:
+        THRESHOLDS, in order of behaviour and group as named above.
+    """
+    ticks = _ticks(past, transitions, until)
+    rows = [
+        _row(behaviour, group, ticks.filter(pl.col("line").is_in(group.lines)))
+        for behaviour in BEHAVIOURS
+        for group in _groups(ticks)
+    ]
+    return pl.DataFrame(rows, schema=THRESHOLDS, orient="row")
+
+
+def _ticks(past: pl.DataFrame, transitions: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    """Return healthy ticks whose next tick came by ``until``: most of each behaviour in any day that ended within WITHIN hours, and the fall."""
+    most = [
+        pl.col(name).rolling_max(max(1, hours // TICK_HOURS), min_samples=1).over("line").alias(f"{behaviour}_{hours}")
+        for behaviour, name in BEHAVIOURS.items()
+        for hours in WITHIN
+    ]
+    known = past.sort("line", "hour").with_columns(most)
+    ticks = labelled(known, transitions).filter(
+        pl.col("health") == "HEALTHY", pl.col("at") <= until - timedelta(hours=TICK_HOURS)
+    )
+    return ticks.with_columns(fell=pl.Series(came(ticks, TICK_HOURS) > 0))
+
+
+def _groups(ticks: pl.DataFrame) -> list[_Group]:
+    """Return all lines, and thirds by volume where each has enough lines."""
+    volume = ticks.group_by("line").agg(pl.col("sends_24h").mean()).sort("sends_24h", "line")
+    if volume.is_empty():
+        return [_Group("all", 0.0, 0.0, [])]
+    parts = {"all": volume}
+    if volume.height >= GROUP_LINES * len(THIRDS):
+        cuts = [round(volume.height * i / len(THIRDS)) for i in range(len(THIRDS) + 1)]
+        parts |= {name: volume[a:b] for name, a, b in zip(THIRDS, cuts, cuts[1:], strict=False)}
+    return [
+        _Group(name, float(part["sends_24h"][0]), float(part["sends_24h"][-1]), part["line"].to_list())
+        for name, part in parts.items()
+    ]
+
+
+def _row(behaviour: str, group: _Group, ticks: pl.DataFrame) -> tuple[Any, ...]:
+    """Return the first level that shows: on all days before days with few replies, within a day before within three."""
+    tick_days, falls = TICK_HOURS / 24, int(ticks["fell"].sum())
+    answer = "no level" if falls >= LEAST_FALLS else "not enough data"
+    found, days_with, within = None, "all", WITHIN[0]
+    of_days = ticks
+    for condition, hours in ((c, h) for c in ("all", "few replies") for h in WITHIN):
+        some = ticks if condition == "all" else ticks.filter(pl.col("silent_today") >= FEW_REPLIES)
+        level = _level(some, f"{behaviour}_{hours}", tick_days)
+        if level is not None and level.shows:
+            answer, found, days_with, within, of_days = "level", level, condition, hours, some
+            break
+    line_days, falls = of_days.height * tick_days, int(of_days["fell"].sum())
+    head = (behaviour, group.name, group.low, group.high, len(group.lines), answer, days_with, within)
+    if found is None:
+        return *head, *(None,) * 8, line_days, falls, *(None,) * 4, _none(behaviour, answer, falls, line_days)
+    sides = found.sides
+    few = of_days.filter(pl.col(f"{behaviour}_{within}") > found.level, pl.col("silent_today") >= FEW_REPLIES)
+    return (
+        *head,
+        found.level,
+        found.low,
+        found.high,
+        sides.ratio,
+        found.held_out,
+        found.held_out_low,
+        found.held_out_high,
+        found.p_chance,
+        line_days,
+        falls,
+        sides.days_above,
+        sides.falls_above,
+        few.height * tick_days,
+        int(few["fell"].sum()),
+        _level_words(behaviour, found, days_with, within) + _few_words(days_with, few, tick_days),
+    )
+
+
+def _level(ticks: pl.DataFrame, name: str, tick_days: float) -> Level | None:
+    if ticks.is_empty():
+        return None
+    line = ticks["line"].rle_id().to_numpy()
+    week = ticks.select((pl.col("at") - pl.col("at").min()).dt.total_days() // 7).to_series().to_numpy()
+    return level_of(
+        ticks[name].to_numpy(), ticks["fell"].to_numpy().astype(np.float64), line.astype(np.int64), week, tick_days=tick_days
+    )
+
+
+def _level_words(behaviour: str, found: Level, days_with: str, within: int) -> str:
+    """Return "Within 24 h of opening more than 38 a day (24 to 61) lines fall 3.1 times as often: 21 falls in 310 line-days, else 60 in 2,700"."""
+    sides = found.sides
+    what = _NOUNS[behaviour][0].format(f"{count(found.level)} ({count(found.low)} to {count(found.high)})")
+    when = "On days with few replies, within" if days_with == "few replies" else "Within"
+    times = f"{sides.ratio:.1f} times as often" if sides.ratio else "and only then"
+    return (
+        f"{when} {within} h of {what} lines fall {times}: {plural(sides.falls_above, 'fall')} in {count(sides.days_above)} line-days, "
+        f"else {count(sides.falls_below)} in {count(sides.days_below)}."
+    )
+
+
+def _few_words(days_with: str, few: pl.DataFrame, tick_days: float) -> str:
+    """Return how much of what is above the level goes with few replies: many sends alone are no cause."""
+    if days_with != "all":
+        return ""
+    return f" With few replies: {count(int(few['fell'].sum()))} of these falls, {count(few.height * tick_days)} of these line-days."
+
+
+def _none(behaviour: str, answer: str, falls: int, line_days: float) -> str:
+    noun = _NOUNS[behaviour][1]
+    told = f"{plural(falls, 'fall')} in {plural(round(line_days), 'line-day')}"
+    if answer == "not enough data":
+        return f"Not enough data for a level {noun}: {told}; it takes {LEAST_FALLS}."
+    return f"No level {noun} shows above which lines fall twice as often: {told}."
