@@ -36,6 +36,8 @@ _VERBS = {
     "gate": ("analysis.pipeline", "gate"),
     "forecast_record": ("analysis.pipeline", "forecast_record"),
     "plan": ("analysis.pipeline", "plan"),
+    "thresholds": ("analysis.pipeline", "thresholds"),
+    "lags": ("analysis.pipeline", "lags"),
     "gaps": ("analysis.pipeline", "gaps"),
     "freshness": ("analysis.pipeline", "freshness"),
     "delays": ("analysis.pipeline", "delays"),

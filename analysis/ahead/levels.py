@@ -26,10 +26,10 @@ LEAST_UNITS = 8
 """With fewer lines than this, weeks of a line stand in for lines: drawn and halved alike."""
 LEVELS = 60
 """At most so many levels are tried, at even steps of what occurs."""
-DRAWS, SPLITS, MOVES = 400, 10, 400
+DRAWS, SPLITS, MOVES = 400, 10, 800
 """Fleets drawn from the lines for an interval; ways to halve the lines; ways to move the falls."""
-SURE = 0.95
-"""Of intervals, and of the test against moved falls."""
+SURE, CHANCE = 0.95, 0.0125
+"""Of intervals; and what moved falls may do as well: a twentieth, shared by the four ways in which a level is looked for (thresholds.py)."""
 SEED = 20260301
 """Draws are the same on every run, so that equal stores give equal answers."""
 
@@ -65,11 +65,13 @@ class Level:
     """How many times as frequent on lines that did not choose it, and the interval."""
     p_chance: float
     """Share of ways to move the falls in which a level divides as well."""
+    gain: float
+    """How much better two rates tell the falls than one: log likelihood."""
 
     @property
     def shows(self) -> bool:
         """Whether both tests agree."""
-        return self.held_out_low > 1 and self.p_chance <= 1 - SURE
+        return self.held_out_low > 1 and self.p_chance <= CHANCE
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,33 @@ def level_of(x: Array, fell: Array, line: Array, week: Array, *, tick_days: floa
     low, high = _interval(counts, levels, tick_days, rng)
     held = _held_out(counts, tick_days, rng)
     p = _moved(place, fell, line, counts, gain[best], tick_days, rng)
-    return Level(float(levels[best]), low, high, sides, *held, p)
+    return Level(float(levels[best]), low, high, sides, *held, p, float(gain[best]))
+
+
+def apart_from(above: Array, fell: Array, unit: Array, strata: Array) -> tuple[float, float]:
+    """Return how many times as frequent falls are above among ticks alike in all else, and the lower end of its interval.
+
+    Args:
+        above: whether a tick is above the level.
+        fell: whether a fall came before the next tick.
+        unit: number of the line, from 0.
+        strata: number of the ticks' kind, from 0: alike in the other behaviours.
+
+    Returns:
+        Rates compared within each kind and weighed together (Mantel and Haenszel's estimator for rates).
+    """
+    units, kinds = int(unit.max()) + 1, int(strata.max()) + 1
+    place = unit * kinds + strata
+
+    def by(weights: Array) -> Array:
+        return np.bincount(place, weights=weights, minlength=units * kinds).reshape(units, kinds)
+
+    parts = [by(w) for w in (above * fell, above * 1.0, (1 - above) * fell, (1 - above) * 1.0)]
+    draws = np.random.default_rng(SEED).multinomial(units, np.full(units, 1 / units), size=DRAWS)
+    hit, on, missed, off = (np.vstack((p.sum(axis=0), draws @ p)) for p in parts)
+    whole = np.maximum(on + off, 1)
+    ratio = ((hit * off / whole).sum(axis=1) + 0.5) / ((missed * on / whole).sum(axis=1) + 0.5)
+    return float(ratio[0]), float(np.quantile(ratio[1:], (1 - SURE) / 2))
 
 
 def _levels(x: Array) -> Array:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.ahead.levels import LEAST_FALLS, Level, level_of
-from analysis.ahead.model import TICK_HOURS, came, labelled
+from analysis.ahead.levels import LEAST_FALLS, TWICE, Level, apart_from, level_of
+from analysis.ahead.model import TICK_HOURS, Array, came, labelled
 from analysis.explain.words import count, plural
 
 BEHAVIOURS = {"openers": "new_24h", "sends": "sends_24h", "follow_ups": "late_24h", "failures": "failed_24h"}
@@ -25,6 +25,8 @@ FEW_REPLIES = 1.0
 """``silent_today`` from here on: at most half of the messages received that are usual for so many sends."""
 GROUP_LINES = 20
 """Lines of each third by volume, or all lines are one group: fewer can't show a level of their own."""
+KINDS = 4
+"""Days are alike in a behaviour where it is in the same of so many classes: even halves at or below its level, and above it."""
 THIRDS = ("small", "middle", "large")
 
 THRESHOLDS = pl.Schema(
@@ -34,7 +36,8 @@ THRESHOLDS = pl.Schema(
         "group_low": pl.Float64,  # mean sends a day of its least and its busiest line
         "group_high": pl.Float64,
         "lines": pl.Int64,
-        "answer": pl.String,  # "level" | "no level" | "not enough data"
+        "answer": pl.String,  # "level" | "goes with" | "no level" | "not enough data"
+        "goes_with": pl.String,  # the behaviour whose level tells the same falls better
         "days_with": pl.String,  # "all" | "few replies": on which days the level shows
         "within_hours": pl.Int64,
         "level": pl.Float64,  # above so many a day; null without a level
@@ -57,10 +60,10 @@ THRESHOLDS = pl.Schema(
 """One row a behaviour and group of lines, key (behaviour, line_group)."""
 
 _NOUNS = {
-    "openers": ("opening more than {} a day", "of new conversations a day"),
-    "sends": ("more than {} sends a day", "of sends a day"),
-    "follow_ups": ("more than {} late follow-ups a day", "of late follow-ups a day"),
-    "failures": ("more than {} failed sends a day", "of failed sends a day"),
+    "openers": ("opening more than {} a day", "of new conversations a day", "new conversations"),
+    "sends": ("more than {} sends a day", "of sends a day", "sends"),
+    "follow_ups": ("more than {} late follow-ups a day", "of late follow-ups a day", "late follow-ups"),
+    "failures": ("more than {} failed sends a day", "of failed sends a day", "failed sends"),
 }
 
 
@@ -81,14 +84,10 @@ def thresholds_of(past: pl.DataFrame, transitions: pl.DataFrame, *, until: datet
         until: UTC; nothing later is looked at.
 
     Returns:
-        THRESHOLDS, in order of behaviour and group as named above.
+        THRESHOLDS: all lines first, then the thirds; behaviours in the order of BEHAVIOURS.
     """
     ticks = _ticks(past, transitions, until)
-    rows = [
-        _row(behaviour, group, ticks.filter(pl.col("line").is_in(group.lines)))
-        for behaviour in BEHAVIOURS
-        for group in _groups(ticks)
-    ]
+    rows = [row for group in _groups(ticks) for row in _rows(group, ticks.filter(pl.col("line").is_in(group.lines)))]
     return pl.DataFrame(rows, schema=THRESHOLDS, orient="row")
 
 
@@ -121,41 +120,104 @@ def _groups(ticks: pl.DataFrame) -> list[_Group]:
     ]
 
 
-def _row(behaviour: str, group: _Group, ticks: pl.DataFrame) -> tuple[Any, ...]:
+@dataclass(frozen=True)
+class _Found:
+    """A level that shows, and the ticks on which it does."""
+
+    level: Level
+    days_with: str
+    within: int
+    ticks: pl.DataFrame
+
+    def column(self, behaviour: str) -> str:
+        return f"{behaviour}_{self.within}"
+
+
+def _rows(group: _Group, ticks: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """Return a row a behaviour. Behaviours come together on busy days: one counts where it shows among days alike in the stronger ones."""
+    found = {behaviour: f for behaviour in BEHAVIOURS if (f := _first(behaviour, ticks)) is not None}
+    beside: dict[str, str] = {}
+    stronger: list[str] = []
+    for behaviour in sorted(found, key=lambda b: -found[b].level.gain):
+        if stronger and not _by_itself(behaviour, found, stronger):
+            beside[behaviour] = stronger[0]
+        else:
+            stronger.append(behaviour)
+    return [_row(behaviour, group, ticks, found.get(behaviour), beside.get(behaviour)) for behaviour in BEHAVIOURS]
+
+
+def _first(behaviour: str, ticks: pl.DataFrame) -> _Found | None:
     """Return the first level that shows: on all days before days with few replies, within a day before within three."""
-    tick_days, falls = TICK_HOURS / 24, int(ticks["fell"].sum())
-    answer = "no level" if falls >= LEAST_FALLS else "not enough data"
-    found, days_with, within = None, "all", WITHIN[0]
-    of_days = ticks
     for condition, hours in ((c, h) for c in ("all", "few replies") for h in WITHIN):
         some = ticks if condition == "all" else ticks.filter(pl.col("silent_today") >= FEW_REPLIES)
-        level = _level(some, f"{behaviour}_{hours}", tick_days)
+        level = _level(some, f"{behaviour}_{hours}", TICK_HOURS / 24)
         if level is not None and level.shows:
-            answer, found, days_with, within, of_days = "level", level, condition, hours, some
-            break
+            return _Found(level, condition, hours, some)
+    return None
+
+
+def _by_itself(behaviour: str, found: dict[str, _Found], stronger: list[str]) -> bool:
+    """Say whether falls are twice as frequent above its level among ticks that are alike in the stronger behaviours."""
+    mine = found[behaviour]
+    strata = np.zeros(mine.ticks.height, dtype=np.int64)
+    for other in stronger:
+        x = mine.ticks[found[other].column(other)].to_numpy()
+        strata = strata * (KINDS + 1) + np.searchsorted(_edges(x, found[other].level.level), x, side="left")
+    strata = np.unique(strata, return_inverse=True)[1]
+    above = (mine.ticks[mine.column(behaviour)].to_numpy() > mine.level.level).astype(float)
+    unit = mine.ticks["line"].rle_id().to_numpy().astype(np.int64)
+    ratio, low = apart_from(above, mine.ticks["fell"].to_numpy().astype(float), unit, strata)
+    return ratio >= TWICE and low > 1
+
+
+def _edges(x: Array, level: float) -> Array:
+    """Return where to cut a behaviour into KINDS: at its level, and evenly on both sides of it."""
+    cuts = [level]
+    for side in (x[x <= level], x[x > level]):
+        if len(side):
+            cuts.extend(np.quantile(side, [i / (KINDS // 2) for i in range(1, KINDS // 2)]).tolist())
+    return np.unique(cuts)
+
+
+def _row(
+    behaviour: str, group: _Group, ticks: pl.DataFrame, found: _Found | None, beside: str | None
+) -> tuple[Any, ...]:
+    tick_days, falls = TICK_HOURS / 24, int(ticks["fell"].sum())
+    answer = "not enough data" if falls < LEAST_FALLS else "no level"
+    of_days = found.ticks if found else ticks
     line_days, falls = of_days.height * tick_days, int(of_days["fell"].sum())
-    head = (behaviour, group.name, group.low, group.high, len(group.lines), answer, days_with, within)
+    head = (behaviour, group.name, group.low, group.high, len(group.lines))
     if found is None:
-        return *head, *(None,) * 8, line_days, falls, *(None,) * 4, _none(behaviour, answer, falls, line_days)
-    sides = found.sides
-    few = of_days.filter(pl.col(f"{behaviour}_{within}") > found.level, pl.col("silent_today") >= FEW_REPLIES)
+        told = _none(behaviour, answer, falls, line_days)
+        return *head, answer, None, "all", WITHIN[0], *(None,) * 8, line_days, falls, *(None,) * 4, told
+    level, sides = found.level, found.level.sides
+    few = of_days.filter(pl.col(found.column(behaviour)) > level.level, pl.col("silent_today") >= FEW_REPLIES)
+    told = _level_words(behaviour, level, found.days_with, found.within)
+    if beside:
+        told = f"{told} But not more often than {_NOUNS[beside][2]} of the same days tell: by itself it does not show."
+    else:
+        told += _few_words(found.days_with, few, tick_days)
     return (
         *head,
-        found.level,
-        found.low,
-        found.high,
+        "goes with" if beside else "level",
+        beside,
+        found.days_with,
+        found.within,
+        level.level,
+        level.low,
+        level.high,
         sides.ratio,
-        found.held_out,
-        found.held_out_low,
-        found.held_out_high,
-        found.p_chance,
+        level.held_out,
+        level.held_out_low,
+        level.held_out_high,
+        level.p_chance,
         line_days,
         falls,
         sides.days_above,
         sides.falls_above,
         few.height * tick_days,
         int(few["fell"].sum()),
-        _level_words(behaviour, found, days_with, within) + _few_words(days_with, few, tick_days),
+        told,
     )
 
 
@@ -177,7 +239,8 @@ def _level_words(behaviour: str, found: Level, days_with: str, within: int) -> s
     times = f"{sides.ratio:.1f} times as often" if sides.ratio else "and only then"
     return (
         f"{when} {within} h of {what} lines fall {times}: {plural(sides.falls_above, 'fall')} in {count(sides.days_above)} line-days, "
-        f"else {count(sides.falls_below)} in {count(sides.days_below)}."
+        f"else {count(sides.falls_below)} in {count(sides.days_below)}. On lines that did not choose this level {found.held_out:.1f} times "
+        f"({found.held_out_low:.1f} to {found.held_out_high:.1f})."
     )
 
 

@@ -25,6 +25,8 @@ COMMANDS = {
     "forecast": "ahead",
     "gate": "ahead",
     "plan": "ahead",
+    "thresholds": "ahead",
+    "endpoint": "serve",
     "gaps": "live",
     "evaluate": "trials",
     "demo": "app",

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from analysis.ahead.backtest import record_of, tried
+from analysis.ahead.features import HOURLY
 from analysis.ahead.forecast import Ahead, forecast_of
 from analysis.ahead.gate import gate_of
 from analysis.ahead.plan import Plan, plan_of
@@ -33,6 +34,9 @@ class Foreseen:
     forecast: pl.DataFrame
     gate: pl.DataFrame
     rests_on: dict[str, Any]
+    past: pl.DataFrame
+    """HOURLY every TICK_HOURS: what both rest on."""
+    learned_at: datetime
 
 
 def foresee(
@@ -65,7 +69,7 @@ def foresee(
     )
     forecast = ahead.rows.join(drivers, on="line", how="left", maintain_order="left")
     gate = gate_of(ahead, hours, settings=settings, newest=newest, at=at)
-    return Foreseen(forecast, gate, _rests_on(ahead, back))
+    return Foreseen(forecast, gate, _rests_on(ahead, back), ahead.past, ahead.learned_at)
 
 
 def _rests_on(ahead: Ahead, back: bool) -> dict[str, Any]:
@@ -145,7 +149,8 @@ def _at(store: Where, at: When) -> Foreseen:
         )
         changes = read.changes(con).filter(pl.col("changed_at") <= then)
     if newest is None:
-        return Foreseen(pl.DataFrame(schema={**FORECAST, "drivers": pl.String}), pl.DataFrame(schema=GATE), {})
+        empty = pl.DataFrame(schema=HOURLY)
+        return Foreseen(pl.DataFrame(schema={**FORECAST, "drivers": pl.String}), pl.DataFrame(schema=GATE), {}, empty, then)
     messages = as_known(messages, then)
     spells, transitions = timeline.spells(changes), timeline.transitions(changes)
     seen = min(newest, then) if newest <= then else _newest(messages, changes, then)
