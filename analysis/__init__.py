@@ -34,6 +34,7 @@ _VERBS = {
     "failures": ("analysis.pipeline", "failures"),
     "forecast": ("analysis.pipeline", "forecast"),
     "gate": ("analysis.pipeline", "gate"),
+    "gate_now": ("analysis.pipeline", "gate_now"),
     "forecast_record": ("analysis.pipeline", "forecast_record"),
     "plan": ("analysis.pipeline", "plan"),
     "thresholds": ("analysis.pipeline", "thresholds"),

@@ -93,14 +93,14 @@ def known_by_hour(hours: pl.DataFrame, spells: pl.DataFrame, *, as_of: datetime,
     kept = ((pl.lit(end) - pl.col("hour")).dt.total_hours() % every) == 0
     for some in (lines[i : i + BATCH] for i in range(0, len(lines), BATCH)):
         mine = pl.col("line").is_in(some.implode())
-        rows = _complete(inside.filter(mine), end).join(fleet, on="hour", how="left", maintain_order="left")
+        rows = complete(inside.filter(mine), end).join(fleet, on="hour", how="left", maintain_order="left")
         rows = _with_scores(_with_usual(rows)).filter(kept)
         rows = _with_record(rows, spells.filter(mine))
         found.append(rows.select(HOURLY.names()).cast(dict(HOURLY)))  # type: ignore[arg-type]
     return pl.concat(found)
 
 
-def _complete(inside: pl.DataFrame, end: datetime) -> pl.DataFrame:
+def complete(inside: pl.DataFrame, end: datetime) -> pl.DataFrame:
     """Return rows of every hour up to the end: after a line's last message nothing is sent, and states stay as they were."""
     last = inside.group_by("line").agg(pl.col("hour").max()).filter(pl.col("hour") < end)
     hours = pl.datetime_ranges(pl.col("hour") + timedelta(hours=1), end, interval="1h", time_unit="ms")

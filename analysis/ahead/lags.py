@@ -148,7 +148,9 @@ def survival(days: Array, open_: Array) -> list[dict[str, float]]:
 
     found = ecdf(CensoredData.right_censored(days, open_)).sf
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the interval at the ends, 0 or all, is undefined: filled below
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # the interval at the ends, 0 or all, is undefined: filled below
         inside = found.confidence_interval(confidence_level=0.95, method="log-log")
     waiting = [int((days >= at).sum()) for at in found.quantiles]
     rows = [{"day": 0.0, "healthy": 0.0, "low": 0.0, "high": 0.0, "open": float(len(days))}]
@@ -168,7 +170,9 @@ def _after_slowing(causes: pl.DataFrame, falls: pl.DataFrame, past: pl.DataFrame
     """Return how long it takes until healthy from when the main driver's signal was first back within its usual."""
     known = causes.join(falls, on=["line", "at"]).filter(pl.col("driver").is_in(list(BACK)))
     back = [
-        past.filter(pl.col(name) <= most).select("line", back_at=(pl.col("hour") + timedelta(hours=1)).cast(INSTANT), driver=pl.lit(driver))
+        past.filter(pl.col(name) <= most).select(
+            "line", back_at=(pl.col("hour") + timedelta(hours=1)).cast(INSTANT), driver=pl.lit(driver)
+        )
         for driver, (name, most) in BACK.items()
     ]
     found = known.sort("at").join_asof(
@@ -210,7 +214,9 @@ def sentences_of(times: dict[str, Any]) -> list[str]:
         return []
     found = [_onset_words(r) for r in times["onset"] if r["driver"] != "unexplained"]
     names = {"AT_RISK": "at risk", "CRITICAL": "critical"}
-    found += [_recovery_words(f"From {names[r['state']]} to healthy", "fall", r) for r in times["recovery"] if r["falls"]]
+    found += [
+        _recovery_words(f"From {names[r['state']]} to healthy", "fall", r) for r in times["recovery"] if r["falls"]
+    ]
     slowed = times["after_slowing"]
     if slowed["falls"]:
         found.append(_recovery_words("From the main cause back in its usual to healthy", "fall", slowed))

@@ -190,9 +190,12 @@ def _interval(counts: _Counts, levels: Array, tick_days: float, rng: Any) -> tup
     """Return where the level lies in fleets drawn from these lines."""
     units = len(counts.all_ticks)
     gain = _gain(counts, rng.multinomial(units, np.full(units, 1 / units), size=DRAWS).astype(float), tick_days)
-    found = levels[gain.argmax(axis=1)[np.isfinite(gain.max(axis=1))]]
-    ends = np.quantile(found, [(1 - SURE) / 2, (1 + SURE) / 2], method="nearest") if len(found) else levels[[0, -1]]
-    return float(ends[0]), float(ends[1])
+    found = gain.argmax(axis=1)[np.isfinite(gain.max(axis=1))]
+    if not len(found):
+        return float(levels[0]), float(levels[-1])
+    low, high = np.quantile(found, [(1 - SURE) / 2, (1 + SURE) / 2], method="nearest")
+    # what lies between two levels that were tried divides alike: the neighbours belong to the interval
+    return float(levels[max(0, low - 1)]), float(levels[min(len(levels) - 1, high + 1)])
 
 
 def _held_out(counts: _Counts, tick_days: float, rng: Any) -> tuple[float, float, float]:
@@ -249,5 +252,5 @@ def _moved(place: Array, fell: Array, line: Array, counts: _Counts, gain: float,
     rows = np.arange(MOVES)[:, None] * (levels + 1)
     seen = np.bincount((rows + place[moved]).ravel(), minlength=MOVES * (levels + 1)).reshape(MOVES, levels + 1)
     above = seen[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
-    found = _gain_of(counts.ticks.sum(axis=0), above, counts.all_ticks.sum(), np.float64(len(falls)), tick_days)
+    found = _gain_of(counts.ticks.sum(axis=0), above, counts.all_ticks.sum(), np.array(len(falls)), tick_days)
     return float((1 + (found.max(axis=1) >= gain).sum()) / (1 + MOVES))

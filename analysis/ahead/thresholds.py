@@ -13,14 +13,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from analysis.ahead.features import DAY, complete
 from analysis.ahead.levels import LEAST_FALLS, TWICE, Level, apart_from, level_of
 from analysis.ahead.model import TICK_HOURS, Array, came, labelled
 from analysis.explain.words import count, plural
+from analysis.schema import INSTANT
 
-BEHAVIOURS = {"openers": "new_24h", "sends": "sends_24h", "follow_ups": "late_24h", "failures": "failed_24h"}
-"""What is counted over 24 h, by the feature that holds it."""
+BEHAVIOURS = {
+    "openers": "new_conversations",
+    "sends": "outbound",
+    "follow_ups": "unanswered_turns",
+    "failures": "failed",
+}
+"""What is counted over 24 h, by its column of SIGNALS_HOUR."""
 WITHIN = (24, 72)
 """Hours after such a day in which a fall counts as after it; the shorter is tried first."""
+COLUMNS = tuple(f"{behaviour}_{hours}" for behaviour in BEHAVIOURS for hours in WITHIN)
 FEW_REPLIES = 1.0
 """``silent_today`` from here on: at most half of the messages received that are usual for so many sends."""
 GROUP_LINES = 20
@@ -75,34 +83,52 @@ class _Group:
     lines: list[str]
 
 
-def thresholds_of(past: pl.DataFrame, transitions: pl.DataFrame, *, until: datetime) -> pl.DataFrame:
+def thresholds_of(
+    past: pl.DataFrame, hours: pl.DataFrame, transitions: pl.DataFrame, *, until: datetime
+) -> pl.DataFrame:
     """Return for each behaviour and group of lines the level above which falls are at least twice as frequent, or that none shows.
 
     Args:
         past: HOURLY every TICK_HOURS, all lines.
+        hours: SIGNALS_HOUR of the same time.
         transitions: TRANSITIONS.
         until: UTC; nothing later is looked at.
 
     Returns:
         THRESHOLDS: all lines first, then the thirds; behaviours in the order of BEHAVIOURS.
     """
-    ticks = _ticks(past, transitions, until)
+    ticks = _ticks(past, hours, transitions, until)
     rows = [row for group in _groups(ticks) for row in _rows(group, ticks.filter(pl.col("line").is_in(group.lines)))]
     return pl.DataFrame(rows, schema=THRESHOLDS, orient="row")
 
 
-def _ticks(past: pl.DataFrame, transitions: pl.DataFrame, until: datetime) -> pl.DataFrame:
-    """Return healthy ticks whose next tick came by ``until``: most of each behaviour in any day that ended within WITHIN hours, and the fall."""
-    most = [
-        pl.col(name).rolling_max(max(1, hours // TICK_HOURS), min_samples=1).over("line").alias(f"{behaviour}_{hours}")
-        for behaviour, name in BEHAVIOURS.items()
-        for hours in WITHIN
-    ]
-    known = past.sort("line", "hour").with_columns(most)
-    ticks = labelled(known, transitions).filter(
+def _ticks(past: pl.DataFrame, hours: pl.DataFrame, transitions: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    """Return healthy ticks whose next tick came by ``until``, each with whether a fall came before the next, and what was done.
+
+    ``openers_24``: the most in any 24 h that ended at most 24 h before the tick, or after it while the line was healthy still (some vendors
+    answer a burst within the hour); so for each behaviour and hours.
+    """
+    ticks = labelled(past, transitions).filter(
         pl.col("health") == "HEALTHY", pl.col("at") <= until - timedelta(hours=TICK_HOURS)
     )
-    return ticks.with_columns(fell=pl.Series(came(ticks, TICK_HOURS) > 0))
+    ticks = ticks.with_columns(
+        fell=pl.Series(came(ticks, TICK_HOURS) > 0), till=(pl.col("hour") + timedelta(hours=TICK_HOURS)).cast(INSTANT)
+    )
+    rows = complete(
+        hours.filter(pl.col("hour") < until, pl.col("line").is_in(ticks["line"].unique().implode())),
+        until - timedelta(hours=1),
+    )
+    day = [
+        pl.when(pl.col("health") == "HEALTHY").then(pl.col(c).rolling_sum(DAY, min_samples=1).over("line")).alias(b)
+        for b, c in BEHAVIOURS.items()
+    ]
+    most = [
+        pl.col(b).rolling_max(h + TICK_HOURS, min_samples=1).over("line").alias(f"{b}_{h}")
+        for b in BEHAVIOURS
+        for h in WITHIN
+    ]
+    done = rows.with_columns(day).with_columns(most).select("line", pl.col("hour").alias("till"), *COLUMNS)
+    return ticks.join(done, on=["line", "till"], how="inner", maintain_order="left").drop_nulls(COLUMNS)
 
 
 def _groups(ticks: pl.DataFrame) -> list[_Group]:
@@ -227,7 +253,11 @@ def _level(ticks: pl.DataFrame, name: str, tick_days: float) -> Level | None:
     line = ticks["line"].rle_id().to_numpy()
     week = ticks.select((pl.col("at") - pl.col("at").min()).dt.total_days() // 7).to_series().to_numpy()
     return level_of(
-        ticks[name].to_numpy(), ticks["fell"].to_numpy().astype(np.float64), line.astype(np.int64), week, tick_days=tick_days
+        ticks[name].to_numpy(),
+        ticks["fell"].to_numpy().astype(np.float64),
+        line.astype(np.int64),
+        week,
+        tick_days=tick_days,
     )
 
 
@@ -236,12 +266,16 @@ def _level_words(behaviour: str, found: Level, days_with: str, within: int) -> s
     sides = found.sides
     what = _NOUNS[behaviour][0].format(f"{count(found.level)} ({count(found.low)} to {count(found.high)})")
     when = "On days with few replies, within" if days_with == "few replies" else "Within"
-    times = f"{sides.ratio:.1f} times as often" if sides.ratio else "and only then"
+    times = f"{_times(sides.ratio)} as often" if sides.ratio else "and only then"
     return (
         f"{when} {within} h of {what} lines fall {times}: {plural(sides.falls_above, 'fall')} in {count(sides.days_above)} line-days, "
-        f"else {count(sides.falls_below)} in {count(sides.days_below)}. On lines that did not choose this level {found.held_out:.1f} times "
-        f"({found.held_out_low:.1f} to {found.held_out_high:.1f})."
+        f"else {count(sides.falls_below)} in {count(sides.days_below)}. On lines that did not choose this level {_times(found.held_out)} "
+        f"({count(round(found.held_out_low, 1))} to {count(round(found.held_out_high, 1))})."
     )
+
+
+def _times(ratio: float) -> str:
+    return f"{count(round(ratio, 1))} times"
 
 
 def _few_words(days_with: str, few: pl.DataFrame, tick_days: float) -> str:

@@ -6,7 +6,7 @@ the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
-from analysis.pipeline.ahead import forecast, forecast_record, gate, plan
+from analysis.pipeline.ahead import KeptGate, forecast, forecast_record, gate, gate_now, kept_gate, plan
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
@@ -37,6 +37,7 @@ from analysis.pipeline.text import as_csv, as_text, records
 from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
 
 __all__ = [
+    "KeptGate",
     "LoadReport",
     "Progress",
     "Step",
@@ -62,8 +63,10 @@ __all__ = [
     "freshness",
     "gaps",
     "gate",
+    "gate_now",
     "iso",
     "keep_audit",
+    "kept_gate",
     "lag_sentences",
     "lags",
     "lines",

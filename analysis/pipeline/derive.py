@@ -60,7 +60,7 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict
     marts.replace(con, "explanation", _explanation_rows(recalibrated(found, audits_in(con))))
     seen = foresee(counted.hours, spells_, transitions_, at=at, newest=at, settings=chosen, back=True)
     _keep_ahead(con, seen)
-    keep_history(con, seen.past, transitions_, found, until=seen.learned_at)
+    keep_history(con, seen.past, counted.hours, transitions_, found, until=seen.learned_at)
     return {
         "lines": counted.hours["line"].n_unique(),
         "days": counted.days,

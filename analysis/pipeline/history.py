@@ -20,24 +20,37 @@ THRESHOLDS_KEPT, LAGS_KEPT = "thresholds", "lags"
 
 
 def keep_history(
-    con: Any, past: pl.DataFrame, transitions: pl.DataFrame, explained: list[Explanation], *, until: datetime
+    con: Any,
+    past: pl.DataFrame,
+    hours: pl.DataFrame,
+    transitions: pl.DataFrame,
+    explained: list[Explanation],
+    *,
+    until: datetime,
 ) -> None:
     """Measure both on what was known up to a time, and keep them.
 
     Args:
         con: a store open for writing.
         past: HOURLY every TICK_HOURS.
+        hours: SIGNALS_HOUR.
         transitions: TRANSITIONS.
         explained: explanations of the same.
         until: UTC; the last midnight, so that an hour more of data leaves both as they are.
     """
-    levels = thresholds_of(past, transitions, until=until)
+    levels = thresholds_of(past, hours, transitions, until=until)
     marts.set_meta(con, THRESHOLDS_KEPT, json.dumps(levels.to_dicts(), ensure_ascii=False))
     marts.set_meta(con, LAGS_KEPT, json.dumps(lags_of(_causes(explained), transitions, past, until=until)))
 
 
 def _causes(explained: list[Explanation]) -> pl.DataFrame:
-    worse = {("HEALTHY", "AT_RISK"), ("HEALTHY", "CRITICAL"), ("AT_RISK", "CRITICAL"), (None, "AT_RISK"), (None, "CRITICAL")}
+    worse = {
+        ("HEALTHY", "AT_RISK"),
+        ("HEALTHY", "CRITICAL"),
+        ("AT_RISK", "CRITICAL"),
+        (None, "AT_RISK"),
+        (None, "CRITICAL"),
+    }
     rows = [
         (e.line, instant(e.at), e.drivers[0].driver, e.lead_hours)
         for e in explained

@@ -59,9 +59,13 @@ def planted(
                 continue
             until = hour + 2 * DAY
             state[hour:until] = "AT_RISK"
-            changes.append((line, START + timedelta(hours=int(hour), minutes=59), "health", "HEALTHY", "AT_RISK", True, False))
+            changes.append(
+                (line, START + timedelta(hours=int(hour), minutes=59), "health", "HEALTHY", "AT_RISK", True, False)
+            )
             if until < n:
-                changes.append((line, START + timedelta(hours=int(until)), "health", "AT_RISK", "HEALTHY", False, False))
+                changes.append(
+                    (line, START + timedelta(hours=int(until)), "health", "AT_RISK", "HEALTHY", False, False)
+                )
         frames.append(
             pl.DataFrame(
                 {
@@ -75,8 +79,12 @@ def planted(
                     **counts,
                 },
                 schema_overrides={"health": pl.String},
+            ).select(
+                pl.col(c).cast(t)
+                if c in {**ZERO, "line": 0, "hour": 0, "health": 0, "status": 0, **counts}
+                else pl.lit(None, dtype=t).alias(c)
+                for c, t in SIGNALS_HOUR.items()
             )
-            .select(pl.col(c).cast(t) if c in {**ZERO, "line": 0, "hour": 0, "health": 0, "status": 0, **counts} else pl.lit(None, dtype=t).alias(c) for c, t in SIGNALS_HOUR.items())
         )
     transitions = pl.DataFrame(changes, schema=TRANSITIONS, orient="row").sort("line", "at")
     return pl.concat(frames), transitions, START + timedelta(hours=n)
