@@ -43,11 +43,15 @@ def healing(rows: pl.DataFrame, *, most_days: float, theme: Theme = "light") -> 
     scale = {"domain": [0, 1]}
     y = field("healthy", scale=scale, axis={"title": "healthy again", "format": ".0%", "tickCount": 5, "grid": True})
     tip = {"tooltip": [field("tip", "nominal", title="Lines")]}
-    label = {
-        "data": data("ends"),
-        "mark": {"type": "text", "align": "right", "dx": -4, "dy": -9, "fontWeight": 600, "clip": False},
-        "encoding": {"x": x, "y": y, "text": field("state", "nominal"), "color": colour},
-    }
+    labels = [
+        {
+            "data": data("ends"),
+            "transform": [{"filter": {"field": "state", "equal": state}}],
+            "mark": {"type": "text", "align": "right", "dx": -4, "dy": above, "fontWeight": 600},
+            "encoding": {"x": x, "y": y, "text": field("state", "nominal"), "color": colour},
+        }
+        for state, above in (("At risk", -9), ("Critical", 13))  # the two often end side by side
+    ]
     layers = [
         {
             "data": data("curve"),
@@ -64,6 +68,6 @@ def healing(rows: pl.DataFrame, *, most_days: float, theme: Theme = "light") -> 
             "mark": {"type": "point", "filled": True, "size": 90, "opacity": 0, "clip": True},
             "encoding": {"x": x, "y": y, "color": colour, **tip},
         },
-        *haloed(label, p.surface),
+        *(part for label in labels for part in haloed(label, p.surface)),
     ]
     return document({"layer": layers, "height": 240}, {"curve": shown, "ends": ends}, theme, padding=(0, 8, 12, 2))

@@ -126,7 +126,7 @@ def shown_levels(here: Here) -> None:
         )
         told = [[html.text(name), html.text(sentence)] for name, sentence in sentences(levels)]
         if told:
-            st.html(html.table([("A day", False), ("What followed", False)], told, least=420))
+            st.html(html.table([("A day", False), ("What followed", False)], told))
         else:
             st.html('<p class="lh-p">Nothing measured yet: load exports, or run linehealth refresh.</p>')
         _under("levels", levels_frame(levels), here)
@@ -156,13 +156,7 @@ def shown_times(here: Here) -> None:
             else:
                 st.html('<p class="lh-p">Too few recoveries for a curve: it takes 10 from a state.</p>')
         with right:
-            st.html(
-                html.table(
-                    [("Measured", False), ("Cases", True), ("Of these", True), ("Middle", True)],
-                    cells(frame),
-                    least=420,
-                )
-            )
+            st.html(html.table([("Measured", False), ("Counts", True), ("Middle", True)], cells(frame)))
         _under("times", frame, here, chart=("card_times", title) if curve.height else None)
 
 
@@ -173,7 +167,7 @@ def times_title(times: dict[str, Any]) -> str:
         return "No line has fallen yet"
     if risk["days"] is None:
         return f"{risk['recovered']:,} of {words.plural(risk['falls'], 'fall')} to at risk came back to healthy so far"
-    return f"Half of the lines at risk are healthy again within {words.lasting(24 * risk['days'])}"
+    return f"Half of the lines at risk are healthy again within {risk['days']:.1f} days"
 
 
 def cells(frame: pl.DataFrame) -> list[list[str]]:
@@ -191,7 +185,7 @@ def cells(frame: pl.DataFrame) -> list[list[str]]:
             name = "Cause back in its usual to healthy" if of == "all" else f"{STATES[of]} to healthy"
             part, value = "healthy", _range(r, lambda v: f"{v:.1f}", " days")
         if r["cases"]:
-            found.append([html.text(name), f"{r['cases']:,}", html.text(f"{r['events']:,} {part}"), html.text(value)])
+            found.append([html.text(name), html.text(f"{r['events']:,} of {r['cases']:,} {part}"), html.text(value)])
     return found
 
 
