@@ -47,6 +47,7 @@ def test_lines_still_at_risk_lengthen_the_time_to_healthy():
     assert (waiting["falls"], waiting["recovered"]) == (20, 12)
     assert waiting["days"] > short["days"]
     assert waiting["days_low"] <= waiting["days"]
+    assert waiting["curve"][-1]["healthy"] == pytest.approx(12 / 20)  # who waits is not counted as healthy at the end
 
 
 def test_under_ten_recoveries_there_are_counts_only():

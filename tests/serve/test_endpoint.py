@@ -105,7 +105,7 @@ def test_no_store_or_a_broken_one_pauses_and_says_why(tmp_path, demo_store, newe
         assert (answer.status_code, answer.json()["decision"]) == (503, "pause")
 
 
-def test_a_store_that_goes_away_is_not_answered_from_memory(tmp_path, demo_store, newest):
+def test_a_store_that_goes_away_or_changes_is_not_answered_from_memory(tmp_path, demo_store, newest):
     copy = tmp_path / "copy.duckdb"
     shutil.copy(demo_store, copy)
     app = application(copy, clock=lambda: newest)
@@ -113,6 +113,7 @@ def test_a_store_that_goes_away_is_not_answered_from_memory(tmp_path, demo_store
     copy.unlink()
     assert get(app, "/gate").json()["decision"] == "pause"
     shutil.copy(demo_store, copy)
+    assert sum(r["new_recipients_left_today"] for r in get(app, "/gate").json()) > 0
     pipeline.set_setting("gate_new_per_day", "0", store=copy)
     assert sum(r["new_recipients_left_today"] for r in get(app, "/gate").json()) == 0
 
