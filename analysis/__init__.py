@@ -39,6 +39,7 @@ _VERBS = {
     "plan": ("analysis.pipeline", "plan"),
     "thresholds": ("analysis.pipeline", "thresholds"),
     "lags": ("analysis.pipeline", "lags"),
+    "replay": ("analysis.pipeline", "replay"),
     "gaps": ("analysis.pipeline", "gaps"),
     "freshness": ("analysis.pipeline", "freshness"),
     "delays": ("analysis.pipeline", "delays"),

@@ -235,6 +235,26 @@ DELIVERY_DAY = pl.Schema(
 """What became of the sends, key (line, day, opened_by, service, failure_code), nulls first."""
 
 
+LINE_TOTALS = pl.Schema(
+    {
+        "line": pl.String,
+        "messages": pl.Int64,
+        "first_at": INSTANT,
+        "last_at": INSTANT,
+        "last_event_at": INSTANT,  # receipts and failures too
+        "sends": pl.Int64,
+        "failed": pl.Int64,
+        "received": pl.Int64,  # not failed, with a delivery or read time
+        "received_1h": pl.Int64,  # delivered more than an hour after sending
+        "received_24h": pl.Int64,
+    }
+)
+"""Messages of a line in all, key line."""
+OPENERS = pl.Schema({"line": pl.String, "chat_id": pl.String, "at": INSTANT, "answered": pl.Boolean})
+"""Opening sends of new conversations, key (line, chat_id); answered is null where the send failed or is too young."""
+FAILURE_HOURS = pl.Schema({"line": pl.String, "hour": INSTANT, "failure_code": pl.String, "failed": pl.Int64})
+"""Failed sends, key (line, hour, failure_code)."""
+
 FORECAST = pl.Schema(
     {
         "line": pl.String,
@@ -286,6 +306,19 @@ PLAN = pl.Schema(
     }
 )
 """Which line opens how many new conversations on which day, key (day, line)."""
+
+
+REPLAY = pl.Schema(
+    {
+        "line": pl.String,
+        "hour": INSTANT,  # the chance at its end
+        "p_before": pl.Float64,  # of turning worse within 24 h, from the messages as they were
+        "p_after": pl.Float64,  # from the altered messages
+        "change_low": pl.Float64,  # 80 % interval of after less before
+        "change_high": pl.Float64,
+    }
+)
+"""A what-if on real history hour by hour, key (line, hour)."""
 
 
 class Driver(msgspec.Struct, frozen=True):

@@ -72,7 +72,9 @@ HOURLY = pl.Schema(
 """What was known at the end of each hour, key (line, hour). Features are near 0 on an ordinary day, and mostly within -3 to 3."""
 
 
-def known_by_hour(hours: pl.DataFrame, spells: pl.DataFrame, *, as_of: datetime, every: int = 1) -> pl.DataFrame:
+def known_by_hour(
+    hours: pl.DataFrame, spells: pl.DataFrame, *, as_of: datetime, every: int = 1, fleet: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Return the features of every line at the end of hours from its first message to as_of.
 
     Args:
@@ -80,6 +82,7 @@ def known_by_hour(hours: pl.DataFrame, spells: pl.DataFrame, *, as_of: datetime,
         spells: SPELLS, for the record of past trouble.
         as_of: UTC; rows of later hours are left out.
         every: keep only hours a multiple of so many before as_of's.
+        fleet: SIGNALS_HOUR of the whole fleet, for its rate of replies, where ``hours`` are of a few of its lines.
 
     Returns:
         HOURLY, in order of line and hour.
@@ -88,12 +91,12 @@ def known_by_hour(hours: pl.DataFrame, spells: pl.DataFrame, *, as_of: datetime,
     inside = hours.filter(pl.col("hour") <= end)
     if inside.is_empty():
         return pl.DataFrame(schema=HOURLY)
-    fleet, found = _fleet_rate(inside), []
+    rate, found = _fleet_rate(inside if fleet is None else fleet.filter(pl.col("hour") <= end)), []
     lines = inside["line"].unique().sort()
     kept = ((pl.lit(end) - pl.col("hour")).dt.total_hours() % every) == 0
     for some in (lines[i : i + BATCH] for i in range(0, len(lines), BATCH)):
         mine = pl.col("line").is_in(some.implode())
-        rows = complete(inside.filter(mine), end).join(fleet, on="hour", how="left", maintain_order="left")
+        rows = complete(inside.filter(mine), end).join(rate, on="hour", how="left", maintain_order="left")
         rows = _with_scores(_with_usual(rows)).filter(kept)
         rows = _with_record(rows, spells.filter(mine))
         found.append(rows.select(HOURLY.names()).cast(dict(HOURLY)))  # type: ignore[arg-type]

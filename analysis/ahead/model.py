@@ -73,6 +73,11 @@ def _sigmoid(z: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-np.clip(z, -30, 30))))
 
 
+def chances_of(x: Array, weights: Array) -> Array:
+    """Return the probability for rows of FEATURES by each of many weights (a row each, intercept first): a column each."""
+    return _sigmoid(weights[:, 0] + x @ weights[:, 1:].T)
+
+
 def labelled(known: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
     """Return ticks from which health can get worse, each with its time and the next worsening of the line's health.
 

@@ -1,9 +1,9 @@
 """Frames in, chart specs out: the only room that knows Altair. Nothing is computed here but where ink goes."""
 
-from analysis.charts.ahead import OUTLOOK, RELIABILITY, outlook, reliability
+from analysis.charts.ahead import OUTLOOK, RELIABILITY, REPLAYED, outlook, reliability, replayed
 from analysis.charts.chat import EVENTS, HEALTHS, RULES, RUNS, timeline
 from analysis.charts.delivery import STACK, STREAKS, stacked_days, streaks
-from analysis.charts.events import STATES, Moment
+from analysis.charts.events import LOST, STATES, Moment
 from analysis.charts.fleet import causes, ribbons
 from analysis.charts.history import HEALING, healing
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
@@ -34,6 +34,7 @@ __all__ = [
     "HEALTHS",
     "LANE",
     "LANE_MARKS",
+    "LOST",
     "MARKED_DAYS",
     "MOVES",
     "NO_DATA",
@@ -42,6 +43,7 @@ __all__ = [
     "OUTLOOK",
     "POINTS",
     "RELIABILITY",
+    "REPLAYED",
     "RULES",
     "RUNS",
     "SILENCES",
@@ -69,6 +71,7 @@ __all__ = [
     "rate_against_volume",
     "recoveries",
     "reliability",
+    "replayed",
     "ribbon_image",
     "ribbons",
     "silences",

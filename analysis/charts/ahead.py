@@ -1,10 +1,10 @@
-"""Forecasts in, two pictures out: which lines are likeliest to turn worse, and how often what was told came."""
+"""Forecasts in, pictures out: which lines are likeliest to turn worse, how often what was told came, and what a rule does to the past."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, document, field
+from analysis.charts.spec import Spec, data, document, field, time_axis, time_x
 from analysis.charts.theme import Theme, palette
 
 OUTLOOK = pl.Schema(
@@ -21,6 +21,18 @@ OUTLOOK = pl.Schema(
 """One row a line: chance within 24 h with its 80 % interval, and within 72 h."""
 RELIABILITY = pl.Schema({"told": pl.Float64, "came": pl.Float64, "n": pl.Float64, "tip": pl.String})
 """Forecasts of similar chance: mean chance told, share that came, and how many."""
+REPLAYED = pl.Schema(
+    {
+        "t": pl.Float64,
+        "to": pl.Float64,
+        "p_before": pl.Float64,
+        "p_after": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "tip": pl.String,
+    }
+)
+"""One row an hour: the chance as it was and with a rule, and the 80 % band of the latter."""
 _PERCENT = {"format": ".0%", "tickCount": 5, "grid": True}
 
 
@@ -108,3 +120,69 @@ def reliability(rows: pl.DataFrame, *, theme: Theme = "light") -> Spec:
         },
     ]
     return document({"layer": layers, "height": 240}, {"bins": rows, "diagonal": line}, theme, padding=(0, 8, 4, 2))
+
+
+def replayed(
+    rows: pl.DataFrame,
+    *,
+    window: tuple[float, float],
+    threshold: float,
+    moments: list[tuple[float, str]],
+    theme: Theme = "light",
+) -> Spec:
+    """Return the chance hour by hour as it was (thin) and with a rule (thick, on the 80 % band of the change).
+
+    Args:
+        rows: REPLAYED.
+        window: first and last moment drawn, in ms.
+        threshold: the chance from which new conversations are held back, drawn dashed.
+        moments: time and words of each upright rule: the end of the period, the fall.
+        theme: "light" or "dark".
+    """
+    p = palette(theme)
+    x = time_x("t", *window, axis=time_axis(*window))
+    y: Spec = {"scale": {"domainMin": 0, "nice": True}, "axis": {**_PERCENT, "title": "chance within 24 h"}}
+    tip = {"tooltip": field("tip", "nominal", title="Hour")}
+    line = {"type": "line", "interpolate": "linear", "clip": True}
+    layers: list[Spec] = [
+        {
+            "data": data("replayed"),
+            "mark": {"type": "area", "color": p.accent, "opacity": 0.18, "clip": True},
+            "encoding": {"x": x, "y": field("low", **y), "y2": {"field": "high"}},
+        },
+        {
+            "data": data("replayed"),
+            "mark": {**line, "color": p.mut, "strokeWidth": 1.3},
+            "encoding": {"x": x, "y": field("p_before", **y)},
+        },
+        {
+            "data": data("replayed"),
+            "mark": {**line, "color": p.accent, "strokeWidth": 2.2},
+            "encoding": {"x": x, "y": field("p_after", **y)},
+        },
+        {
+            "data": data("replayed"),
+            "mark": {"type": "rect", "opacity": 0, "clip": True},
+            "encoding": {"x": x, "x2": {"field": "to"}, **tip},
+        },
+        {
+            "data": {"values": [{"level": threshold}]},
+            "mark": {"type": "rule", "color": p.thr, "strokeDash": [6, 3], "strokeWidth": 1.2},
+            "encoding": {"y": field("level", **y)},
+        },
+    ]
+    for n, (t, words) in enumerate(moments):
+        one = {"values": [{"t": t}]}
+        layers.append(
+            {"data": one, "mark": {"type": "rule", "color": p.faint, "strokeWidth": 1.2}, "encoding": {"x": x}}
+        )
+        text = {
+            "type": "text",
+            "baseline": "bottom",
+            "align": "right" if n == 0 else "left",
+            "color": p.mut,
+            "dx": -3 + 6 * n,
+        }
+        layers.append({"data": one, "mark": text, "encoding": {"x": x, "y": {"value": -3}, "text": {"value": words}}})
+    body = {"layer": layers, "height": 260}
+    return document(body, {"replayed": rows}, theme, padding=(0, 12, 22, 2))

@@ -27,8 +27,10 @@ COMMANDS = {
     "plan": "ahead",
     "thresholds": "ahead",
     "endpoint": "serve",
+    "replay": "ahead",
     "gaps": "live",
     "evaluate": "trials",
+    "bench": "bench",
     "demo": "app",
     "app": "app",
 }

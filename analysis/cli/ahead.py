@@ -1,4 +1,4 @@
-"""Commands that look ahead: forecast, gate, plan, and what the past shows."""
+"""Commands that look ahead: forecast, gate, plan; what the past shows; and replay, which tries a rule on it."""
 
 from __future__ import annotations
 
@@ -111,3 +111,52 @@ def thresholds(store: str | None, as_json: bool) -> None:
         click.echo(f"{row['line_group']} ({lines}): {row['sentence']}")
     for sentence in pipeline.lag_sentences(times):
         click.echo(sentence)
+
+
+@click.command()
+@click.option("--line", required=True, help="The line (E.164).")
+@click.option(
+    "--since", default=None, help="Begin of the period; the week before the line's last fall where not given."
+)
+@click.option("--until", default=None, help="Its end, not part of it.")
+@click.option("--spread", type=int, default=None, help="Open the period's new conversations evenly over so many days.")
+@click.option("--cap", type=int, default=None, help="Open at most so many a day, the rest on the next day with room.")
+@click.option(
+    "--over-lines", default=None, help="Open them in turn on this line and these others (E.164, commas between)."
+)
+@click.option("--stop-after", type=int, default=None, help="Leave out sends after so many unanswered turns.")
+@STORE
+@AS_JSON
+def replay(
+    line: str,
+    since: str | None,
+    until: str | None,
+    spread: int | None,
+    cap: int | None,
+    over_lines: str | None,
+    stop_after: int | None,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """What if, on your own history: one rule, the messages altered by it, and how the risk changes in this model."""
+    from analysis import pipeline
+
+    found = pipeline.replay(
+        store,
+        line=line,
+        since=since,
+        until=until,
+        spread=spread,
+        cap=cap,
+        lines=[one.strip() for one in over_lines.split(",") if one.strip()] if over_lines is not None else None,
+        stop_after=stop_after,
+    )
+    if as_json:
+        print_json({**found.record, "rows": pipeline.records(found.rows)})
+        return
+    click.echo(found.record["title"] + "\n")
+    for sentence in found.record["sentences"]:
+        click.echo(sentence)
+    click.echo("\nWhat this can't say:")
+    for limit in found.record["limits"]:
+        click.echo(f"- {limit}")

@@ -284,6 +284,15 @@ HOW = {
         "events: counts only.",
         "import analysis as lh; lh.lags()",
     ),
+    "replay": How(
+        "A rule tried on the past",
+        "The rule moves whole conversations (all of a chat's messages by one shift of whole days, never to before their time) or leaves late "
+        "follow-ups out with the replies to them. All signals are counted again from these messages, hour by hour, to three days after the last "
+        "one moved. The model is the forecast's, learned from nothing later than the begin of the period. Falls expected: the chances of all "
+        "hours, each a 24th. Interval: 80 % of 400 draws of the model's weights, the same for both sides, over eight orders in which a day's "
+        "conversations may take their turns. The call computes it; the query shows what it starts from: the new conversations by hour.",
+        'linehealth replay --line {line} --since "{since}" --until "{until}" {flag} --json',
+    ),
     "record": How(
         "How right forecasts have been",
         "Every 6 h of the last 8 weeks is forecast by a model that learned from what came before that week only. Error: mean squared "

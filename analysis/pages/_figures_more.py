@@ -53,6 +53,11 @@ def plan(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.rename({"day": "day_ahead", "most": "most_new", "p_worse_24h": "p_worse_24h_with"})
 
 
+def replay(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return REPLAY; key (line, hour_utc)."""
+    return rows.rename({"hour": "hour_utc", "p_before": "p_as_it_was", "p_after": "p_with_rule"})
+
+
 def record(rests: dict[str, Any]) -> pl.DataFrame:
     """Return what past forecasts told and what came, in tenths of equal size: horizon_hours, told, came, forecasts."""
     horizons = (rests.get("record") or {}).get("horizons", {})

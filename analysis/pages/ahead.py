@@ -13,6 +13,7 @@ from analysis.pages import _figures as figures
 from analysis.pages import _figures_more as more
 from analysis.pages import _history as history
 from analysis.pages import _html as html
+from analysis.pages import _replay as replay
 from analysis.pages import _words as words
 from analysis.pages._foot import foot, share
 from analysis.pages._frame import WHY, draw, freshness, ready
@@ -215,6 +216,7 @@ def main() -> None:
     decisions(gate, forecast, here)
     turns_next(forecast, here)
     placed = plan(here)
+    replay.card(here)
     history.shown_levels(here)
     history.shown_times(here)
     record(here)

@@ -1,7 +1,7 @@
 """START HERE: the whole flow. Exports -> facts -> store -> signals, health, explanations -> frames for app, notebook and report.
 
 ``writing`` loads and brings up to date, ``steps`` says how far a load is, ``derive`` computes, ``reading`` gives frames, ``detail`` those of days, chats
-and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``history`` what the past shows, ``alternatives`` what if and what since, ``audits`` holds
+and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``history`` what the past shows, ``alternatives`` what if and what since, ``replay`` what if on altered history, ``audits`` holds
 the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
@@ -32,6 +32,7 @@ from analysis.pipeline.reading import (
     status,
     transitions,
 )
+from analysis.pipeline.replay import Replay, replay
 from analysis.pipeline.steps import Progress, Step
 from analysis.pipeline.text import as_csv, as_text, records
 from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
@@ -40,6 +41,7 @@ __all__ = [
     "KeptGate",
     "LoadReport",
     "Progress",
+    "Replay",
     "Step",
     "When",
     "Where",
@@ -79,6 +81,7 @@ __all__ = [
     "quarantine",
     "records",
     "refresh",
+    "replay",
     "set_setting",
     "settings",
     "settings_or_default",

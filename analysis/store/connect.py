@@ -21,6 +21,8 @@ import duckdb
 from analysis.errors import StoreError
 from analysis.store import migrations
 
+MEMORY_MB, MEMORY_SHARE = 4096, 0.5
+"""What DuckDB may use before it spills to disk: the least of the two (its own default, 80 % of the machine, left nothing for Polars)."""
 READ_WAIT_S = 15.0
 WRITE_WAIT_S = 60.0
 
@@ -166,11 +168,22 @@ def _short(error: Exception) -> str:
     return str(error).split("\n", 1)[0].split(": ", 1)[-1][:120]
 
 
+def _config() -> dict[str, str | bool | int | float | list[str]]:
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
+    except (AttributeError, ValueError, OSError):  # not on every system
+        whole = 2 * MEMORY_MB
+    return {
+        "autoinstall_known_extensions": "false",
+        "memory_limit": f"{int(min(MEMORY_MB, MEMORY_SHARE * whole))}MB",
+    }
+
+
 def _connect(path: Path, *, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:
     started, pause = time.monotonic(), 0.005
     while True:
         try:
-            con = duckdb.connect(str(path), read_only=read_only, config={"autoinstall_known_extensions": "false"})
+            con = duckdb.connect(str(path), read_only=read_only, config=_config())
         except (duckdb.IOException, duckdb.ConnectionException) as e:
             text = str(e)
             if "lock" not in text and "different configuration" not in text:

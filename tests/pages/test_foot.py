@@ -26,11 +26,21 @@ from tests.pages.conftest import ROOT
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
 """Columns of a query beside those of its file: what it is sorted or grouped by."""
-PARTLY = ("plan", "settings")
+PARTLY = ("plan", "replay", "settings")
 """The file holds what no query can give: the plan is computed by the call, and the store keeps no default of a setting."""
 LINE = "+14155550101"
 STRETCHED = ("bursts", "every_burst")
 """Their query lists runs of hours of the longest period; the page keeps those whose fullest stretch lies in the period shown."""
+
+
+def replayed(store):
+    """The address of a rule tried on the first line's last week with a fall, of a made-up fleet; nothing where it has no fall."""
+    falls = [e for e in pipeline.explanations(store) if e.kind == "health" and e.previous == "HEALTHY"]
+    if not falls:
+        return {}
+    end = date.fromisoformat(falls[0].at[:10])
+    days = {"begin": f"{end - timedelta(days=6)}", "end": f"{end}"}
+    return {"hist": words.line_key(falls[0].line), "rule": "spread", "n": "14", **days}
 
 
 def addresses(store):
@@ -45,6 +55,7 @@ def addresses(store):
     for query in ({}, {"period": "7 days"}, {"period": "All"}):
         yield "transitions", query
     yield from (("delivery", {"days": n}) for n in ("7", "30"))
+    yield "ahead", replayed(store)
     yield from (("ahead", query) for query in ({}, {"may": "● Send", "find": "01", "new": "20", "days": "2"}))
     yield "data", {}
     states = pipeline.chat_states(store)
@@ -130,6 +141,9 @@ def assert_queries_give_the_files(shown, store):
                 )  # the call gives the plan: the query what it starts from
                 left = s.frame.filter(pl.col("day_ahead") == 0).join(result, on="line")
                 assert (left["new_recipients"] <= left["new_recipients_left_today"]).all()
+            elif s.card == "replay":
+                assert result["hour_utc"].is_in(s.frame["hour_utc"].implode()).all()  # what the rule starts from
+                assert result["new_conversations"].sum() > 0
             elif s.card == "settings":
                 ours = rows_of(s.frame.filter("changed"), columns)  # the store keeps no default
                 assert ours == theirs, (s.card, s.name)
@@ -180,6 +194,18 @@ def test_the_call_under_the_plan_gives_the_plan_that_is_shown(shown, full_store,
         told = json.loads(out)
         ours = s.frame.select("day_ahead", "line", "new_recipients").rows()
         assert ours == [(r["day"], r["line"], r["new_recipients"]) for r in told["rows"]]
+
+
+def test_the_call_under_a_rule_gives_the_hours_that_are_shown_and_moves_what_its_query_counts(
+    shown, full_store, command, monkeypatch
+):
+    monkeypatch.setenv("LINEHEALTH_STORE", str(full_store))
+    (s,) = (s for s in shown if s.card == "replay")
+    _, out, _ = command(*shlex.split(s.call)[1:])
+    told = json.loads(out)
+    assert [r["p_after"] for r in told["rows"]] == pytest.approx(s.frame["p_with_rule"].to_list())
+    with duckdb.connect(str(full_store), read_only=True) as con:
+        assert con.sql(s.sql).pl()["new_conversations"].sum() == told["opened"] > 0
 
 
 def test_every_call_that_a_card_names_gives_something(
@@ -246,7 +272,7 @@ def test_no_file_is_made_until_it_is_asked_for(open_app, demo_store, monkeypatch
     for page in ("fleet", "why", "replies", "new", "transitions", "ahead", "delivery", "chats", "data"):
         at = open_app(demo_store, page)
         assert not at.exception
-        assert len(at.get("download_button")) >= 9
+        assert len(at.get("download_button")) >= (3 if page == "chats" else 9)  # of a day there is one card
 
 
 def test_text_in_a_query_cannot_end_its_quotes():

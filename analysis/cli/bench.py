@@ -1,0 +1,92 @@
+"""Commands that measure speed: bench data makes a fleet of any size, bench app opens every page of a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from analysis.cli.shared import AS_JSON, STORE, Bar, print_json
+from analysis.errors import UsageError
+
+
+class _Count(click.ParamType[int]):
+    """A count as people write it: 20000000, 20_000_000 or 20,000,000."""
+
+    name = "count"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            count = int(str(value).replace(",", "").replace("_", ""))
+        except ValueError:
+            self.fail(f"{value} is not a whole number", param, ctx)
+        if count < 1:
+            self.fail(f"{value} is less than 1", param, ctx)
+        return count
+
+
+LINES = click.option("--lines", "lines_", type=_Count(), default=200, show_default=True, help="How many lines.")
+DAYS = click.option("--days", type=click.IntRange(3, 1000), default=180, show_default=True, help="How many days.")
+SEED = click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Equal seeds, equal rows.")
+
+
+@click.group()
+def bench() -> None:
+    """How fast the product is, on a made-up fleet of any size (analysis/bench/README.md has the tables)."""
+
+
+@bench.command()
+@click.argument("directory", type=click.Path(file_okay=False))
+@click.option("--messages", type=_Count(), default=20_000_000, show_default=True, help="Exactly so many messages.")
+@LINES
+@DAYS
+@SEED
+@AS_JSON
+def data(directory: str, messages: int, lines_: int, days: int, seed: int, as_json: bool) -> None:
+    """Write a big made-up fleet as Parquet tables: messages-*, chats and transitions."""
+    from analysis.bench.fleet import write_fleet
+
+    with Bar() as bar:
+        told = write_fleet(directory, messages=messages, lines=lines_, days=days, seed=seed, progress=bar)
+    if as_json:
+        print_json({"directory": directory, "lines": lines_, "days": days, "seed": seed, **told.as_json()})
+    else:
+        click.echo(
+            f"{told.messages:,} messages in {told.files} files, {told.chats:,} chats, {told.transitions:,} transitions of {lines_:,} lines in {directory}; load it: linehealth load {directory}"
+        )
+
+
+@bench.command()
+@click.option("--messages", type=_Count(), default=None, help="Make and load a fleet of that size instead of --store.")
+@LINES
+@DAYS
+@SEED
+@click.option("--runs", type=click.IntRange(1, 50), default=3, show_default=True, help="Fresh processes a page.")
+@click.option("--browser/--no-browser", default=True, show_default=True, help="Also in a Chromium, where there is one.")
+@STORE
+@AS_JSON
+def app(
+    messages: int | None,
+    lines_: int,
+    days: int,
+    seed: int,
+    runs: int,
+    browser: bool,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Open every page of a store in fresh processes, click, and say how long each took beside its bound."""
+    from analysis.bench import app as room
+    from analysis.store import default_path
+
+    if messages is not None and store is not None:
+        raise UsageError("--messages makes a store of its own", where="bench app", fix="leave out one of the two")
+    path = Path(store) if store else default_path()
+    with Bar() as bar:
+        if messages is None:
+            told = room.measured(path, runs=runs, in_browser=browser, progress=bar)
+        else:
+            told = room.measured_on_new(
+                messages=messages, lines=lines_, days=days, seed=seed, runs=runs, in_browser=browser, progress=bar
+            )
+    print_json(told.as_json()) if as_json else click.echo(told.as_text())
