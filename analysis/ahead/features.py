@@ -60,8 +60,8 @@ NAMES = {
 """Features, each with the driver it speaks for; ``unexplained`` is the line's own record, no cause."""
 
 FACTS = (
-    "sends_24h", "usual_sends", "received_24h", "received_usual", "new_24h", "usual_new", "failed_24h", "usual_failed", "late_3d",
-    "usual_late", "after_opt_out_3d", "ill", "active", "busy_sends", "busy_new", "usual_days", "past_sends",
+    "sends_24h", "usual_sends", "received_24h", "received_usual", "new_24h", "usual_new", "failed_24h", "usual_failed", "late_24h",
+    "late_3d", "usual_late", "after_opt_out_3d", "ill", "active", "busy_sends", "busy_new", "usual_days", "past_sends",
 )  # fmt: skip
 """The counts behind them: of the last 24 h or three days, the usual of a day, and what the busiest usual days reach."""
 
@@ -96,14 +96,14 @@ def known_by_hour(
     kept = ((pl.lit(end) - pl.col("hour")).dt.total_hours() % every) == 0
     for some in (lines[i : i + BATCH] for i in range(0, len(lines), BATCH)):
         mine = pl.col("line").is_in(some.implode())
-        rows = _complete(inside.filter(mine), end).join(rate, on="hour", how="left", maintain_order="left")
+        rows = complete(inside.filter(mine), end).join(rate, on="hour", how="left", maintain_order="left")
         rows = _with_scores(_with_usual(rows)).filter(kept)
         rows = _with_record(rows, spells.filter(mine))
         found.append(rows.select(HOURLY.names()).cast(dict(HOURLY)))  # type: ignore[arg-type]
     return pl.concat(found)
 
 
-def _complete(inside: pl.DataFrame, end: datetime) -> pl.DataFrame:
+def complete(inside: pl.DataFrame, end: datetime) -> pl.DataFrame:
     """Return rows of every hour up to the end: after a line's last message nothing is sent, and states stay as they were."""
     last = inside.group_by("line").agg(pl.col("hour").max()).filter(pl.col("hour") < end)
     hours = pl.datetime_ranges(pl.col("hour") + timedelta(hours=1), end, interval="1h", time_unit="ms")
@@ -184,6 +184,7 @@ def _with_scores(rows: pl.DataFrame) -> pl.DataFrame:
         received_24h=_over(pl.col("inbound"), DAY),
         new_24h=_over(pl.col("new_conversations"), DAY),
         failed_24h=_over(pl.col("failed"), DAY),
+        late_24h=_over(pl.col("unanswered_turns"), DAY),
         late_3d=_over(pl.col("unanswered_turns"), 3 * DAY),
         after_opt_out_3d=_over(pl.col("sends_after_opt_out"), 3 * DAY),
         ill=pl.col("chats_at_risk") + pl.col("chats_critical"),

@@ -45,6 +45,8 @@ class Ahead:
     """By line: what raises its chance, largest first."""
     ticks: pl.DataFrame
     """Of ``labelled``: the past that taught."""
+    past: pl.DataFrame
+    """HOURLY every TICK_HOURS: critical and young lines too."""
     learned_at: datetime
     """The last UTC midnight: the model learns once a day, so that an hour more of data leaves it as it is."""
 
@@ -76,7 +78,9 @@ def forecast_of(hours: pl.DataFrame, spells: pl.DataFrame, transitions: pl.DataF
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
     models = {hours_: learned(ticks, at=midnight, hours=hours_) for hours_ in HORIZONS}
     known = whole.filter(pl.col("hour") == whole["hour"].max()) if whole.height else whole
-    return Ahead(at, known, models, _rows(known, models, at), _drivers(known, models[HORIZONS[0]]), ticks, midnight)
+    return Ahead(
+        at, known, models, _rows(known, models, at), _drivers(known, models[HORIZONS[0]]), ticks, whole, midnight
+    )
 
 
 def _rows(known: pl.DataFrame, models: dict[int, Model], at: datetime) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from analysis.charts.chat import EVENTS, HEALTHS, RULES, RUNS, timeline
 from analysis.charts.delivery import STACK, STREAKS, stacked_days, streaks
 from analysis.charts.events import LOST, STATES, Moment
 from analysis.charts.fleet import causes, ribbons
+from analysis.charts.history import HEALING, healing
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
 from analysis.charts.new import BURST_GAPS, BURSTS, CALENDAR, MARKED_DAYS, NO_DATA, burst_gaps, bursts, opener_calendar
 from analysis.charts.panels import (
@@ -29,6 +30,7 @@ __all__ = [
     "CALENDAR",
     "EVENTS",
     "FAILURE_HOURS",
+    "HEALING",
     "HEALTHS",
     "LANE",
     "LANE_MARKS",
@@ -60,6 +62,7 @@ __all__ = [
     "css",
     "failures_by_hour",
     "growth",
+    "healing",
     "lanes",
     "moves",
     "opener_calendar",

@@ -25,6 +25,8 @@ COMMANDS = {
     "forecast": "ahead",
     "gate": "ahead",
     "plan": "ahead",
+    "thresholds": "ahead",
+    "endpoint": "serve",
     "replay": "ahead",
     "gaps": "live",
     "evaluate": "trials",

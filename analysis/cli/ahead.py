@@ -1,4 +1,4 @@
-"""Commands that look ahead: forecast, gate, plan; and replay, which tries a rule on the past."""
+"""Commands that look ahead: forecast, gate, plan; what the past shows; and replay, which tries a rule on it."""
 
 from __future__ import annotations
 
@@ -90,6 +90,27 @@ def plan(new: int, days: int, at: str | None, store: str | None, as_json: bool) 
     click.echo(f"{found.placed:,} of {found.asked:,} placed on {found.lines:,} healthy lines")
     for row in found.rows.iter_rows(named=True):
         click.echo(f"day {row['day'] + 1}  {row['line']}  {row['new_recipients']} of at most {row['most']}")
+
+
+@click.command()
+@STORE
+@AS_JSON
+def thresholds(store: str | None, as_json: bool) -> None:
+    """From which level on your lines fall twice as often, and how long falls, recoveries and relapses take."""
+    from analysis import pipeline
+
+    levels, times = pipeline.thresholds(store), pipeline.lags(store)
+    if as_json:
+        print_json({"thresholds": levels.to_dicts(), "lags": times})
+        return
+    if levels.is_empty():
+        click.echo("nothing measured yet")
+        return
+    for row in levels.iter_rows(named=True):
+        lines = f"{row['lines']:,} lines, {row['group_low']:,.0f} to {row['group_high']:,.0f} sends a day"
+        click.echo(f"{row['line_group']} ({lines}): {row['sentence']}")
+    for sentence in pipeline.lag_sentences(times):
+        click.echo(sentence)
 
 
 @click.command()

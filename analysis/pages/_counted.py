@@ -265,6 +265,25 @@ HOW = {
         "what it starts from: what each healthy line may open today.",
         "linehealth plan --new {new} --days {days} --json",
     ),
+    "levels": How(
+        "From which level on lines fall twice as often",
+        "Every 6 h of the last 120 days in which a line was healthy: the most of a behaviour in any 24 h that ended at most 24 h (or 72 h) before, "
+        "and whether the line fell in the next 6 h; each fall counts once. The level is the one that divides falls most clearly, with at least twice "
+        "as many a line-day above it. Its interval (95 %): the same on 400 fleets drawn from the lines. It is told where lines that did not choose it "
+        "show it too, and where moving each line's falls along its own time shows as much in at most 1 of 80 tries. It goes with another behaviour where it "
+        "does not show among days alike in that one. Few replies: at most half of the messages received that are usual for so many sends. "
+        "Under 10 falls: not enough data.",
+        "import analysis as lh; lh.thresholds()",
+    ),
+    "times": How(
+        "How long things take",
+        "Onset to fall: median and quartiles by main cause, of falls with a dated onset. To healthy: Kaplan and Meier's median and curve with their "
+        "95 % interval, a line that still waits counted as long as it waits; from a fall into the state, and from when the main cause's signal was "
+        "first back within its usual (replies and failures within a standard deviation, openers and sends within 1.5 times, no send after an opt-out "
+        "in 3 days, no flag). Fell again: recoveries at least 7 (30) days old followed by a fall within 7 (30) days, with Wilson's 95 % interval. Under 10 "
+        "events: counts only.",
+        "import analysis as lh; lh.lags()",
+    ),
     "replay": How(
         "A rule tried on the past",
         "The rule moves whole conversations (all of a chat's messages by one shift of whole days, never to before their time) or leaves late "

@@ -224,6 +224,33 @@ from gate where true{filters} order by line""",
     "plan": """-- what the plan starts from; the plan itself is computed by the call above
 select line, new_recipients_left_today, usual_new, bound, risk_by_new
 from gate where health = 'HEALTHY' and decision <> 'pause' and bound <> 'stale' order by line""",
+    "levels": """select r->>'behaviour' as behaviour, r->>'line_group' as line_group, (r->>'group_low')::double as group_low,
+  (r->>'group_high')::double as group_high, (r->>'lines')::bigint as lines_in_group, r->>'answer' as answer,
+  r->>'goes_with' as goes_with, r->>'days_with' as days_with, (r->>'within_hours')::bigint as within_hours,
+  (r->>'level')::double as level, (r->>'level_low')::double as level_low, (r->>'level_high')::double as level_high,
+  (r->>'times')::double as times_as_often, (r->>'held_out')::double as held_out,
+  (r->>'held_out_low')::double as held_out_low, (r->>'held_out_high')::double as held_out_high,
+  (r->>'p_chance')::double as p_chance, (r->>'line_days')::double as line_days_seen, (r->>'falls')::bigint as falls_seen,
+  (r->>'line_days_above')::double as line_days_above, (r->>'falls_above')::bigint as falls_above,
+  (r->>'line_days_few_replies')::double as line_days_few_replies, (r->>'falls_few_replies')::bigint as falls_few_replies,
+  r->>'sentence' as sentence
+from meta, unnest(cast(value as json[])) as rows(r) where key = 'thresholds'""",
+    "times": """with kept as (select cast(value as json) as document from meta where key = 'lags')
+select 'hours from onset to fall' as measured, r->>'driver' as measured_for, (r->>'falls')::bigint as cases, (r->>'dated')::bigint as events,
+  (r->>'hours')::double as middle, (r->>'hours_low')::double as middle_low, (r->>'hours_high')::double as middle_high
+from kept, unnest(cast(document->'onset' as json[])) as rows(r)
+union all
+select 'days from fall to healthy', r->>'state', (r->>'falls')::bigint, (r->>'recovered')::bigint,
+  (r->>'days')::double, (r->>'days_low')::double, (r->>'days_high')::double
+from kept, unnest(cast(document->'recovery' as json[])) as rows(r)
+union all
+select 'days from cause back in its usual to healthy', 'all', (r->>'falls')::bigint, (r->>'recovered')::bigint,
+  (r->>'days')::double, (r->>'days_low')::double, (r->>'days_high')::double
+from (select document->'after_slowing' as r from kept)
+union all
+select 'share that fell again', 'within ' || (r->>'days') || ' days', (r->>'recoveries')::bigint, (r->>'relapsed')::bigint,
+  (r->>'rate')::double, (r->>'low')::double, (r->>'high')::double
+from kept, unnest(cast(document->'relapse' as json[])) as rows(r)""",
     "replay": """-- what the rule starts from; what it does is computed by the call above
 select line, hour as hour_utc, new_conversations, outbound, unanswered_turns
 from signals_hour where line = {line} and hour >= {since} and hour < {until} order by hour""",

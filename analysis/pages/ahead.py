@@ -11,6 +11,7 @@ from analysis import charts, pipeline
 from analysis.pages import _ahead as parts
 from analysis.pages import _figures as figures
 from analysis.pages import _figures_more as more
+from analysis.pages import _history as history
 from analysis.pages import _html as html
 from analysis.pages import _replay as replay
 from analysis.pages import _words as words
@@ -216,6 +217,8 @@ def main() -> None:
     turns_next(forecast, here)
     placed = plan(here)
     replay.card(here)
+    history.shown_levels(here)
+    history.shown_times(here)
     record(here)
     with head:
         share("\n".join([parts.sentence(gate), f"{parts.next_sentence(forecast).rstrip('.')}.", f"{placed}."]))

@@ -1,15 +1,16 @@
 """START HERE: the whole flow. Exports -> facts -> store -> signals, health, explanations -> frames for app, notebook and report.
 
 ``writing`` loads and brings up to date, ``steps`` says how far a load is, ``derive`` computes, ``reading`` gives frames, ``detail`` those of days, chats
-and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``alternatives`` what if and what since, ``replay`` what if on altered history, ``audits`` holds
+and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``history`` what the past shows, ``alternatives`` what if and what since, ``replay`` what if on altered history, ``audits`` holds
 the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
-from analysis.pipeline.ahead import forecast, forecast_record, gate, plan
+from analysis.pipeline.ahead import KeptGate, forecast, forecast_record, gate, gate_now, kept_gate, plan
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
+from analysis.pipeline.history import lag_sentences, lags, thresholds
 from analysis.pipeline.live import gaps
 from analysis.pipeline.moments import When, iso
 from analysis.pipeline.moments import now as clock
@@ -37,6 +38,7 @@ from analysis.pipeline.text import as_csv, as_text, records
 from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
 
 __all__ = [
+    "KeptGate",
     "LoadReport",
     "Progress",
     "Replay",
@@ -63,8 +65,12 @@ __all__ = [
     "freshness",
     "gaps",
     "gate",
+    "gate_now",
     "iso",
     "keep_audit",
+    "kept_gate",
+    "lag_sentences",
+    "lags",
     "lines",
     "load",
     "messages",
@@ -85,6 +91,7 @@ __all__ = [
     "spells",
     "status",
     "streaks",
+    "thresholds",
     "transitions",
     "what_if",
 ]

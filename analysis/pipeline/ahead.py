@@ -10,12 +10,14 @@ from typing import Any
 import polars as pl
 
 from analysis.ahead.backtest import record_of, tried
+from analysis.ahead.clock import at_clock, is_stale
+from analysis.ahead.features import HOURLY
 from analysis.ahead.forecast import Ahead, forecast_of
 from analysis.ahead.gate import gate_of
 from analysis.ahead.plan import Plan, plan_of
 from analysis.errors import UsageError
-from analysis.pipeline.moments import When, moment
-from analysis.pipeline.opened import Where, reading, settings_in
+from analysis.pipeline.moments import When, moment, now
+from analysis.pipeline.opened import Where, reading, settings_in, store_at
 from analysis.schema import FORECAST, GATE
 from analysis.settings import Settings
 from analysis.signals import health as timeline
@@ -33,6 +35,9 @@ class Foreseen:
     forecast: pl.DataFrame
     gate: pl.DataFrame
     rests_on: dict[str, Any]
+    past: pl.DataFrame
+    """HOURLY every TICK_HOURS: what both rest on."""
+    learned_at: datetime
 
 
 def foresee(
@@ -65,7 +70,7 @@ def foresee(
     )
     forecast = ahead.rows.join(drivers, on="line", how="left", maintain_order="left")
     gate = gate_of(ahead, hours, settings=settings, newest=newest, at=at)
-    return Foreseen(forecast, gate, _rests_on(ahead, back))
+    return Foreseen(forecast, gate, _rests_on(ahead, back), ahead.past, ahead.learned_at)
 
 
 def _rests_on(ahead: Ahead, back: bool) -> dict[str, Any]:
@@ -99,6 +104,49 @@ def gate(store: Where = None, *, at: When = None) -> pl.DataFrame:
             may open anything: what was sent since is not known.
     """
     return _at(store, at).gate if at is not None else _kept(store, "gate")
+
+
+@dataclass(frozen=True)
+class KeptGate:
+    """The gate as kept at the newest event: decisions for any later time come out of it in milliseconds."""
+
+    rows: list[dict[str, Any]]
+    newest: datetime | None
+    settings: Settings
+
+    def at(self, at: datetime) -> list[dict[str, Any]]:
+        """Return the rows of GATE at a time by the clock, UTC."""
+        return at_clock(self.rows, newest=self.newest, at=at, settings=self.settings)
+
+    def stale(self, at: datetime) -> bool:
+        """Say whether the data is too old, at a time, to open anything."""
+        return is_stale(self.newest, at, self.settings)
+
+
+def kept_gate(store: Where = None, *, wait_s: float | None = None) -> KeptGate:
+    """Return the gate as kept, with what it takes to tell it at a later time.
+
+    Args:
+        store: path of the store.
+        wait_s: how long to wait for another program that holds the store for writing; 15 s where None.
+    """
+    target = store_at(store)
+    with target.reader() if wait_s is None else target.reader(wait_s=wait_s) as con:
+        rows, chosen = read.gate(con).to_dicts(), settings_in(con)
+        return KeptGate(rows, read.as_of(con), chosen)
+
+
+def gate_now(store: Where = None, *, at: When = None) -> pl.DataFrame:
+    """Return what each line may still send by this machine's clock: GATE, key line; from what is kept, in milliseconds.
+
+    With fresh data as ``gate()``; on a new day since the newest event what counts by day begins again; with data older than
+    ``gate_stale_hours`` no line may open anything.
+
+    Args:
+        store: path of the store.
+        at: another time, not before the newest event.
+    """
+    return pl.DataFrame(kept_gate(store).at(moment(at) or now()), schema=GATE, orient="row")
 
 
 def plan(store: Where = None, *, new: int, days: int = 1, at: When = None) -> Plan:
@@ -145,7 +193,10 @@ def _at(store: Where, at: When) -> Foreseen:
         )
         changes = read.changes(con).filter(pl.col("changed_at") <= then)
     if newest is None:
-        return Foreseen(pl.DataFrame(schema={**FORECAST, "drivers": pl.String}), pl.DataFrame(schema=GATE), {})
+        empty = pl.DataFrame(schema=HOURLY)
+        return Foreseen(
+            pl.DataFrame(schema={**FORECAST, "drivers": pl.String}), pl.DataFrame(schema=GATE), {}, empty, then
+        )
     messages = as_known(messages, then)
     spells, transitions = timeline.spells(changes), timeline.transitions(changes)
     seen = min(newest, then) if newest <= then else _newest(messages, changes, then)

@@ -14,8 +14,9 @@ from analysis.explain.agreement import recalibrated
 from analysis.explain.history import Histories
 from analysis.explain.measure import measured
 from analysis.explain.verdict import explained
-from analysis.pipeline.ahead import RECORD, foresee
+from analysis.pipeline.ahead import RECORD, Foreseen, foresee
 from analysis.pipeline.beside import audits_in
+from analysis.pipeline.history import keep_history
 from analysis.pipeline.moments import instant, now
 from analysis.pipeline.shards import shards
 from analysis.pipeline.steps import Progress, Step
@@ -72,7 +73,9 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict
     )
     found = explained(known)
     marts.replace(con, "explanation", _explanation_rows(recalibrated(found, audits_in(con))))
-    _keep_ahead(con, counted.hours, spells_, transitions_, at, chosen)
+    seen = foresee(counted.hours, spells_, transitions_, at=at, newest=at, settings=chosen, back=True)
+    _keep_ahead(con, seen)
+    keep_history(con, seen.past, counted.hours, transitions_, found, until=seen.learned_at)
     marts.set_meta(con, read.AS_OF, as_of.isoformat() if as_of else "")
     marts.set_meta(con, read.WAITING, str(read.waiting(con)))
     return {
@@ -125,11 +128,8 @@ def _counted(con: Any, spells: pl.DataFrame, at: datetime, chosen: Settings, tel
     return _Counted(whole["signal_hour"], whole["signal_day"].height, whole["activity"], histories)
 
 
-def _keep_ahead(
-    con: Any, hours: pl.DataFrame, spells: pl.DataFrame, transitions: pl.DataFrame, at: Any, chosen: Settings
-) -> None:
+def _keep_ahead(con: Any, seen: Foreseen) -> None:
     """Keep what is likely next and what may still be sent, as of the latest event."""
-    seen = foresee(hours, spells, transitions, at=at, newest=at, settings=chosen, back=True)
     marts.replace(con, "forecast", seen.forecast)
     marts.replace(con, "gate", seen.gate)
     marts.set_meta(con, RECORD, json.dumps(seen.rests_on, default=str))

@@ -51,13 +51,16 @@ class Store:
         return self.path.exists()
 
     @contextlib.contextmanager
-    def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def reader(self, *, wait_s: float = READ_WAIT_S) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a read-only connection to one consistent state.
+
+        Args:
+            wait_s: how long to wait where another program holds the file.
 
         Raises:
             StoreError: no store there, not ours, damaged, of another version, or held by another program.
         """
-        con = self._open_existing()
+        con = self._open_existing(wait_s)
         try:
             if migrations.check_version(con, self.where) < migrations.VERSION:
                 raise StoreError(
@@ -69,12 +72,12 @@ class Store:
         finally:
             con.close()
 
-    def _open_existing(self) -> duckdb.DuckDBPyConnection:
+    def _open_existing(self, wait_s: float = READ_WAIT_S) -> duckdb.DuckDBPyConnection:
         if not self.path.exists():
             raise StoreError(f"no store at {self.where}", fix="load exports first: linehealth load PATH")
         if not self.path.is_file():
             raise StoreError("the store is not a file", where=self.where, fix="name a file as --store")
-        return _connect(self.path, read_only=True, wait=READ_WAIT_S)
+        return _connect(self.path, read_only=True, wait=wait_s)
 
     @contextlib.contextmanager
     def writer(self) -> Iterator[duckdb.DuckDBPyConnection]:
