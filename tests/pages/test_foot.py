@@ -93,10 +93,39 @@ def with_record(store, folder):
     tenths = [{"told": 0.01, "came": 0.0, "n": 40}, {"told": 0.31, "came": 0.275, "n": 40}]
     day = {"skill": 0.2, "calibration_error": 0.03, "reliability": tenths}
     three = {**day, "reliability": [{"told": 0.5, "came": 0.45, "n": 80}]}
-    record = {"worsenings": 11, "ticks": 80, "horizons": {"24": day, "72": three}, "alarm": None}
+    alert = {
+        "level": 0.15,
+        "in_force": True,
+        "alerts": 22,
+        "right": 14,
+        "false": 8,
+        "false_a_month": 0.91,
+        "worsenings": 11,
+    }
+    alert |= {"told": 6, "lead_hours": 17.0, "precision": 14 / 22, "recall": 6 / 11}
+    silent = {
+        **alert,
+        "level": 0.4,
+        "in_force": False,
+        "alerts": 0,
+        "right": 0,
+        "false": 0,
+        "told": 0,
+        "lead_hours": None,
+    }
+    record = {
+        "worsenings": 11,
+        "ticks": 80,
+        "horizons": {"24": day, "72": three},
+        "alarm": None,
+        "alerts": [alert, silent],
+    }
     with duckdb.connect(str(kept)) as con:
         held = json.loads(con.sql("select value from meta where key = 'ahead'").fetchall()[0][0])
-        con.execute("update meta set value = ? where key = 'ahead'", [json.dumps({**held, "record": record})])
+        con.execute(
+            "update meta set value = ? where key = 'ahead'",
+            [json.dumps({**held, "record": record, "tried": {"worsenings": 11, "weeks": 8}})],
+        )
     return kept
 
 
