@@ -140,7 +140,8 @@ def _likely(
         main = drivers[0]["driver"] if drivers else "unexplained"
         if p is None or p < level or (row["line"], main) in known:
             continue
-        chance = f"{in_100(p)} ({in_100(row['p_worse_24h_low'])} to {in_100(row['p_worse_24h_high'])})"
+        low, high = (round(100 * row[f"p_worse_24h_{end}"]) for end in ("low", "high"))
+        chance = f"{in_100(p)} ({low} to {high})"
         told = f"{row['line']}: {chance}" + "".join(f"; {d['summary']}" for d in drivers[:2])
         found.append(
             {
@@ -178,7 +179,7 @@ def _told(e: Explanation, now: str, settings: Settings) -> str:
     since = f", {STATES[now]} now" if now != e.new else ""
     first = f" First: {e.actions[0]['action']}" if e.actions and since == "" else ""
     when = f"{local.day} {local:%b %H:%M %Z}"
-    return f"{e.line}: {STATES[e.new]} since {when}{was}{since}. {e.headline}{first}"
+    return f"{e.line}: {STATES[e.new]} {'on' if since else 'since'} {when}{was}{since}. {e.headline}{first}"
 
 
 def _calmed(chances: list[dict[str, Any]], alerted: pl.DataFrame, level: float) -> list[str]:

@@ -38,10 +38,9 @@ def title(found: Any) -> str:
     """Return what is due."""
     told = len(found.messages)
     if not told:
-        return "No alert is due"
-    return (
-        f"{words.plural(told, 'alert is', 'alerts are')} due, on {words.plural(found.rows['line'].n_unique(), 'line')}"
-    )
+        return "no message is due"
+    lines = words.plural(found.rows["line"].n_unique(), "line")
+    return f"{words.plural(told, 'message is', 'messages are')} due, on {lines}"
 
 
 def share(part: int, whole: int) -> str:
@@ -87,7 +86,7 @@ def card(here: Here) -> None:
     with st.container(key="card_alerts", gap="small"):
         st.html(
             html.h2(
-                f"Alerts: {title(found)[0].lower() if not found.messages else title(found)[0]}{title(found)[1:]}",
+                f"Alerts: {title(found)}",
                 "As of the newest data, one message a reason; <code>linehealth alerts</code> prints them, and nothing is sent from here.",
             )
         )
@@ -106,7 +105,8 @@ def card(here: Here) -> None:
 
 
 def _shown(message: Any) -> str:
-    told = "".join(f"<li>{html.whole(line)}</li>" for line in message.lines[:SHOWN])
-    rest = len(message.lines) - SHOWN
-    more_ = f'<p class="lh-small">And {rest:,} more.</p>' if rest > 0 else ""
+    lines = [told.partition(":") for told in message.lines[:SHOWN]]
+    told = "".join(f"<li>{html.whole(words.line_name(line) + colon + rest)}</li>" for line, colon, rest in lines)
+    left = len(message.lines) - SHOWN
+    more_ = f'<p class="lh-small">And {left:,} more.</p>' if left > 0 else ""
     return f'<p class="lh-p"><b>{html.whole(message.title)}</b></p><ul class="lh-small">{told}</ul>{more_}'
