@@ -1,15 +1,17 @@
 """START HERE: the whole flow. Exports -> facts -> store -> signals, health, explanations -> frames for app, notebook and report.
 
 ``writing`` loads and brings up to date, ``steps`` says how far a load is, ``derive`` computes, ``reading`` gives frames, ``detail`` those of days, chats
-and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``alternatives`` what if and what since, ``audits`` holds
+and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``alternatives`` what if and what since, ``actions`` what people did and ``helped`` whether it helped, ``audits`` holds
 the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
+from analysis.pipeline.actions import ActionsReport, actions, add_action, load_actions, remove_action
 from analysis.pipeline.ahead import forecast, forecast_record, gate, plan
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
+from analysis.pipeline.helped import Told, helped, helped_frame, spread
 from analysis.pipeline.live import gaps
 from analysis.pipeline.moments import When, iso
 from analysis.pipeline.moments import now as clock
@@ -36,11 +38,15 @@ from analysis.pipeline.text import as_csv, as_text, records
 from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
 
 __all__ = [
+    "ActionsReport",
     "LoadReport",
     "Progress",
     "Step",
+    "Told",
     "When",
     "Where",
+    "actions",
+    "add_action",
     "agreement",
     "as_csv",
     "as_text",
@@ -61,10 +67,13 @@ __all__ = [
     "freshness",
     "gaps",
     "gate",
+    "helped",
+    "helped_frame",
     "iso",
     "keep_audit",
     "lines",
     "load",
+    "load_actions",
     "messages",
     "opened",
     "openers",
@@ -73,6 +82,7 @@ __all__ = [
     "quarantine",
     "records",
     "refresh",
+    "remove_action",
     "set_setting",
     "settings",
     "settings_or_default",
@@ -80,6 +90,7 @@ __all__ = [
     "snapshot",
     "sources",
     "spells",
+    "spread",
     "status",
     "streaks",
     "transitions",

@@ -62,6 +62,16 @@ def opened(con: duckdb.DuckDBPyConnection, *, since: datetime, until: datetime) 
     return frame_of(con, sql, OPENED, {"since": since, "until": until})
 
 
+def first_of_chats(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return each chat by its first message: line, at, recipient (null: unknown), ours (the line opened it); in order of all of these."""
+    sql = """
+    select s.line, s.first_at as "at", c.recipient, s.opened_by in ('line', 'moved') as ours
+    from chat_state s left join chats c on c.line = s.line and c.chat_id = s.chat_id order by all
+    """
+    schema = pl.Schema({"line": pl.String, "at": INSTANT, "recipient": pl.String, "ours": pl.Boolean})
+    return frame_of(con, sql, schema)
+
+
 def streaks(con: duckdb.DuckDBPyConnection, *, active_since: datetime) -> pl.DataFrame:
     """Return how many chats with a message after ``active_since`` have how many unanswered turns in a row: STREAKS, key (line, unanswered)."""
     sql = """
