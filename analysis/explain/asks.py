@@ -9,7 +9,6 @@ from typing import NamedTuple
 import polars as pl
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
-from analysis.explain.receipts import with_lost
 from analysis.settings import Settings
 
 _MS = pl.Int64
@@ -94,7 +93,7 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
     Returns:
         line, chat_id, at, outbound, receipt, failed (ms or null), code, service, fingerprint, stop (an inbound that is the
         opt-out itself: the chat became OPTED_OUT within a minute of it), out (the chat had opted out when this was sent, by its health
-        or because the vendor refused the send for it), lost (of ``receipts.with_lost``).
+        or because the vendor refused the send for it).
         In order line, chat_id, at, outbound before inbound, message_id.
     """
     rows = (
@@ -115,12 +114,12 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
         .drop("message_id")
     )
     if not chat_health.height:
-        return with_lost(rows.with_columns(stop=pl.lit(False), out=_refused()))
+        return rows.with_columns(stop=pl.lit(False), out=_refused())
     known = chat_health.select("chat_id", pl.col("at").cast(_MS), out=pl.col("health") == "OPTED_OUT")
     stops = opt_outs_of(chat_health).with_columns(stop_at=pl.col("at"))
     slack = int(CONSTANTS.settle_seconds * 1000)
     order = rows.with_row_index("row").sort("at", "row")
-    return with_lost(
+    return (
         order.join_asof(known.sort("at", "chat_id"), on="at", by="chat_id", check_sortedness=False)
         .join_asof(stops.sort("at", "chat_id"), on="at", by="chat_id", strategy="nearest", check_sortedness=False)
         .with_columns(
@@ -143,7 +142,7 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.D
     """Return the asks of all lines.
 
     Args:
-        rows: of ``rows_of``, in its order.
+        rows: of ``rows_of`` with ``receipts.with_lost``, in its order.
         chats: CHATS, for when chats were created.
         settings: ask gap, reply window, grace of a new chat, days in which any chat may only look new.
 

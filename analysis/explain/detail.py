@@ -107,10 +107,10 @@ def _sends_of(case: Case, driver: str) -> list[tuple[str, int]]:
     """Return the sends of a burst of volume, each at its own time: a loop is one ask that may last for hours."""
     if case.effects.limit == "messages" and driver == "send_pace":  # all messages count, either way
         a, b = case.effects.windows[driver]
-        return [(chat, row.at) for chat, rows in case.history.rows.items() for row in rows if a < row.at <= b]
+        return case.history.times_in(a, b)
     found = []
     for s in volume_asks(case, driver)[2]:
-        times = [row.at for row in case.history.rows[s.chat] if row.outbound and row.at >= s.first]
+        times = [row.at for row in case.history.of_chat(s.chat) if row.outbound and row.at >= s.first]
         found += [(s.chat, at) for at in times[: s.sends]]
     return found
 

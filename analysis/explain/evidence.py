@@ -360,7 +360,7 @@ def _parts(case: Case) -> dict[str, dict[str, float]]:
 def _chat_row(case: Case, chat: str, driver: str) -> Figures:
     t, since = case.t, case.t - 7 * DAY
     states = case.history.states.get(chat, ChatStates())
-    rows = [r for r in case.history.rows[chat] if r.at <= t]
+    rows = [r for r in case.history.of_chat(chat) if r.at <= t]
     last_in = max((r.at for r in rows if not r.outbound), default=None)
     sends = [r for r in rows if r.outbound and r.at > since]
     turns, before = 0, None

@@ -11,6 +11,7 @@ import polars as pl
 
 from analysis.explain.asks import ChatStates, Row, asks_of, opt_outs_of, rows_of
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
+from analysis.explain.receipts import expected_of, with_lost
 from analysis.explain.running import NEVER, Array, Running, Span
 from analysis.settings import Settings
 
@@ -267,12 +268,20 @@ class LineHistory:
         return _rows(inside.sort("at", "chat_id"))
 
     @cached_property
-    def rows(self) -> dict[str, list[Row]]:
-        """All messages by chat, in order of time."""
-        found: dict[str, list[Row]] = defaultdict(list)
-        for row in _rows(self._rows):
-            found[row.chat].append(row)
-        return dict(found)
+    def _places(self) -> dict[str, tuple[int, int]]:
+        """Where each chat's messages begin in the rows, and how many there are: rows are in order of chat and time."""
+        runs = self._rows["chat_id"].rle().struct.unnest().with_columns(start=pl.col("len").cum_sum() - pl.col("len"))
+        return {chat: (start, n) for n, chat, start in runs.iter_rows()}
+
+    def of_chat(self, chat: str) -> list[Row]:
+        """Return the messages of one chat, in order of time; made when asked for: all of a large line's would not fit into memory."""
+        start, n = self._places.get(chat, (0, 0))
+        return _rows(self._rows.slice(start, n))
+
+    def times_in(self, since: float, until: float) -> list[tuple[str, int]]:
+        """Return chat and time of every message in (since, until], either way, in order of chat and time."""
+        inside = self._rows.filter(pl.col("at") > since, pl.col("at") <= until)
+        return [(chat, at) for chat, at in inside.select("chat_id", "at").iter_rows()]
 
     @cached_property
     def after_opt_out(self) -> list[Row]:
@@ -337,6 +346,65 @@ def _rows(frame: pl.DataFrame) -> list[Row]:
     return [Row(*values) for values in frame.select(columns).iter_rows()]
 
 
+class Histories:
+    """Lines added some at a time, so that a large fleet's messages are never all in memory; built together at the end.
+
+    Args:
+        settings: see Settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._parts: list[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]] = []
+        self._expected: list[pl.DataFrame] = []
+
+    def add(self, messages: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame) -> None:
+        """Add whole lines: all their MESSAGES, CHATS and CHAT_HEALTH, any order."""
+        rows = rows_of(messages, chat_health)
+        self._parts.append((rows, chats.select("chat_id", "created_at"), chat_health))
+        self._expected.append(expected_of(rows))
+
+    def built(self, gaps: pl.DataFrame | None = None) -> dict[str, LineHistory]:
+        """Return a LineHistory per line with messages, in order of line; what was added is let go of.
+
+        Args:
+            gaps: GAPS, any order; none where None.
+        """
+        if not self._parts:
+            return {}
+        lost, expected = _lost(gaps), pl.concat(self._expected).sort("at")
+        found: dict[str, LineHistory] = {}
+        while self._parts:
+            rows, chats, chat_health = self._parts.pop()
+            found |= self._of(with_lost(rows, expected), chats, chat_health, lost)
+        return dict(sorted(found.items()))
+
+    def _of(
+        self, rows: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame, lost: dict[str | None, list[Span]]
+    ) -> dict[str, LineHistory]:
+        settings = self._settings
+        asks = asks_of(rows, chats, settings).partition_by("line", as_dict=True)
+        owner = rows.select("chat_id", "line").unique()
+        states = chat_health.select("chat_id", pl.col("at").cast(pl.Int64), "health").join(owner, on="chat_id")
+        states_of = states.sort("line", "chat_id", "at").partition_by("line", as_dict=True)
+        outs = opt_outs_of(chat_health).join(owner, on="chat_id").sort("line", "at")
+        outs_of = {line: part["at"].to_numpy() for (line,), part in outs.partition_by("line", as_dict=True).items()}
+        none, empty = np.array([], dtype=np.int64), states.clear()
+        no_asks = next(iter(asks.values())).clear() if asks else None
+        return {
+            str(line): LineHistory(
+                str(line),
+                asks.get((line,), no_asks) if no_asks is not None else asks_of(part, chats, settings),
+                part,
+                states=states_of.get((line,), empty),
+                opt_outs=outs_of.get(line, none),
+                gaps=sorted(lost.get(None, []) + lost.get(str(line), [])),
+                window=settings.explain_reply_hours * HOUR,
+            )
+            for (line,), part in rows.partition_by("line", as_dict=True, maintain_order=True).items()
+        }
+
+
 def histories(
     messages: pl.DataFrame,
     chats: pl.DataFrame,
@@ -344,7 +412,7 @@ def histories(
     settings: Settings,
     gaps: pl.DataFrame | None = None,
 ) -> dict[str, LineHistory]:
-    """Return a LineHistory per line with messages, in order of line.
+    """Return a LineHistory per line with messages, in order of line; of all lines at once.
 
     Args:
         messages: MESSAGES, any order.
@@ -353,28 +421,9 @@ def histories(
         settings: see Settings.
         gaps: GAPS, any order; none where None.
     """
-    lost = _lost(gaps)
-    rows = rows_of(messages, chat_health)
-    asks = asks_of(rows, chats, settings).partition_by("line", as_dict=True)
-    owner = rows.select("chat_id", "line").unique()
-    states = chat_health.select("chat_id", pl.col("at").cast(pl.Int64), "health").join(owner, on="chat_id")
-    states_of = states.sort("line", "chat_id", "at").partition_by("line", as_dict=True)
-    outs = opt_outs_of(chat_health).join(owner, on="chat_id").sort("line", "at")
-    outs_of = {line: part["at"].to_numpy() for (line,), part in outs.partition_by("line", as_dict=True).items()}
-    none, empty = np.array([], dtype=np.int64), states.clear()
-    no_asks = next(iter(asks.values())).clear() if asks else None
-    return {
-        str(line): LineHistory(
-            str(line),
-            asks.get((line,), no_asks) if no_asks is not None else asks_of(part, chats, settings),
-            part,
-            states=states_of.get((line,), empty),
-            opt_outs=outs_of.get(line, none),
-            gaps=sorted(lost.get(None, []) + lost.get(str(line), [])),
-            window=settings.explain_reply_hours * HOUR,
-        )
-        for (line,), part in sorted(rows.partition_by("line", as_dict=True, maintain_order=True).items())
-    }
+    parts = Histories(settings)
+    parts.add(messages, chats, chat_health)
+    return parts.built(gaps)
 
 
 def _lost(gaps: pl.DataFrame | None) -> dict[str | None, list[Span]]:

@@ -69,6 +69,22 @@ def measure(
     progress: Callable[[int, int], None] | None = None,
 ) -> Measured:
     """Measure every change; arguments as ``verdict.explain``."""
+    if transitions.filter(pl.col("at") <= as_of).is_empty():
+        return Measured()
+    known = histories(messages.filter(pl.col("at") <= as_of), chats, chat_health, settings, gaps)
+    return measured(known, spells, transitions, as_of=as_of, settings=settings, progress=progress)
+
+
+def measured(
+    known: dict[str, LineHistory],
+    spells: pl.DataFrame,
+    transitions: pl.DataFrame,
+    *,
+    as_of: datetime,
+    settings: Settings,
+    progress: Callable[[int, int], None] | None = None,
+) -> Measured:
+    """Measure every change of lines whose histories are known; arguments as ``verdict.explain``."""
     rows = (
         transitions.filter(pl.col("at") <= as_of)
         .with_columns(pl.col("at").cast(pl.Int64))
@@ -78,7 +94,6 @@ def measure(
     changes = [Change(*row) for row in rows.iter_rows()]
     if not changes:
         return Measured()
-    known = histories(messages.filter(pl.col("at") <= as_of), chats, chat_health, settings, gaps)
     of_line: dict[str, Troubles] = defaultdict(lambda: Troubles([]), troubles(spells))
     fleet = Fleet(known, of_line, settings)
     quiet = QuietTimes(known, of_line.__getitem__, fleet, settings)

@@ -9,32 +9,49 @@ from analysis.explain.constants import CONSTANTS, HOUR, MINUTE
 from analysis.explain.running import NEVER, Array
 
 
-def with_lost(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows with ``lost``: from when it is known that receipts were lost as a send went out (ms); null where they were not.
+def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the sends of rows: row, line, at, expected (a receipt was to be expected), silent (none came in time), in order of time.
 
-    They were where ``lost_share`` of the other lines' sends about then, of which a receipt was to be expected, have none
-    ``receipt_minutes`` after they went out. A receipt is expected of a send whose chat had one on that service before. Looked at are
-    the half hour before and after a send, or, where fewer than ``lost_sends`` went out then, the ``lost_hours`` before it. Of one line alone this
-    cannot be said. Own method: a receipts-only outage looks like a carrier's block, but on every line at once.
+    A receipt is expected of a send whose chat had one on that service before.
 
     Args:
         rows: of ``asks.rows_of``, in its order.
     """
-    k = CONSTANTS
     told = pl.col("receipt").is_not_null().cum_max().shift(1, fill_value=False).over("line", "chat_id", "service")
-    half = int(k.receipt_minutes * MINUTE)
+    half = int(CONSTANTS.receipt_minutes * MINUTE)
     in_time = (pl.col("receipt") - pl.col("at") <= half).fill_null(False)
     failed = (pl.col("failed") - pl.col("at") <= half).fill_null(False)
-    sends = (
+    return (
         rows.with_row_index("row")
         .filter("outbound")
         .with_columns(expected=told & ~failed, silent=~in_time & ~failed)
         .select("row", "line", "at", "expected", "silent")
         .sort("at", "row")
     )
+
+
+def expected_of(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the sends of which a receipt was to be expected: at, silent; what is to be known of the other lines."""
+    return sends_of(rows).filter("expected").select("at", "silent")
+
+
+def with_lost(rows: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with ``lost``: from when it is known that receipts were lost as a send went out (ms); null where they were not.
+
+    They were where ``lost_share`` of the other lines' sends about then, of which a receipt was to be expected, have none
+    ``receipt_minutes`` after they went out. Looked at are the half hour before and after a send, or, where fewer than ``lost_sends`` went
+    out then, the ``lost_hours`` before it. Of one line alone this cannot be said. Own method: a receipts-only outage looks like a carrier's
+    block, but on every line at once.
+
+    Args:
+        rows: of ``asks.rows_of``, in its order, of whole lines.
+        expected: of ``expected_of`` over all lines, in order of time.
+    """
+    k = CONSTANTS
+    half = int(k.receipt_minutes * MINUTE)
+    sends = sends_of(rows)
     known = np.full(rows.height, NEVER, dtype=np.int64)
-    counted = sends.filter("expected")
-    whole, own = _Counts(counted), counted.partition_by("line", as_dict=True)
+    whole, own = _Counts(expected), sends.filter("expected").partition_by("line", as_dict=True)
     for key, part in sends.filter("silent").partition_by("line", as_dict=True).items():
         at, mine = part["at"].to_numpy(), _Counts(own[key]) if key in own else None
         found, enough = np.full(len(at), NEVER, dtype=np.int64), np.zeros(len(at), dtype=bool)

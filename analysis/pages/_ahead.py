@@ -120,11 +120,11 @@ def table(gate: pl.DataFrame, forecast: pl.DataFrame, *, show: list[str], find: 
     Returns:
         One row a line; ``line`` is its key of the address, not shown.
     """
-    digits = "".join(c for c in find if c.isdigit())
+    wanted = digits(find)
     told = {r["line"]: interval(r, 24) for r in forecast.iter_rows(named=True)}
     order = {"send": 0, "slow": 1, "pause": 2}
     rows = sorted(
-        (r for r in gate.iter_rows(named=True) if (not show or r["decision"] in show) and digits in r["line"]),
+        (r for r in gate.iter_rows(named=True) if (not show or r["decision"] in show) and wanted in r["line"]),
         key=lambda r: (
             order[r["decision"]],
             -r["new_recipients_left_today"],
@@ -152,6 +152,11 @@ def table(gate: pl.DataFrame, forecast: pl.DataFrame, *, show: list[str], find: 
         "This hour": pl.Int64, "Sends left": pl.Int64, "Worse in 24 h": pl.String, "Why": pl.String,
     }  # fmt: skip
     return pl.DataFrame(data, schema=schema, orient="row")
+
+
+def digits(find: str) -> str:
+    """Return what is looked for in lines: the digits of what was typed."""
+    return "".join(c for c in find if c.isdigit())
 
 
 def planned(here: Here, new: int, days: int) -> dict[str, Any]:

@@ -202,17 +202,6 @@ def listed(messages: pl.DataFrame, here: Here) -> pl.DataFrame:
     ).cast(LISTED)
 
 
-def exported(messages: pl.DataFrame) -> pl.DataFrame:
-    """Return the same for a download: times in UTC, newest first."""
-    times = ("at", "delivered_at", "read_at", "failed_at")
-    utc = [pl.col(c).dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").alias(c) for c in times]
-    return (
-        messages.reverse()
-        .with_columns(utc)
-        .select("message_id", "line", "chat_id", "direction", *times, outcome().alias("outcome"), "failure_code", "service", "unanswered")
-    )  # fmt: skip
-
-
 def day_sentence(chats: pl.DataFrame, line: str, day: datetime) -> str:
     """Return the finding of a line's day: how many chats, sends and answers, and how many chats were opened."""
     name = f"{day:%a} {day.day} {day:%b}"

@@ -166,7 +166,29 @@ HOW = {
         "Read = new + merged + duplicates + ignored kinds + refused, each row of a file once. Late: the vendor made the event more than an hour "
         "(24 hours) after what it tells happened, of message events that say both times; only webhook deliveries with their envelope "
         "do. A dash: the file says no such times, or was loaded by an older version. Receipt: a delivery or read time.",
-        "import analysis as lh; lh.sources(); lh.delays()",
+        "import analysis as lh; lh.sources()",
+    ),
+    "receipts": How(
+        "Receipts",
+        "With a receipt: sends, not failed, with a delivery or read time. Late: delivered more than an hour (24 hours) after the send.",
+        "import analysis as lh; lh.delays()",
+    ),
+    "refused": How(
+        "Refused rows",
+        "Rows that could not be used: where, why, what to do. They keep no value of the row itself. Position: line of a text file, row of a "
+        "Parquet file, from 1; 0 for a conflict found in the store.",
+        "linehealth quarantine --json",
+    ),
+    "sources": How(
+        "Files loaded",
+        "Each row of a file counts once: read = new + merged + duplicates + ignored kinds + refused. The same file loaded twice counts nothing "
+        "twice.",
+        "import analysis as lh; lh.sources()",
+    ),
+    "settings": How(
+        "Settings in force",
+        "The store keeps the settings that were changed, and the query gives these; all others are the defaults of this version.",
+        "linehealth settings --json",
     ),
     "fresh": How(
         "How fresh each line is",
@@ -239,14 +261,16 @@ HOW = {
         "Placing new recipients",
         "Whole numbers by line and day that place most and, among those, add least to the chance of turning worse in this model (a mixed "
         "integer program, HiGHS). Today: what the gate leaves. Later days: the line's own cap, on a young line growing by half a day. "
-        "Risk: the chance within 24 h with that many more openers, less that without, summed.",
-        "linehealth plan --new 100 --days 3 --json",
+        "Risk: the chance within 24 h with that many more openers, less that without, summed. The call computes the plan; the query shows "
+        "what it starts from: what each healthy line may open today.",
+        "linehealth plan --new {new} --days {days} --json",
     ),
     "record": How(
         "How right forecasts have been",
         "Every 6 h of the last 8 weeks is forecast by a model that learned from what came before that week only. Error: mean squared "
         "difference from what came, against that of the rate of the weeks before. An alarm is false where no fall follows within 72 h; a fall is "
-        "warned of where an alarm stood 6 to 72 h before it. The chance to warn from is the one that warns of most at one false alarm a line and month.",
+        "warned of where an alarm stood 6 to 72 h before it. The chance to warn from is the one that warns of most at one false alarm a line and month. The file holds what "
+        "was told and what came, by tenths of the forecasts.",
         "import analysis as lh; lh.forecast_record()",
     ),
     "opened": How(
@@ -284,16 +308,27 @@ HOW = {
         "4002, 4006, 4007 and 4008.",
         "import analysis as lh; lh.deliveries()",
     ),
-    "chat": How(
-        "One chat",
-        "Every message of the chat in the store, by id; no text and no person is kept. A grey band: turns since the person last wrote, from "
-        "two on. Failed: a failure without a delivery or read time. Chat health is known only from the vendor's message events.",
-        "import analysis as lh; lh.chat_messages(line={line!r}, chat_id=…)",
+    "timeline": How(
+        "What happened in a chat",
+        "Every event of the chat's last 500 messages in the store; no text and no person is kept. A grey band: turns since the person last "
+        "wrote, from two on. Failed: a failure was told; a delivery after it wins. Chat health is known only from the vendor's message events.",
+        "import analysis as lh; lh.chat_messages(line={line!r}, chat_id={chat_id!r})",
+    ),
+    "messages": How(
+        "Messages of a chat",
+        "Every message of the chat in the store, by id; no text and no person is kept. In a row: turns (sends less than 5 minutes apart are "
+        "one) since the person last wrote.",
+        "import analysis as lh; lh.chat_messages(line={line!r}, chat_id={chat_id!r})",
+    ),
+    "chat_health": How(
+        "Health of a chat",
+        "As the vendor's message events told it; the table leaves out reports that told the same as the one before.",
+        "import analysis as lh; lh.chat_health(chat_id={chat_id!r})",
     ),
     "chats_on": How(
         "Chats of a day",
         "Chats with a message on that calendar day: what was sent, received and failed then. Opened by, unanswered in a row and health are "
         "how the chat stands at the newest data.",
-        "import analysis as lh; lh.chats_on(line={line!r}, day=…)",
+        "import analysis as lh, datetime as dt; lh.chats_on(line={line!r}, day=dt.date({day:%Y, %-m, %-d}))",
     ),
 }

@@ -90,6 +90,22 @@ run as (
 select line, max(day_sum) as opened_fullest_24h, first(usual_day order by hour) as usual_day,
   opened_fullest_24h / first(usual_day order by hour) as times_usual, min(hour) as first_hour_above
 from run group by line, number order by first_hour_above"""
+_SOURCE = "select path as file, kind as file_kind, read, inserted, merged, duplicates, ignored, quarantined, first_at as first_event_utc, last_at as last_event_utc, timed, late_1h, late_24h"
+
+
+def _sides(*counts: str) -> str:
+    """Return sums of counts of deliveries in the period and in the one before it."""
+    names = {"mature": "counted", "replied": "answered"}
+    return ",\n  ".join(
+        f"coalesce(sum({c}) filter (day {test} {{start}}), 0) as {names.get(c, c)}_{side}"
+        for c in counts
+        for side, test in (("now", ">="), ("before", "<"))
+    )
+
+
+_SIDES = _sides("sends", "failed", "delivered", "failed_then_delivered", "mature", "replied")
+_IN_BOTH = "from deliveries where day >= {before} and day <= {end}"
+_IN_CHAT = "line = {line} and chat_id = {chat_id}"
 
 SQL = {
     # ------------------------------------------------------------------ Fleet
@@ -206,6 +222,101 @@ select state, floor(sum(epoch_ms(b - a)) / 1000) / 86400 as line_days, count(dis
   e.confidence, (document->>'confidence_p')::double as confidence_p, headline
 from transitions t join explanation e using (line, changed_at, kind)
 where changed_at >= {since}{filters} order by changed_at desc""",
+    # ------------------------------------------------------------------ Ahead
+    "gate": """select * exclude (gate_at, risk_by_new), gate_at as as_of_utc
+from gate where true{filters} order by line""",
+    "forecast": "select * exclude (forecast_at), forecast_at as as_of_utc from forecast order by line",
+    "plan": """-- what the plan starts from; the plan itself is computed by the call above
+select line, new_recipients_left_today, usual_new, bound, risk_by_new
+from gate where health = 'HEALTHY' and decision <> 'pause' and bound <> 'stale' order by line""",
+    "record": """with horizon as (
+  select unnest(['24', '72']) as hours, cast(value as json) as document from meta where key = 'ahead'
+)
+select hours::bigint as horizon_hours, (r->>'told')::double as told, (r->>'came')::double as came, (r->>'n')::bigint as forecasts
+from horizon, unnest(cast(document->'record'->'horizons'->hours->'reliability' as json[])) as rows(r)""",
+    # ------------------------------------------------------------------ Data
+    "deliveries": """select line, start_at as start_utc, end_at as end_utc, expected, by_chance_a_year
+from gap order by line nulls first, start_at""",
+    "fresh": """with known as (select line from signals_day union select line from spell union select line from chat),
+told as (
+  select line, max(sent_at) as last_message_utc, max(greatest(sent_at, delivered_at, read_at, failed_at)) as last_event_utc
+  from messages group by line
+),
+report as (select line, max(changed_at) as last_report_utc from change group by line),
+silent as (
+  select line, last_message_utc, last_event_utc, last_report_utc, epoch_ms({as_of} - last_event_utc) / 3600000 as line_silent_hours
+  from known left join told using (line) left join report using (line)
+)
+select *, case
+  when last_event_utc is null then 'never'
+  when line_silent_hours > 24 * {longest_days} then 'unused'
+  when exists (select 1 from gap g where g.end_at is null and coalesce(g.line, silent.line) = silent.line) then 'gap'
+end as silence
+from silent order by line_silent_hours desc nulls last""",
+    "refused": """select coalesce(path, source_id) as file, position, q.kind as row_kind, reason as refused_because, fix, q.loaded_at as loaded_utc
+from quarantine q left join source using (source_id) order by file, position, ordinal""",
+    "late": _SOURCE + "\nfrom source order by loaded_at desc, path",
+    "sources": _SOURCE
+    + """, ignored_kinds,
+  array_to_string(from_json(notes, '["varchar"]'), '; ') as notes, loaded_at as loaded_utc
+from source order by loaded_at desc, path""",
+    "receipts": """select line, count(*) as sends, count(*) filter (failed) as failed,
+  count(*) filter (not failed and coalesce(delivered_at, read_at) is not null) as with_receipt,
+  count(*) filter (delivered_at > sent_at + interval 1 hour) as delivered_1h_late,
+  count(*) filter (delivered_at > sent_at + interval 24 hour) as delivered_24h_late
+from messages where direction = 'outbound' group by line order by line""",
+    "settings": "select key as setting, value from setting order by key",
+    # ------------------------------------------------------------------ Delivery and audience
+    "failed": f"select line, failure_code,\n  {_SIDES}\n{_IN_BOTH} and failure_code is not null\ngroup by line, failure_code order by all",
+    "services": f"select line, service,\n  {_SIDES}\n{_IN_BOTH}\ngroup by line, service order by all",
+    "opened": f"""with sent as (
+  select opened_by,
+  {_SIDES}
+  {_IN_BOTH} group by opened_by
+),
+seen as (
+  select opened_by, count(*) filter (first_at >= {{start_at}}) as chats_now, count(*) filter (first_at < {{start_at}}) as chats_before
+  from chat_states where first_at >= {{before_at}} and first_at < {{end_at}} group by opened_by
+)
+select opened_by, coalesce(columns(* exclude opened_by), 0) from sent full join seen using (opened_by) order by opened_by""",
+    "streaks": """select line, unanswered, count(*) as chats
+from chat_states where greatest(last_sent_at, last_received_at) > {active_since} group by line, unanswered order by line, unanswered""",
+    "streak_chats": """select line, chat_id, opened_by, first_at as first_message_utc, last_sent_at as last_sent_utc, last_received_at as last_received_utc,
+  sends, received, failed, mature as counted, replied as answered, unanswered, health as chat_health, health_at as chat_health_since_utc
+from chat_states where greatest(last_sent_at, last_received_at) > {active_since} and unanswered >= {late}
+order by unanswered desc, last_sent_at desc, line, chat_id limit {most}""",
+    # ------------------------------------------------------------------ Chats
+    "timeline": f"""with told as (
+  select * from messages where {_IN_CHAT} order by sent_at desc, direction, message_id desc limit {{most}}
+)
+select message_id, if(direction = 'outbound', 'Sent', 'Received') as event, sent_at as event_utc, null as failure_code from told
+union all select message_id, 'Delivered', delivered_at, null from told where direction = 'outbound' and delivered_at is not null
+union all select message_id, 'Read', read_at, null from told where direction = 'outbound' and read_at is not null
+union all select message_id, 'Failed', failed_at, failure_code from told where direction = 'outbound' and failed_at is not null
+order by event_utc""",
+    "messages": f"""with told as (
+  select *, row_number() over (order by sent_at, direction desc, message_id) as place from messages where {_IN_CHAT}
+),
+turn as (  -- sends close together, with no inbound between, are one turn; a silence begins with each inbound
+  select *, direction = 'outbound' and coalesce(
+      lag(direction) over w = 'inbound' or sent_at - lag(sent_at) over w > to_milliseconds({{turn_gap_ms}}), true
+    ) as begins, sum((direction = 'inbound')::int) over w as silence
+  from told window w as (order by place)
+)
+select message_id, line, chat_id, direction, sent_at as sent_utc, delivered_at as delivered_utc, read_at as read_utc, failed_at as failed_utc,
+  case when direction = 'inbound' then 'Received' when failed then 'Failed' when failed_at is not null then 'Failed, then delivered'
+    when read_at is not null then 'Read' when delivered_at is not null then 'Delivered' else 'Sent' end as outcome,
+  failure_code, service, sum(begins::int) over (partition by silence order by place) as unanswered
+from turn order by place desc""",
+    "chat_health": "select chat_id, known_at as known_utc, health as chat_health from chat_health where chat_id = {chat_id} order by known_at",
+    "chats_on": """with told as (
+  select chat_id, count(*) filter (direction = 'outbound') as sends, count(*) filter (direction = 'inbound') as received,
+    count(*) filter (failed) as failed, min(sent_at) as first_that_day_utc, max(sent_at) as last_that_day_utc
+  from messages where line = {line} and sent_at >= {since} and sent_at < {until} group by chat_id
+)
+select chat_id, t.sends, t.received, t.failed, first_that_day_utc, last_that_day_utc, opened_by, first_at >= {since} as is_new, unanswered,
+  health as chat_health
+from told t left join (select * from chat_states where line = {line}) using (chat_id) order by t.sends desc, t.received desc, chat_id""",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import polars as pl
 import streamlit as st
 
 from analysis import charts
@@ -37,9 +36,14 @@ def ready() -> Here:
     if not state.status["as_of"]:
         empty()
         st.stop()
-    if on_demo() and st.query_params.get(DEMO_KEY) != DEMO:
-        st.query_params[DEMO_KEY] = DEMO  # the address of every page tells which store it shows
+    tell_store()
     return state
+
+
+def tell_store() -> None:
+    """Let the address say where the made-up fleet is shown."""
+    if on_demo() and st.query_params.get(DEMO_KEY) != DEMO:
+        st.query_params[DEMO_KEY] = DEMO
 
 
 def unreadable(error: LineHealthError) -> None:
@@ -102,20 +106,6 @@ def empty() -> None:
 def draw(spec: charts.Spec, *, key: str, alt: str) -> None:
     """Draw a chart as wide as its card; ``alt`` repeats its finding for those who cannot see it."""
     st.vega_lite_chart(spec, theme=None, key=key, alt=alt, width="stretch")
-
-
-def csv(frame: pl.DataFrame, name: str, *, label: str = "CSV", key: str = "") -> None:
-    """Offer a frame as a CSV file of this name."""
-    st.download_button(
-        label,
-        frame.write_csv(),
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        type="tertiary",
-        icon=":material/download:",
-        key=key or f"{name}_csv",
-        on_click="ignore",
-    )
 
 
 def asked(key: str) -> bool:

@@ -50,10 +50,14 @@ def window(days: int, as_of: datetime, zone: ZoneInfo) -> Window:
     return Window(start - timedelta(days=days), start, end)
 
 
+def begin(day: date, zone: ZoneInfo) -> datetime:
+    """Return the UTC instant at which a day of a zone begins."""
+    return words.instant(datetime.combine(day, time(), zone).isoformat())
+
+
 def instants(w: Window, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """Return the UTC instants at which the days of a window, those before among them, begin and end."""
-    first, last = (datetime.combine(day, time(), zone) for day in (w.before, w.end + timedelta(days=1)))
-    return words.instant(first.isoformat()), words.instant(last.isoformat())
+    return begin(w.before, zone), begin(w.end + timedelta(days=1), zone)
 
 
 def asked(text: str | None) -> tuple[int, str]:

@@ -9,8 +9,10 @@ from html import escape
 import polars as pl
 import streamlit as st
 
+from analysis.pages import _figures as figures
 from analysis.pages import _html as html
-from analysis.pages._frame import csv
+from analysis.pages._foot import foot
+from analysis.pages._frame import asked, switch
 from analysis.pages._store import Here
 
 FIRST = 8
@@ -89,18 +91,19 @@ def settings_card(here: Here) -> None:
                 "Change one: <code>linehealth settings KEY=VALUE</code>",
             )
         )
-        asked = st.text_input(
-            "Find a setting", key="find_setting", placeholder="Find a setting", label_visibility="collapsed", width=260
-        )
-        found = matching(frame, asked or "")
+        find = st.text_input(
+            "Find a setting", key="find_setting", placeholder="Find a setting", label_visibility="collapsed", width=260,
+            bind="query-params",
+        )  # fmt: skip
+        found = matching(frame, find or "")
         if not found.height:
             st.html(f'<p class="lh-p">No setting matches. Clear the search to see all {frame.height}.</p>')
         else:
-            every = bool(asked) or st.session_state.get("all_settings")
+            every = bool(find) or asked("all_settings")
             shown = found if every else found.head(max(FIRST, changed))
             st.html(
                 f'<div class="lh-settings">{html.table([("Setting", False), ("Value", False)], _cells(shown))}</div>'
             )
-            if not asked and found.height > FIRST:
-                st.toggle(f"Show all {found.height}", key="all_settings")
-        csv(frame, "settings")
+            if not find and found.height > FIRST:
+                switch(f"Show all {found.height}", "all_settings")
+        foot("settings", frame, here, name=figures.named("data", "settings"))

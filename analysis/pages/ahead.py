@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import streamlit as st
 
 from analysis import charts, pipeline
 from analysis.pages import _ahead as parts
+from analysis.pages import _figures as figures
+from analysis.pages import _figures_more as more
 from analysis.pages import _html as html
 from analysis.pages import _words as words
-from analysis.pages._frame import WHY, counted, csv, draw, freshness, ready
+from analysis.pages._foot import foot, share
+from analysis.pages._frame import WHY, draw, freshness, ready
 from analysis.pages._store import Here, address
 
 
-def decisions(gate: Any, forecast: Any) -> None:
+def under(
+    card: str, frame: pl.DataFrame, here: Here, *parts_of_name: str, chart: tuple[str, str] | None = None, **values: Any
+) -> None:
+    """Show a card's foot."""
+    name = figures.named("ahead", card, *parts_of_name, f"{here.as_of:%Y-%m-%d}")
+    foot(card, frame, here, name=name, chart=chart, **values)
+
+
+def decisions(gate: Any, forecast: Any, here: Here) -> None:
     """Show what every line may still send today; a chosen row opens Why."""
     with st.container(key="card_gate", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -70,10 +82,10 @@ def decisions(gate: Any, forecast: Any) -> None:
             rows.drop("line"), column_config=config, row_height=36, height=min(36 * (rows.height + 1) + 2, 480), placeholder=words.DASH,
             on_select="rerun", selection_mode="single-row", key="gate", alt=f"{rows.height} lines, each with its decision and what is left of today",
         )  # fmt: skip
-        csv(gate.drop("risk_by_new"), "gate")
         if event.selection.rows:
             st.switch_page(WHY, query_params=address(line=rows["line"][event.selection.rows[0]]))
-        counted("gate")
+        kept = more.gate(gate, chosen, find or "")
+        under("gate", kept, here, filters=more.gate_filters(chosen, find or ""))
 
 
 def turns_next(forecast: Any, here: Here) -> None:
@@ -114,17 +126,15 @@ def turns_next(forecast: Any, here: Here) -> None:
                     least=420,
                 )
             )
-        with st.container(horizontal=True, vertical_alignment="center"):
-            counted("forecast")
-            csv(forecast, "forecast")
+        under("forecast", more.forecast(forecast), here, chart=("card_next", parts.next_sentence(forecast)))
 
 
 def _query(key: str) -> str:
     return "&amp;".join(f"{k}={html.text(v)}" for k, v in address(line=key).items())
 
 
-def plan(here: Here) -> None:
-    """Place new recipients: how many, over how many days, on which lines."""
+def plan(here: Here) -> str:
+    """Place new recipients: how many, over how many days, on which lines. Return the finding."""
     with st.container(key="card_plan", gap="small"):
         st.html(
             html.h2(
@@ -159,8 +169,9 @@ def plan(here: Here) -> None:
                 found["table"], row_height=36, height=min(36 * (found["table"].height + 1) + 2, 400), placeholder=words.DASH, key="plan",
                 alt=f"{found['plan'].placed} new recipients by line and day",
             )  # fmt: skip
-            csv(found["plan"].rows, "plan")
-        counted("plan")
+        asked: dict[str, Any] = {"new": int(new), "days": int(days)}
+        under("plan", more.plan(found["plan"].rows), here, f"{asked['new']}-in-{asked['days']}-days", **asked)
+        return str(found["title"])
 
 
 def record(here: Here) -> None:
@@ -175,9 +186,9 @@ def record(here: Here) -> None:
                     f"They rest on {html.text(rests.get('basis', 'nothing yet'))}.",
                 )
             )
-            counted("record")
+            under("record", more.record(rests), here)
             return
-        title, figures = parts.record_words(past)
+        title, told = parts.record_words(past)
         st.html(html.h2(title, f"They rest on {html.text(rests['basis'])}."))
         left, right = st.columns([1, 1.25], gap="medium")
         frame = parts.reliability(past, 24)
@@ -185,13 +196,13 @@ def record(here: Here) -> None:
             draw(
                 charts.reliability(frame, theme=here.theme),
                 key="reliability",
-                alt=f"What was told and what came. {figures}",
+                alt=f"What was told and what came. {told}",
             )
         with right:
             st.html(
-                f'<p class="lh-p">{html.text(figures)}</p><p class="lh-small">On the dashed line what was told came as often as told.</p>'
+                f'<p class="lh-p">{html.text(told)}</p><p class="lh-small">On the dashed line what was told came as often as told.</p>'
             )
-            counted("record")
+        under("record", more.record(rests), here, chart=("card_record", title))
 
 
 def main() -> None:
@@ -199,10 +210,13 @@ def main() -> None:
     here = ready()
     gate, forecast = here.read(pipeline.gate), here.read(pipeline.forecast)
     st.html(html.h1(parts.sentence(gate), freshness(here)))
-    decisions(gate, forecast)
+    head = st.container(horizontal=True, key="head_foot")
+    decisions(gate, forecast, here)
     turns_next(forecast, here)
-    plan(here)
+    placed = plan(here)
     record(here)
+    with head:
+        share("\n".join([parts.sentence(gate), f"{parts.next_sentence(forecast).rstrip('.')}.", f"{placed}."]))
 
 
 main()

@@ -9,9 +9,12 @@ import streamlit as st
 
 from analysis import charts, pipeline
 from analysis.pages import _chat as parts
+from analysis.pages import _figures as figures
+from analysis.pages import _figures_more as more
 from analysis.pages import _html as html
 from analysis.pages import _words as words
-from analysis.pages._frame import WHY, counted, csv, draw, freshness, ready
+from analysis.pages._foot import foot, share
+from analysis.pages._frame import WHY, draw, freshness, ready
 from analysis.pages._frames import ms
 from analysis.pages._links import CHATS, day_query
 from analysis.pages._store import Here, address
@@ -20,8 +23,17 @@ from analysis.schema import Explanation
 ROW = 36
 
 
-def ways_back(line: str, day: date | None, e: Explanation | None, here: Here) -> None:
-    """Offer the ways from here: the line's change, and the day's chats."""
+def under(
+    card: str, frame: pl.DataFrame, line: str, chat_id: str, here: Here, chart: tuple[str, str] | None = None
+) -> None:
+    """Show a card's foot."""
+    name = figures.named("chat", card, words.line_key(line), words.chat_name(chat_id))
+    gap = int(here.settings.turn_gap_minutes * 60_000)
+    foot(card, frame, here, name=name, line=line, chart=chart, chat_id=chat_id, most=parts.MOST_DRAWN, turn_gap_ms=gap)
+
+
+def ways_back(line: str, day: date | None, e: Explanation | None, here: Here, text: str) -> None:
+    """Offer the ways from here: the line's change, the day's chats, and the page's text and address to share."""
     found = here.explanations(line)
     key = words.change_key(e, found) if e else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="ways_back"):
@@ -29,6 +41,7 @@ def ways_back(line: str, day: date | None, e: Explanation | None, here: Here) ->
         st.page_link(WHY, label=f"{words.line_name(line)}: why it changed", query_params=query)
         if day:
             st.page_link(CHATS, label=f"All chats of {day.day} {day:%b}", query_params=day_query(line, day))
+        share(text)
 
 
 def picture(messages: pl.DataFrame, line: str, chat_id: str, e: Explanation | None, here: Here) -> None:
@@ -52,10 +65,10 @@ def picture(messages: pl.DataFrame, line: str, chat_id: str, e: Explanation | No
         st.html(html.h2("What happened", sub))
         kinds = ", ".join(f"{n} {row.lower()}" for row, n in events["row"].value_counts().sort("row").iter_rows())
         draw(spec, key="timeline", alt=f"Timeline of the chat: {kinds}.")
-        counted("chat", line=line)
+        under("timeline", more.events(messages), line, chat_id, here, ("card_timeline", "What happened"))
 
 
-def ids(messages: pl.DataFrame, chat_id: str, here: Here) -> None:
+def ids(messages: pl.DataFrame, line: str, chat_id: str, here: Here) -> None:
     """Show the messages by id, newest first."""
     with st.container(key="card_ids", gap="small", height="stretch"):
         st.html(html.h2(f"{words.plural(messages.height, 'message')}, newest first", "The vendor's ids, to look up or to send to its support. Text and people are never kept."))  # fmt: skip
@@ -78,10 +91,10 @@ def ids(messages: pl.DataFrame, chat_id: str, here: Here) -> None:
             alt=f"{messages.height} messages, newest first, with direction, service, outcome, code and id",
         )
         st.html(f'<p class="lh-small">Chat id: <code>{html.text(chat_id)}</code></p>')
-        csv(parts.exported(messages), f"chat-{words.chat_name(chat_id)}", key="ids_csv")
+        under("messages", more.messages(messages), line, chat_id, here)
 
 
-def health(chat_id: str, here: Here) -> None:
+def health(line: str, chat_id: str, here: Here) -> None:
     """Show the chat's health as it became known, newest first."""
     reports = here.read(pipeline.chat_health, chat_id=chat_id)
     with st.container(key="card_chat_health", gap="small", height="stretch"):
@@ -92,6 +105,7 @@ def health(chat_id: str, here: Here) -> None:
         changed = reports.filter((pl.col("health") != pl.col("health").shift()).fill_null(True)).reverse()
         rows = [[html.badge(h), html.text(words.moment(at, here.zone))] for at, h in changed.select("at", "health").iter_rows()]  # fmt: skip
         st.html(html.table([("Health", False), ("Since", False)], rows))
+        under("chat_health", more.chat_health(reports), line, chat_id, here)
 
 
 def one_chat(state: dict, here: Here) -> None:
@@ -102,14 +116,15 @@ def one_chat(state: dict, here: Here) -> None:
     e = words.change_keys(found)[key] if key else None
     messages = here.read(pipeline.chat_messages, line=line, chat_id=chat_id)
     st.html(html.h1(parts.sentence(state, here), freshness(here)))
-    ways_back(line, words.wall(messages["at"][-1], here.zone).date(), e, here)
-    st.html(html.tiles([(html.eyebrow(name), figure, small) for name, figure, small in parts.tiles(state, here)]))
+    told = parts.tiles(state, here)
+    ways_back(line, words.wall(messages["at"][-1], here.zone).date(), e, here, "\n".join([parts.sentence(state, here), *(f"{name}: {figure}, {small}." for name, figure, small in told)]))  # fmt: skip
+    st.html(html.tiles([(html.eyebrow(name), figure, small) for name, figure, small in told]))
     picture(messages, line, chat_id, e, here)
     left, right = st.columns([2.05, 1], gap="medium")
     with left:
-        ids(messages, chat_id, here)
+        ids(messages, line, chat_id, here)
     with right:
-        health(chat_id, here)
+        health(line, chat_id, here)
 
 
 def main() -> None:

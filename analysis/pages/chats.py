@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 import streamlit as st
 
 from analysis import pipeline
 from analysis.pages import _chat as parts
+from analysis.pages import _figures as figures
+from analysis.pages import _figures_more as more
 from analysis.pages import _html as html
 from analysis.pages import _words as words
-from analysis.pages._frame import WHY, counted, csv, freshness, ready
+from analysis.pages._foot import foot, share
+from analysis.pages._frame import WHY, freshness, ready
 from analysis.pages._links import CHAT, chat_query, day_query
+from analysis.pages._replies import begin
 from analysis.pages._store import Here, address
 
 ROW = 36
@@ -39,7 +43,8 @@ def one_day(line: str, here: Here) -> None:
     if asked != day.isoformat():
         st.query_params["day"] = day.isoformat()
     chats = here.read(pipeline.chats_on, line=line, day=day)
-    st.html(html.h1(parts.day_sentence(chats, line, day), freshness(here)))
+    title = parts.day_sentence(chats, line, day)
+    st.html(html.h1(title, freshness(here)))
     lines = sorted(here.lines()["line"])
     place = days.index(day)
     st.session_state["pick_line"], st.session_state["pick_day"] = line, day
@@ -48,6 +53,7 @@ def one_day(line: str, here: Here) -> None:
         st.selectbox("Day", days[::-1], key="pick_day", format_func=lambda d: f"{d:%a} {d.day} {d:%b}", label_visibility="collapsed", width=160, on_change=lambda: _go(line, st.session_state["pick_day"]))  # fmt: skip
         st.button("Earlier", icon=":material/chevron_left:", key="earlier", disabled=place == 0, on_click=lambda: _go(line, days[place - 1]))  # fmt: skip
         st.button("Later", icon=":material/chevron_right:", icon_position="right", key="later", disabled=place == len(days) - 1, on_click=lambda: _go(line, days[place + 1]))  # fmt: skip
+        share(title)
     if asked and asked != day.isoformat():
         st.html('<p class="lh-small">The line has no message on the day in the address; this is its latest.</p>')
     st.page_link(WHY, label=f"{words.line_name(line)}: why it changed", query_params=address(line=words.line_key(line)))
@@ -68,9 +74,10 @@ def one_day(line: str, here: Here) -> None:
             key=f"chats_{words.line_key(line)}_{day}",
             alt=f"{chats.height} chats of the day with what was sent and received",
         )
-        with st.container(horizontal=True, vertical_alignment="center"):
-            counted("chats_on", line=line)
-            csv(chats, f"chats-{words.line_key(line)}-{day}", key="day_csv")
+        foot(
+            "chats_on", more.day(chats), here, name=figures.named("chats", "day", words.line_key(line), day.isoformat()), line=line, day=day,
+            since=begin(day, here.zone), until=begin(day + timedelta(days=1), here.zone),
+        )  # fmt: skip
         if event.selection.rows:
             st.switch_page(CHAT, query_params=chat_query(line, chats["chat_id"][event.selection.rows[0]]))
 

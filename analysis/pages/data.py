@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import streamlit as st
 
 from analysis import charts, pipeline
 from analysis.errors import LineHealthError
+from analysis.pages import _figures as figures
+from analysis.pages import _figures_more as more
 from analysis.pages import _html as html
 from analysis.pages import _quality as quality
 from analysis.pages import _words as words
-from analysis.pages._frame import begin, counted, csv, draw, freshness, unreadable
+from analysis.pages._foot import foot, share
+from analysis.pages._frame import asked, begin, draw, freshness, switch, tell_store, unreadable
 from analysis.pages._frames import ms
 from analysis.pages._loading import demo_button, drop_files, leave_demo, load_path, result
 from analysis.pages._running import watch
@@ -29,8 +33,12 @@ COUNTED = {
     "quarantined": "Refused",
 }
 """Read is the sum of the others."""
-LATE = ("first_at", "last_at", "timed", "late_1h", "late_24h")
-"""What a file says of times: from when to when it tells, events with both times, and how many of these came late."""
+
+
+def under(card: str, frame: pl.DataFrame, state: Here, chart: tuple[str, str] | None = None, **values: Any) -> None:
+    """Show a card's foot."""
+    until = f"{state.as_of:%Y-%m-%d}" if state.status["as_of"] else ""
+    foot(card, frame, state, name=figures.named("data", card, until), chart=chart, **values)
 
 
 def loading() -> None:
@@ -108,7 +116,7 @@ def refused(state: Here) -> None:
                 least=700,
             )
         )
-        csv(rows, "refused", label="All refused rows, CSV")
+        under("refused", more.refused(rows), state)
 
 
 def loaded(state: Here) -> None:
@@ -138,7 +146,7 @@ def loaded(state: Here) -> None:
             key="sources",
             alt=f"{rows.height} files loaded, with counts",
         )
-        csv(rows, "files")
+        under("sources", more.sources(rows), state)
 
 
 def _zone(state: Here) -> str:
@@ -147,11 +155,11 @@ def _zone(state: Here) -> str:
 
 def _more(of: int, key: str) -> None:
     if of > quality.FIRST:
-        st.toggle(f"Show all {of:,}", key=key)
+        switch(f"Show all {of:,}", key)
 
 
 def _first(frame: pl.DataFrame, key: str) -> pl.DataFrame:
-    return frame if st.session_state.get(key) else frame.head(quality.FIRST)
+    return frame if asked(key) else frame.head(quality.FIRST)
 
 
 def deliveries(state: Here) -> None:
@@ -182,9 +190,7 @@ def deliveries(state: Here) -> None:
             draw(spec, key="silences", alt=f"{title}. " + "; ".join(marks["tip"].head(quality.FIRST)))
             st.html(html.table(quality.GAPS, quality.gap_cells(_first(gaps, "all_deliveries"), state), least=860))
             _more(gaps.height, "all_deliveries")
-        with st.container(horizontal=True, vertical_alignment="center"):
-            counted("deliveries")
-            csv(gaps.drop("fleet"), "gaps", key="csv_deliveries")
+        under("deliveries", more.gaps(gaps), state, None if gaps.is_empty() else ("card_deliveries", title))
 
 
 def told_again(state: Here) -> None:
@@ -200,13 +206,11 @@ def told_again(state: Here) -> None:
         )
         st.html(html.table(quality.LATE, quality.late_cells(_first(files, "all_late"), state), least=900))
         _more(files.height, "all_late")
+        under("late", more.late(files, tuple(COUNTED)), state)
         receipts = quality.receipts_words(delays)
         if receipts:
             st.html(f'<p class="lh-sub">{html.text(receipts)}</p>')
-        with st.container(horizontal=True, vertical_alignment="center"):
-            counted("late")
-            csv(files.select("path", "kind", *COUNTED, *LATE), "late-events")
-            csv(delays, "receipts", label="CSV of receipts by line")
+            under("receipts", more.receipts(delays), state)
 
 
 def heard(state: Here) -> None:
@@ -221,14 +225,23 @@ def heard(state: Here) -> None:
         )
         st.html(html.table(quality.FRESH, quality.fresh_cells(_first(fresh, "all_fresh"), state, now), least=860))
         _more(fresh.height, "all_fresh")
-        with st.container(horizontal=True, vertical_alignment="center"):
-            counted("fresh")
-            csv(fresh, "freshness")
+        under("fresh", more.fresh(fresh), state, as_of=state.as_of, longest_days=state.settings.gap_longest_days)
+
+
+def findings(state: Here) -> list[str]:
+    """Return what the page finds, as sentences."""
+    told = (
+        quality.gaps_title(state.read(pipeline.gaps), state),
+        quality.fresh_title(state.read(pipeline.freshness), state, datetime.now(UTC).replace(tzinfo=None)),
+        quality.late_title(state.read(pipeline.sources)),
+    )
+    return [f"{t.rstrip('.')}." for t in told]
 
 
 def main() -> None:
     """Draw the page."""
     begin()
+    tell_store()
     state = error = None
     try:
         state = None if missing() else here()
@@ -236,12 +249,10 @@ def main() -> None:
         error = e
     full = state is not None and bool(state.status["as_of"])
     if state and full:
-        st.html(
-            html.h1(
-                f"{words.plural(state.status['messages'], 'message')} on {words.plural(state.status['lines'], 'line')}, up to {words.moment(state.as_of, state.zone)}.",
-                freshness(state),
-            )
-        )
+        title = f"{words.plural(state.status['messages'], 'message')} on {words.plural(state.status['lines'], 'line')}, up to {words.moment(state.as_of, state.zone)}."
+        st.html(html.h1(title, freshness(state)))
+        with st.container(horizontal=True, key="head_foot"):
+            share("\n".join([title, *findings(state)]))
     elif error is not None:
         unreadable(error)
     else:

@@ -10,23 +10,39 @@ import streamlit as st
 from analysis import charts, pipeline
 from analysis.pages import _delivery as parts
 from analysis.pages import _delivery_cells as cells
+from analysis.pages import _figures as figures
+from analysis.pages import _figures_more as more
 from analysis.pages import _html as html
 from analysis.pages import _periods as periods
 from analysis.pages import _replies as two
 from analysis.pages import _words as words
-from analysis.pages._frame import counted, csv, draw, freshness, ready
+from analysis.pages._foot import foot
+from analysis.pages._frame import draw, freshness, ready
 from analysis.pages._frames import ms_of_day
 from analysis.pages._store import Here, last_changes
 
 FIRST_LINES, FIRST_CHATS = 4, 8
+LONGEST = 50
+"""Chats with the longest streaks that the file holds."""
 DAY = timedelta(days=1)
 
 
-def foot(card: str, frame: pl.DataFrame, name: str) -> None:
-    """Show what stands under a card: how its figures are counted, and the file of them."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        counted(card)
-        csv(frame, name, key=f"csv_{card}")
+def under(card: str, frame: pl.DataFrame, w: two.Window, here: Here, chart: tuple[str, str] | None = None) -> None:
+    """Show the foot of a card about both periods."""
+    name = figures.named("delivery", card, figures.span(w.start, w.end))
+    first, last = two.instants(w, here.zone)
+    foot(
+        card, frame, here, name=name, chart=chart, before=w.before, start=w.start, end=w.end,
+        before_at=first, start_at=two.begin(w.start, here.zone), end_at=last,
+    )  # fmt: skip
+
+
+def under_now(card: str, frame: pl.DataFrame, here: Here, chart: tuple[str, str] | None = None) -> None:
+    """Show the foot of a card about chats as they stand."""
+    foot(
+        card, frame, here, name=figures.named("delivery", card, f"{here.as_of:%Y-%m-%d}"), chart=chart, late=here.settings.late_turn,
+        most=LONGEST, active_since=here.as_of - timedelta(days=here.settings.active_days),
+    )  # fmt: skip
 
 
 def opened(told: pl.DataFrame, w: two.Window, here: Here) -> None:
@@ -39,7 +55,7 @@ def opened(told: pl.DataFrame, w: two.Window, here: Here) -> None:
     with st.container(key="card_opened", gap="small"):
         sub = "Whole fleet. Answered: sends of these days into such chats, whenever the chat began."
         st.html(html.h2(parts.opened_title(frame), sub) + html.table(cells.OPENED, cells.opened(frame), least=820))
-        foot("opened", frame, f"who-opened-{w.days}-days")
+        under("opened", more.counted_sides(frame), w, here)
 
 
 def streaks(here: Here) -> pl.DataFrame:
@@ -56,7 +72,7 @@ def unanswered(counts: pl.DataFrame, here: Here) -> None:
     if not n:
         with st.container(key="card_streaks", gap="small"):
             st.html(html.h2(title, f"{words.plural(of, 'chat')} with a message in the last {here.settings.active_days} days."))  # fmt: skip
-            counted("streaks")
+            under_now("streaks", counts, here)
         return
     left, right = st.columns([1.25, 1], gap="medium")
     with left, st.container(key="card_streaks", gap="small", height="stretch"):
@@ -73,9 +89,9 @@ def unanswered(counts: pl.DataFrame, here: Here) -> None:
             limits.append((rivals, f"at most {rivals}\nmessages.dev"))
         alt = f"{title}. " + "; ".join(bars["tip"]) + "."
         draw(charts.streaks(bars, limits=limits, most=parts.MOST_TURNS, theme=here.theme), key="streaks", alt=alt)
-        foot("streaks", counts, "unanswered-streaks")
+        under_now("streaks", counts, here, ("card_streaks", title))
     with right, st.container(key="card_streak_chats", gap="small", height="stretch"):
-        chats = here.read(pipeline.chat_states, active=True, least_unanswered=late, most=50, as_of=here.as_of)
+        chats = here.read(pipeline.chat_states, active=True, least_unanswered=late, most=LONGEST, as_of=here.as_of)
         shown = chats.head(FIRST_CHATS)
         st.html(
             html.h2(
@@ -84,7 +100,7 @@ def unanswered(counts: pl.DataFrame, here: Here) -> None:
             )
             + html.table(cells.STREAK, cells.streak_chats(shown, here), least=430)
         )
-        foot("streak_chats", chats, "longest-streaks")
+        under_now("streak_chats", more.chats(chats), here)
 
 
 def window(w: two.Window) -> tuple[float, float]:
@@ -95,12 +111,13 @@ def window(w: two.Window) -> tuple[float, float]:
 def travelled(told: pl.DataFrame, w: two.Window, here: Here) -> None:
     """Show how the sends travelled, by day, and the lines on which iMessage lost most."""
     m, lines = parts.service_moved(told, w), parts.service_lines(told, w)
+    rows = more.of_sides(told, w, "line", "service")
     with st.container(key="card_services", gap="small", height="stretch"):
         title = parts.service_title(m, lines)
         stack, order = parts.service_stack(told, w)
         if not order:
             st.html(html.h2("How the sends travelled", "No send of these days says by which service it went."))
-            counted("services")
+            under("services", rows, w, here)
             return
         n, of = m.now
         sub = f"Sends by service, a column a day, both periods: {cells.key(order)}. Now iMessage {n:,} of {of:,}."
@@ -112,16 +129,17 @@ def travelled(told: pl.DataFrame, w: two.Window, here: Here) -> None:
                 html.table(cells.SERVICE, cells.service_lines(lines[:FIRST_LINES], last_changes(here)), least=430)
                 + '<p class="lh-sub">Largest fall first. A falling share of iMessage can be an early sign of trouble.</p>'
             )
-        foot("services", parts.sides(told, w, "line", "service"), f"services-{w.days}-days")
+        under("services", rows, w, here, ("card_services", title))
 
 
 def failed(told: pl.DataFrame, w: two.Window, here: Here) -> None:
     """Show what failed by day and code, what each code means, and what was delivered after all."""
     m, codes = parts.failures_moved(told, w), parts.failure_codes(told, w)
+    rows = more.of_sides(told.filter(pl.col("failure_code").is_not_null()), w, "line", "failure_code")
     with st.container(key="card_failed", gap="small", height="stretch"):
         if not codes.height:
             st.html(html.h2("Nothing failed", f"{m.now[1]:,} sends in these {w.days} days, {m.before[1]:,} before."))
-            counted("failed")
+            under("failed", rows, w, here)
             return
         title = parts.codes_title(codes, m) if parts.rose(m) else parts.failures_title(m)
         stack, order = parts.failure_stack(told, w)
@@ -136,8 +154,16 @@ def failed(told: pl.DataFrame, w: two.Window, here: Here) -> None:
             draw(charts.stacked_days(stack, window=window(w), share=False, theme=here.theme), key="failed", alt=alt)
         sends = {"now": m.now[1], "before": m.before[1]}
         st.html(html.table(cells.CODES, cells.failure_codes(codes, sends), least=560))
-        rows = parts.sides(told.filter(pl.col("failure_code").is_not_null()), w, "line", "failure_code")
-        foot("failed", rows, f"failures-{w.days}-days")
+        under("failed", rows, w, here, ("card_failed", title) if order else None)
+
+
+def findings(told: pl.DataFrame, w: two.Window, counts: pl.DataFrame, here: Here) -> tuple[str, str, str]:
+    """Return what the page finds of failures, services and chats without an answer."""
+    return (
+        parts.failures_title(parts.failures_moved(told, w)),
+        parts.service_title(parts.service_moved(told, w), parts.service_lines(told, w)),
+        parts.streaks_title(counts, here.settings.late_turn),
+    )
 
 
 def main() -> None:
@@ -148,8 +174,10 @@ def main() -> None:
     told = here.read(pipeline.deliveries, since=w.before, until=w.end + DAY)
     counts = streaks(here)
     failures, service = parts.failures_moved(told, w), parts.service_moved(told, w)
-    st.html(html.h1(parts.headline(failures, service, counts, here.settings.late_turn), freshness(here)))
-    periods.choice(w, said, here.read(pipeline.signals, grain="day"), "", here)
+    title = parts.headline(failures, service, counts, here.settings.late_turn)
+    st.html(html.h1(title, freshness(here)))
+    text = [title] if told.is_empty() else [title, *(f"{t}." for t in findings(told, w, counts, here))]
+    periods.choice(w, said, here.read(pipeline.signals, grain="day"), "\n".join(text), here)
     if told.is_empty():
         st.html('<p class="lh-p">No send is loaded for these days. Load a message export on the Data page.</p>')
         return

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import polars as pl
 
-from analysis.explain import explain
 from analysis.explain.agreement import recalibrated
+from analysis.explain.history import Histories
+from analysis.explain.measure import measured
+from analysis.explain.verdict import explained
 from analysis.pipeline.ahead import RECORD, foresee
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.moments import instant, now
+from analysis.pipeline.shards import shards
 from analysis.pipeline.steps import Progress, Step
-from analysis.schema import Explanation
+from analysis.schema import ACTIVITY, CHAT_STATE, DELIVERY_DAY, SIGNALS_DAY, SIGNALS_HOUR, Explanation
 from analysis.settings import Settings
 from analysis.signals import delivery, panel
 from analysis.signals import gaps as silences
 from analysis.signals import health as timeline
-from analysis.signals.chats import chat_state
+from analysis.signals.chats import chat_state, moved
 from analysis.signals.judged import judge
 from analysis.store import marts, read
+
+_MARTS = ("signal_day", "signal_hour", "chat_state", "delivery_day")
+_SCHEMAS = dict(
+    zip((*_MARTS, "activity"), (SIGNALS_DAY, SIGNALS_HOUR, CHAT_STATE, DELIVERY_DAY, ACTIVITY), strict=True)
+)
 
 
 def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict[str, int]:
@@ -31,39 +41,68 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict
     as_of = read.as_of(con)
     changes = read.changes(con)
     spells_, transitions_ = timeline.spells(changes), timeline.transitions(changes)
-    messages_, chats_, chat_health_ = read.messages(con), read.chats(con), read.chat_health(con)
-    judged = judge(messages_, chats_, chat_health_, as_of=as_of or now(), settings=chosen, also=delivery.ALSO)
-    days = panel.counted(judged, spells_, settings=chosen, grain="day")
-    marts.replace(con, "signal_day", days)
-    tell(Step("signals", done=0.5))
-    hours = panel.counted(judged, spells_, settings=chosen, grain="hour")
-    marts.replace(con, "signal_hour", hours)
-    states = chat_state(judged, chats_, settings=chosen)
-    marts.replace(con, "chat_state", states)
-    marts.replace(con, "delivery_day", delivery.delivery_day(judged, states, settings=chosen))
-    tell(Step("signals", done=1.0))
+    at = as_of or now()
+    counted = _counted(con, spells_, at, chosen, tell)
     marts.replace(con, "spell", spells_)
     marts.replace(con, "transition", transitions_)
-    lost = silences.gaps(silences.activity_of(messages_), as_of=as_of or now(), settings=chosen)
+    lost = silences.gaps(counted.activity, as_of=at, settings=chosen)
     marts.replace(con, "gap", lost)
-    found = explain(
-        messages_,
-        chats_,
-        chat_health_,
+    known = measured(
+        counted.histories.built(lost) if transitions_.height else {},
         spells_,
         transitions_,
-        as_of=as_of or now(),
+        as_of=at,
         settings=chosen,
-        gaps=lost,
         progress=lambda done, total: tell(Step("explaining", done=done / total)),
     )
+    found = explained(known)
     marts.replace(con, "explanation", _explanation_rows(recalibrated(found, audits_in(con))))
-    _keep_ahead(con, hours, spells_, transitions_, as_of or now(), chosen)
+    _keep_ahead(con, counted.hours, spells_, transitions_, at, chosen)
     return {
-        "lines": days["line"].n_unique(),
-        "days": days.height,
+        "lines": counted.hours["line"].n_unique(),
+        "days": counted.days,
         "transitions": transitions_.height,
     }
+
+
+@dataclass
+class _Counted:
+    """What one pass over the messages gives, beside the marts that it fills."""
+
+    hours: pl.DataFrame
+    days: int
+    activity: pl.DataFrame
+    histories: Histories
+
+
+def _counted(con: Any, spells: pl.DataFrame, at: datetime, chosen: Settings, tell: Progress) -> _Counted:
+    """Fill the marts that count messages, a group of lines at a time: memory does not grow with the fleet."""
+    firsts, chats, chat_health = read.chat_firsts(con), read.chats(con), read.chat_health(con)
+    moved_here = moved(firsts)
+    of_lines = firsts.select("line", "chat_id")
+    tables: dict[str, list[pl.DataFrame]] = {name: [] for name in (*_MARTS, "activity")}
+    histories = Histories(chosen)
+    groups = shards(firsts)
+    for done, lines in enumerate(groups):
+        here = of_lines.filter(pl.col("line").is_in(pl.Series(lines).implode())).select("chat_id").unique()
+        messages = read.messages(con, lines=lines)
+        health, own = (frame.join(here, on="chat_id", how="semi") for frame in (chat_health, chats))
+        judged = judge(messages, own, health, as_of=at, settings=chosen, also=delivery.ALSO)
+        states = chat_state(judged, own, settings=chosen, moved_here=moved_here)
+        tables["signal_day"].append(panel.counted(judged, spells, settings=chosen, grain="day"))
+        tables["signal_hour"].append(panel.counted(judged, spells, settings=chosen, grain="hour"))
+        tables["chat_state"].append(states)
+        tables["delivery_day"].append(delivery.delivery_day(judged, states, settings=chosen))
+        tables["activity"].append(silences.activity_of(messages))
+        histories.add(messages, own, health)
+        tell(Step("signals", done=(done + 1) / len(groups)))
+    whole = {
+        name: pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+        for (name, schema), parts in zip(_SCHEMAS.items(), tables.values(), strict=True)
+    }
+    for name in _MARTS:
+        marts.replace(con, name, whole[name])
+    return _Counted(whole["signal_hour"], whole["signal_day"].height, whole["activity"], histories)
 
 
 def _keep_ahead(

@@ -11,14 +11,28 @@ from analysis.settings import Settings
 from analysis.signals.judged import Judged
 
 
-def chat_state(of: Judged, chats: pl.DataFrame, *, settings: Settings) -> pl.DataFrame:
+def moved(firsts: pl.DataFrame) -> pl.DataFrame:
+    """Return the chats of people who had a chat on another line before, and none on this one: line, chat_id.
+
+    firsts: line, chat_id, recipient, first_at of the chats of all lines.
+    """
+    began = pl.col("first_at").min().over("recipient")
+    here = pl.col("first_at").min().over("recipient", "line")
+    known = pl.col("recipient").is_not_null() & (here == pl.col("first_at")) & (began < pl.col("first_at"))
+    return firsts.filter(known).select("line", "chat_id")
+
+
+def chat_state(
+    of: Judged, chats: pl.DataFrame, *, settings: Settings, moved_here: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Return what stands at the end of the data for each chat with a message: CHAT_STATE, key (line, chat_id).
 
     ``opened_by`` is "before" where the chat may be older than the data: known to be created more than the grace before its first message,
     or first seen in the line's young days without a known creation. Else the direction of its first message tells "line" or "person";
     "moved" is a chat the line opened to a person who had a chat on another line before, and none on this one.
 
-    of: as `judged.judge` gives. chats: CHATS, key chat_id. Source: METHOD.md, Chats.
+    of: as `judged.judge` gives. chats: CHATS, key chat_id. moved_here: of ``moved`` over all lines; where None, ``of`` holds them all.
+    Source: METHOD.md, Chats.
     """
     if of.messages.is_empty():
         return pl.DataFrame(schema=CHAT_STATE)
@@ -41,19 +55,16 @@ def chat_state(of: Judged, chats: pl.DataFrame, *, settings: Settings) -> pl.Dat
         .join(latest, on="talk", how="left")
         .join(chats.select("chat_id", "recipient", "created_at"), on="chat_id", how="left")
     )
+    known = moved(named) if moved_here is None else moved_here
+    named = named.join(known.with_columns(known=pl.lit(value=True)), on=["line", "chat_id"], how="left")
     told = named.with_columns(opened_by=_opened_by(of, named, settings))
     return told.select(CHAT_STATE.names()).cast(CHAT_STATE).sort("line", "chat_id")
 
 
 def _opened_by(of: Judged, named: pl.DataFrame, settings: Settings) -> pl.Series:
     buckets = of.calendar(settings.timezone, "day")
-    days = named.select("line_no", "recipient", "first_at", day=buckets.bucket(named["first_at"]))
-    began = pl.col("first_at").min().over("recipient")
-    here = pl.col("first_at").min().over("recipient", "line_no")
-    known = pl.col("recipient").is_not_null() & (here == pl.col("first_at")) & (began < pl.col("first_at"))
-    flags = days.select(
-        young=pl.col("day") - pl.col("day").min().over("line_no") < settings.young_line_days, known=known
-    )
+    days = named.select("line_no", day=buckets.bucket(named["first_at"]))
+    young = days.select(young=pl.col("day") - pl.col("day").min().over("line_no") < settings.young_line_days)
     grace = timedelta(hours=settings.new_chat_grace_hours)
     created, first = pl.col("created_at"), pl.col("first_at")
     older = (created < first - grace) | (created.is_null() & pl.col("young"))
@@ -62,8 +73,8 @@ def _opened_by(of: Judged, named: pl.DataFrame, settings: Settings) -> pl.Series
         .then(pl.lit("before"))
         .when(~pl.col("ours"))
         .then(pl.lit("person"))
-        .when("known")
+        .when(pl.col("known").fill_null(value=False))
         .then(pl.lit("moved"))
         .otherwise(pl.lit("line"))
     )
-    return named.hstack(flags).select(opened_by=who)["opened_by"]
+    return named.hstack(young).select(opened_by=who)["opened_by"]

@@ -55,17 +55,36 @@ def messages(
     con: duckdb.DuckDBPyConnection,
     *,
     line: str | None = None,
+    lines: list[str] | None = None,
     chat_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> pl.DataFrame:
-    """Return placed messages as MESSAGES, in its order; of one chat where one is named."""
+    """Return placed messages as MESSAGES, in its order; of some lines or of one chat where such are named."""
     where, values = _between("sent_at", line, since, until)
+    if lines is not None:
+        where, values = f"{where} and list_contains($lines, line)", values | {"lines": lines}
     if chat_id is not None:
         where, values = f"{where} and chat_id = $chat_id", values | {"chat_id": chat_id}
     return frame_of(
         con, f'select *, sent_at as "at" from messages where {where} order by {_MESSAGE_ORDER}', MESSAGES, values
     )
+
+
+def chat_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return each chat with a message: line, chat_id, recipient, first_at (its first message), messages; in order of line and chat."""
+    sql = """
+    select m.line, m.chat_id, any_value(c.recipient) as recipient, min(m.sent_at) as first_at, count(*) as messages
+    from messages m left join chats c on c.chat_id = m.chat_id group by m.line, m.chat_id order by m.line, m.chat_id
+    """
+    schema = {
+        "line": pl.String,
+        "chat_id": pl.String,
+        "recipient": pl.String,
+        "first_at": INSTANT,
+        "messages": pl.Int64,
+    }
+    return frame_of(con, sql, pl.Schema(schema))
 
 
 def chats(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.DataFrame:

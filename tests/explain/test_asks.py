@@ -10,6 +10,7 @@ from analysis.explain.asks import asks_of, rows_of
 from analysis.explain.baseline import ReplyCurve, Usual
 from analysis.explain.constants import DAY, HOUR, KINDS, MINUTE
 from analysis.explain.history import histories
+from analysis.explain.receipts import expected_of, with_lost
 from analysis.explain.window import Seen, seen_asks
 from analysis.schema import CHAT_HEALTH, CHATS, MESSAGES
 from analysis.settings import Settings
@@ -43,7 +44,8 @@ def frames(text, *, states=(), created=None, first_seen=LONG_AGO, **more):
 
 def read(text, **more):
     messages, chats, health = frames(text, **more)
-    asks = asks_of(rows_of(messages, health), chats, Settings())
+    rows = rows_of(messages, health)
+    asks = asks_of(with_lost(rows, expected_of(rows)), chats, Settings())
     return asks.with_columns(kind=pl.col("kind").replace_strict(dict(enumerate(KINDS)))).to_dicts()
 
 

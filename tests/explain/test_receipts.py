@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from analysis.explain.asks import rows_of
+from analysis.explain.receipts import expected_of, with_lost
 from analysis.schema import CHAT_HEALTH
 from tests.explain.builders import World, share
 from tests.explain.recount import ms
@@ -73,7 +74,8 @@ def test_lost_is_what_a_plain_recount_of_the_other_lines_gives(seed):
             m["delivered_at"] = None if rng.random() < 0.5 else m["at"] + 2 * HOUR
         if m["direction"] == "outbound" and rng.random() < 0.05:
             m["failed_at"] = m["at"] + rng.choice([1, 120]) * MINUTE
-    sends = rows_of(world.frames()[0], pl.DataFrame(schema=CHAT_HEALTH)).filter("outbound").sort("at").to_dicts()
+    rows = rows_of(world.frames()[0], pl.DataFrame(schema=CHAT_HEALTH))
+    sends = with_lost(rows, expected_of(rows)).filter("outbound").sort("at").to_dicts()
     had, half = set(), 30 * 60_000
     for s in sends:
         in_time = s["receipt"] is not None and s["receipt"] - s["at"] <= half

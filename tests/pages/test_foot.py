@@ -26,6 +26,8 @@ from tests.pages.conftest import ROOT
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
 """Columns of a query beside those of its file: what it is sorted or grouped by."""
+PARTLY = ("plan", "settings")
+"""The file holds what no query can give: the plan is computed by the call, and the store keeps no default of a setting."""
 LINE = "+14155550101"
 STRETCHED = ("bursts", "every_burst")
 """Their query lists runs of hours of the longest period; the page keeps those whose fullest stretch lies in the period shown."""
@@ -42,15 +44,23 @@ def addresses(store):
     yield from (("new", {"days": n}) for n in ("14", "30"))
     for query in ({}, {"period": "7 days"}, {"period": "All"}):
         yield "transitions", query
+    yield from (("delivery", {"days": n}) for n in ("7", "30"))
+    yield from (("ahead", query) for query in ({}, {"may": "● Send", "find": "01", "new": "20", "days": "2"}))
+    yield "data", {}
+    states = pipeline.chat_states(store)
+    for most in ("health_at", "failed", "unanswered"):
+        chat = states.sort(most, "line", "chat_id", descending=True, nulls_last=True).row(0, named=True)
+        yield "chat", {"line": words.line_key(chat["line"]), "chat": chat["chat_id"]}
+        yield "chats", {"line": words.line_key(chat["line"]), "day": f"{chat['first_at']:%Y-%m-%d}"}
 
 
 def collect(store):
-    """Return what the feet of a store's pages were given, each card once for each query it showed."""
-    seen: dict[tuple[str, str], _foot.Shown] = {}
+    """Return what the feet of a store's pages were given, each card once for each query and call it showed."""
+    seen: dict[tuple[str, str, str], _foot.Shown] = {}
     draw = _foot._counted
 
     def note(card, here):
-        seen[card.card, card.sql] = card
+        seen[card.card, card.sql, card.call] = card
         draw(card, here)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -65,9 +75,34 @@ def collect(store):
     return list(seen.values())
 
 
+def with_record(store, folder):
+    """Return a copy of a store in which forecasts have been tried: the made-up fleet has too few falls for that."""
+    kept = folder / "record.duckdb"
+    shutil.copy(store, kept)
+    tenths = [{"told": 0.01, "came": 0.0, "n": 40}, {"told": 0.31, "came": 0.275, "n": 40}]
+    day = {"skill": 0.2, "calibration_error": 0.03, "reliability": tenths}
+    three = {**day, "reliability": [{"told": 0.5, "came": 0.45, "n": 80}]}
+    record = {"worsenings": 11, "ticks": 80, "horizons": {"24": day, "72": three}, "alarm": None}
+    with duckdb.connect(str(kept)) as con:
+        held = json.loads(con.sql("select value from meta where key = 'ahead'").fetchall()[0][0])
+        con.execute("update meta set value = ? where key = 'ahead'", [json.dumps({**held, "record": record})])
+    return kept
+
+
 @pytest.fixture(scope="module")
-def shown(demo_store):
-    return collect(demo_store)
+def full_store(demo_store, tmp_path_factory):
+    """The made-up fleet with a record of its forecasts."""
+    return with_record(demo_store, tmp_path_factory.mktemp("record"))
+
+
+@pytest.fixture(scope="module")
+def shown(full_store):
+    return collect(full_store)
+
+
+@pytest.fixture(scope="module")
+def shown_with_gaps(store_with_gaps):
+    return collect(store_with_gaps)
 
 
 def rows_of(frame, columns):
@@ -84,16 +119,31 @@ def assert_queries_give_the_files(shown, store):
         for s in shown:
             result = con.sql(s.sql).pl()
             columns = [c for c in result.columns if c not in EXTRA.get(s.card, ())]
-            ours, theirs = rows_of(s.frame, columns), rows_of(result, columns)
-            if s.card in STRETCHED:
+            ours, theirs = (
+                (rows_of(f, columns) for f in (s.frame, result))
+                if s.card not in PARTLY
+                else ([], rows_of(result, columns))
+            )
+            if s.card == "plan":
+                assert set(s.frame["line"]) <= set(
+                    result["line"]
+                )  # the call gives the plan: the query what it starts from
+                left = s.frame.filter(pl.col("day_ahead") == 0).join(result, on="line")
+                assert (left["new_recipients"] <= left["new_recipients_left_today"]).all()
+            elif s.card == "settings":
+                ours = rows_of(s.frame.filter("changed"), columns)  # the store keeps no default
+                assert ours == theirs, (s.card, s.name)
+            elif s.card in STRETCHED:
                 assert all(row in theirs for row in ours), (s.card, s.name)
             else:
                 assert ours == theirs, (s.card, s.name)
 
 
-def test_every_query_gives_the_rows_of_its_file(shown, demo_store):
-    assert_queries_give_the_files(shown, demo_store)
-    most = {card: max(s.frame.height for s in shown if s.card == card) for card in HOW}
+def test_every_query_gives_the_rows_of_its_file(shown, shown_with_gaps, full_store, store_with_gaps):
+    assert_queries_give_the_files(shown, full_store)
+    assert_queries_give_the_files(shown_with_gaps, store_with_gaps)
+    every = [*shown, *shown_with_gaps]
+    most = {card: max(s.frame.height for s in every if s.card == card) for card in HOW}
     assert min(most.values()) > 0, most
 
 
@@ -110,7 +160,8 @@ def test_queries_look_back_as_far_as_the_page_does_and_cut_days_in_its_zone(tabl
     made = tables("".join(rows), f"{LINE},2026-04-20T20:00:00Z,HEALTHY,AT_RISK\n")
     pipeline.set_setting("timezone", "America/New_York", store=made)
     cards = collect(made)
-    assert {"burst", "bursts", "burst_gaps", "calendar"} <= {s.card for s in cards}
+    assert {"burst", "bursts", "burst_gaps", "calendar", "opened", "chats_on"} <= {s.card for s in cards}
+    assert [s.frame.filter("changed")["setting"].to_list() for s in cards if s.card == "settings"] == [["timezone"]]
     usual = [s.frame["usual_day"].item() for s in cards if s.card == "bursts"]
     assert min(usual) > 1
     assert_queries_give_the_files(cards, made)
@@ -120,9 +171,24 @@ def test_every_card_that_is_explained_is_on_a_page_and_has_a_query(shown):
     assert {s.card for s in shown} == set(HOW) == set(SQL)
 
 
-def test_every_call_that_a_card_names_gives_something(shown, demo_store, command, monkeypatch):
-    monkeypatch.setenv("LINEHEALTH_STORE", str(demo_store))
-    for call in sorted({s.card: s.call for s in shown}.values()):
+def test_the_call_under_the_plan_gives_the_plan_that_is_shown(shown, full_store, command, monkeypatch):
+    monkeypatch.setenv("LINEHEALTH_STORE", str(full_store))
+    plans = [s for s in shown if s.card == "plan"]
+    assert len({s.call for s in plans}) == 2
+    for s in plans:
+        _, out, _ = command(*shlex.split(s.call)[1:])
+        told = json.loads(out)
+        ours = s.frame.select("day_ahead", "line", "new_recipients").rows()
+        assert ours == [(r["day"], r["line"], r["new_recipients"]) for r in told["rows"]]
+
+
+def test_every_call_that_a_card_names_gives_something(
+    shown, shown_with_gaps, full_store, store_with_gaps, command, monkeypatch
+):
+    gaps = [s.call for s in shown_with_gaps if s.card == "deliveries"]
+    calls = [(full_store, s.call) for s in {s.card: s for s in shown if s.card != "deliveries"}.values()]
+    for store, call in sorted([*calls, (store_with_gaps, gaps[0])], key=str):
+        monkeypatch.setenv("LINEHEALTH_STORE", str(store))
         if call.startswith("linehealth "):
             code, out, _ = command(*shlex.split(call)[1:])
             assert code == 0, call
@@ -177,7 +243,7 @@ def test_no_file_is_made_until_it_is_asked_for(open_app, demo_store, monkeypatch
 
     for name in ("csv_bytes", "parquet_bytes", "json_bytes", "about"):
         monkeypatch.setattr(_foot, name, made)
-    for page in ("fleet", "why", "replies", "new", "transitions"):
+    for page in ("fleet", "why", "replies", "new", "transitions", "ahead", "delivery", "chats", "data"):
         at = open_app(demo_store, page)
         assert not at.exception
         assert len(at.get("download_button")) >= 9
@@ -195,7 +261,7 @@ def test_the_address_tells_that_the_made_up_fleet_is_shown_on_whatever_page_one_
     store.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(demo_store, store.with_name("demo.duckdb"))
     monkeypatch.setenv("LINEHEALTH_STORE", str(store))
-    for page in ("fleet", "why", "replies", "new", "transitions"):
+    for page in ("fleet", "why", "replies", "new", "transitions", "ahead", "delivery", "chats", "data"):
         at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
         at.session_state["store"] = "demo"
         at.run().switch_page(f"analysis/pages/{page}.py").run()
