@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from analysis.cli.shared import AS_JSON, LINE, STORE, fail, print_json
-from analysis.schema import ACTION_KINDS
 
 
 @click.group()
@@ -18,7 +17,7 @@ def action() -> None:
 @action.command("add")
 @click.option("--line", default=None, help="The line (E.164); the whole fleet where not given.")
 @click.option("--at", default=None, help="When it began, UTC where it names no zone; now where not given.")
-@click.option("--kind", type=click.Choice(ACTION_KINDS), required=True, help="What was done.")
+@click.option("--kind", required=True, help="pause, slower, new_copy, new_list, campaign, deploy or other.")
 @click.option("--label", default=None, help="A few words; no message, number or address.")
 @STORE
 def add(line: str | None, at: str | None, kind: str, label: str | None, store: str | None) -> None:

@@ -36,9 +36,9 @@ _MINUS = "−"
 
 
 def signed(value: float) -> str:
-    """Return "+22" or "−9"."""
-    n = round(value)
-    return f"{_MINUS}{abs(n)}" if n < 0 else f"+{n}"
+    """Return "+22", "−9" or, below one, "−0.4"."""
+    n = f"{abs(value):.1f}" if abs(value) < 0.95 else f"{abs(value):.0f}"
+    return f"{'' if n == '0.0' else _MINUS if value < 0 else '+'}{n.removesuffix('.0')}"
 
 
 def verdict_of(effects: list[Effect]) -> tuple[str, str]:
