@@ -5,6 +5,7 @@ from analysis.charts.chat import EVENTS, HEALTHS, RULES, RUNS, timeline
 from analysis.charts.delivery import STACK, STREAKS, stacked_days, streaks
 from analysis.charts.events import STATES, Moment
 from analysis.charts.fleet import causes, ribbons
+from analysis.charts.helped import EFFECT_MARKS, effects
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
 from analysis.charts.new import BURST_GAPS, BURSTS, CALENDAR, MARKED_DAYS, NO_DATA, burst_gaps, bursts, opener_calendar
 from analysis.charts.panels import (
@@ -27,6 +28,7 @@ __all__ = [
     "BURSTS",
     "BURST_GAPS",
     "CALENDAR",
+    "EFFECT_MARKS",
     "EVENTS",
     "FAILURE_HOURS",
     "HEALTHS",
@@ -56,6 +58,7 @@ __all__ = [
     "bursts",
     "causes",
     "css",
+    "effects",
     "failures_by_hour",
     "growth",
     "lanes",

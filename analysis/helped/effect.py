@@ -160,7 +160,7 @@ def _effect(weeks: _Weeks, own: Episodes, m: int, trouble: bool, rng: np.random.
     gap, chance = float(own.gap()[0, m]), float(own.variance()[0, m])
     expected = _expected(weeks, m, gap, chance, trouble, rng)
     if expected is None:
-        return replace(silent, against="nothing to compare")
+        return replace(silent, against="nothing as bad" if trouble else "nothing to compare")
     value = float(own.change()[0, m]) - expected.change
     noise = (
         _days_again(own, m, rng) * np.sqrt(chance)

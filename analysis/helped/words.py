@@ -118,6 +118,8 @@ def _why_not(effects: list[Effect]) -> str:
         return "too few sends before or after"
     if "no usual" in reasons:
         return "the line was in trouble and has no usual yet, so a change cannot be told from a return to it"
+    if "nothing as bad" in reasons:
+        return "the line was in trouble, and too few weeks of lines of its size, as bad or healthy, are there to compare with"
     return "no other healthy lines of its size, and too few earlier weeks of its own, to compare with"
 
 

@@ -15,7 +15,14 @@ def test_an_older_store_is_refused_until_refresh_brings_it_up_to_date_and_fills_
     old = tmp_path / "old.duckdb"
     shutil.copyfile(demo_store, old)
     with duckdb.connect(str(old)) as con:
-        for thing in ("view chat_states", "view deliveries", "table chat_state", "table delivery_day"):
+        for thing in (
+            "view chat_states",
+            "view deliveries",
+            "table chat_state",
+            "table delivery_day",
+            "view actions",
+            "table action",
+        ):
             con.execute(f"drop {thing}")
         con.execute("update meta set value = '4' where key = 'schema_version'")
     with pytest.raises(StoreError, match="older version"):
