@@ -249,6 +249,26 @@ ACTIONS = pl.Schema(
 )
 """Actions, key (line, at, kind), the fleet's first; in order of at, line, kind."""
 
+LINE_TOTALS = pl.Schema(
+    {
+        "line": pl.String,
+        "messages": pl.Int64,
+        "first_at": INSTANT,
+        "last_at": INSTANT,
+        "last_event_at": INSTANT,  # receipts and failures too
+        "sends": pl.Int64,
+        "failed": pl.Int64,
+        "received": pl.Int64,  # not failed, with a delivery or read time
+        "received_1h": pl.Int64,  # delivered more than an hour after sending
+        "received_24h": pl.Int64,
+    }
+)
+"""Messages of a line in all, key line."""
+OPENERS = pl.Schema({"line": pl.String, "chat_id": pl.String, "at": INSTANT, "answered": pl.Boolean})
+"""Opening sends of new conversations, key (line, chat_id); answered is null where the send failed or is too young."""
+FAILURE_HOURS = pl.Schema({"line": pl.String, "hour": INSTANT, "failure_code": pl.String, "failed": pl.Int64})
+"""Failed sends, key (line, hour, failure_code)."""
+
 
 FORECAST = pl.Schema(
     {

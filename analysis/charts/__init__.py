@@ -3,7 +3,7 @@
 from analysis.charts.ahead import OUTLOOK, RELIABILITY, outlook, reliability
 from analysis.charts.chat import EVENTS, HEALTHS, RULES, RUNS, timeline
 from analysis.charts.delivery import STACK, STREAKS, stacked_days, streaks
-from analysis.charts.events import STATES, Moment
+from analysis.charts.events import LOST, STATES, Moment
 from analysis.charts.fleet import causes, ribbons
 from analysis.charts.helped import EFFECT_MARKS, effects
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
@@ -34,6 +34,7 @@ __all__ = [
     "HEALTHS",
     "LANE",
     "LANE_MARKS",
+    "LOST",
     "MARKED_DAYS",
     "MOVES",
     "NO_DATA",

@@ -59,16 +59,16 @@ def timeline(
             "mark": {"type": "rect", "color": p.band, "opacity": 0.8, "clip": True},
             "encoding": {**span, **at, **ends},
         },
-        *haloed(
+    ]
+    texts = haloed(
         {
             "data": data("runs"),
             "transform": [{"filter": "datum.label !== ''"}],
             "mark": {"type": "text", "align": "left", "baseline": "top", "dx": 4, "dy": 3, "color": p.mut, "fontSize": 11},
             "encoding": {"x": {**x, "field": "t0"}, "y": {**y, "field": "y2"}, "text": field("label", "nominal")},
         },
-            p.band,
-        ),
-    ]  # fmt: skip
+        p.band,
+    )  # fmt: skip
     for state in (*HEIGHTS, "OPTED_OUT", None):
         fill = health_fill(p, state)
         edge = {"stroke": p.hair} if state is None else {"stroke": p.ink} if state == "OPTED_OUT" else {}
@@ -80,8 +80,9 @@ def timeline(
                 "encoding": {**span, **at, **ends},
             }
         )
+    drawn = set(rules.select("change", "state").iter_rows())  # a layer without a row would be a mark without a name
     for change in (False, True):
-        for state in (*HEIGHTS, None) if change else (None,):
+        for state in (s for s in (*HEIGHTS, None) if (change, s) in drawn):
             style = {"color": state_text(p, state), "strokeWidth": 2} if change else {"color": p.accent, "strokeDash": [3, 3], "strokeWidth": 1.5}  # fmt: skip
             same = f"datum.state === '{state}'" if state else "!isValid(datum.state)"
             which = [{"filter": f"datum.change && {same}" if change else "!datum.change"}]
@@ -96,9 +97,11 @@ def timeline(
                 "color": style["color"],
             }
             named = {"x": x, "y": {"value": 12 if change else -3}, "text": field("label", "nominal")}
-            layers.append({"data": data("rules"), "transform": [*which, {"filter": "datum.label !== ''"}], "mark": told, "encoding": named})  # fmt: skip
+            texts += haloed({"data": data("rules"), "transform": [*which, {"filter": "datum.label !== ''"}], "mark": told, "encoding": named}, p.surface)  # fmt: skip
+    layers += texts  # over every rule, to stay readable
     shapes = {"Received": "circle", "Sent": "circle", "Delivered": "stroke", "Read": "stroke", "Failed": "cross"}
-    for row, shape in shapes.items():
+    seen = set(events["row"])
+    for row, shape in ((r, s) for r, s in shapes.items() if r in seen):
         ink = p.critical_text if row == "Failed" else p.accent
         fill = {"Sent": p.accent, "Received": p.surface, "Failed": ink}.get(row, "transparent")
         mark = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, document, field, haloed, time_axis, time_x
+from analysis.charts.spec import WIDE_ONLY, Spec, data, document, field, haloed, time_axis, time_x
 from analysis.charts.theme import Theme, palette
 
 STACK = pl.Schema(
@@ -102,7 +102,7 @@ def streaks(frame: pl.DataFrame, *, limits: list[tuple[int, str]], most: int, th
         rule = {"type": "rule", "color": p.thr, "strokeDash": [6, 3], "strokeWidth": 1.2}
         # the words stand where there is room: right of a limit in the left half, else left of it, each on rows of its own
         side = {"align": "left", "dx": 5} if turns <= most / 2 else {"align": "right", "dx": -5}
-        told = {"type": "text", **side, "baseline": "top", "fontSize": 11, "color": p.thr}
+        told = {"type": "text", **side, "baseline": "top", "fontSize": 11, "color": p.thr, "opacity": WIDE_ONLY}
         at = {"x": middle, "y": {"value": 2 + 34 * row}, "text": {"value": words.split("\n")}}
         layers += [
             {"data": one, "mark": rule, "encoding": {"x": middle}},

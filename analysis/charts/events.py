@@ -6,13 +6,19 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.charts.spec import Spec, data, field, haloed, time_x
+from analysis.charts.spec import WIDE_ONLY, Spec, data, field, haloed, time_x
 from analysis.charts.theme import HEIGHTS, Palette, health_fill, state_text, state_word
 
 STATES = pl.Schema({"t0": pl.Float64, "t1": pl.Float64, "state": pl.String})
 """Health over the window without gaps, key t0; state null where unknown."""
 TOP, STATE = 60, 24
 """Height of the lane with the words above it, and of the states alone."""
+
+
+LOST = pl.Schema({"t0": pl.Float64, "t1": pl.Float64, "tip": pl.String})
+"""Times without data inside the window, in ms, not overlapping, key t0."""
+APART, EDGE = 0.07, 0.035
+"""Parts of the width: the least between two times without data that are both named, and between such words and the end of the plot."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,44 @@ def wash(shared: Shared, window: tuple[float, float], p: Palette) -> list[Spec]:
     ]
 
 
+def lost_rows(lost: pl.DataFrame, window: tuple[float, float]) -> pl.DataFrame:
+    """Add to LOST where its words stand, null where they would touch those of the one before: layout only."""
+    width = window[1] - window[0]
+    at: list[float | None] = []
+    last = float("-inf")
+    for t0, t1 in lost.select("t0", "t1").iter_rows():
+        middle = min(max((t0 + t1) / 2, window[0] + EDGE * width), window[1] - EDGE * width)
+        room = middle - last >= APART * width
+        at.append(middle if room else None)
+        last = middle if room else last
+    return lost.with_columns(word_at=pl.Series(at, dtype=pl.Float64))
+
+
+def no_data(window: tuple[float, float], p: Palette) -> list[Spec]:
+    """Return a pale column with dashed edges for each row of the dataset "lost"."""
+    edge = {"type": "rule", "color": p.mut, "strokeDash": [2, 2], "strokeWidth": 1, "clip": True}
+    column: Spec = {
+        "data": data("lost"),
+        "mark": {"type": "rect", "color": p.hatch, "opacity": 0.35, "clip": True},
+        "encoding": {"x": time_x("t0", *window), "x2": {"field": "t1"}, "tooltip": field("tip", "nominal")},
+    }
+    edges = [
+        {"data": data("lost"), "mark": dict(edge), "encoding": {"x": time_x(end, *window)}} for end in ("t0", "t1")
+    ]
+    return [column, *edges]
+
+
+def no_data_words(window: tuple[float, float], p: Palette) -> list[Spec]:
+    """Return the words over the columns; on a phone a sentence beside the chart has them."""
+    named = {
+        "data": data("lost"),
+        "transform": [{"filter": "isValid(datum.word_at)"}],
+        "mark": {"type": "text", "baseline": "top", "color": p.mut, "fontSize": 11, "opacity": WIDE_ONLY},
+        "encoding": {"x": time_x("word_at", *window), "y": {"value": 4}, "text": {"value": "no data"}},
+    }
+    return haloed(named, p.surface)
+
+
 def rules(shared: Shared, window: tuple[float, float], p: Palette, state: str | None) -> list[Spec]:
     """Return the dashed rule of the beginning and the solid one of the change, in the colour of the new state."""
     styles: dict[str, Spec] = {
@@ -101,8 +145,13 @@ def state_rows(states: pl.DataFrame, window: tuple[float, float]) -> pl.DataFram
     )
 
 
-def state_lane(window: tuple[float, float], p: Palette, new_state: str | None, shared: Shared) -> Spec:
-    """Return the lane of states: a bar as high as the state is bad, with its word, and both moments named above it."""
+def state_lane(
+    window: tuple[float, float], p: Palette, new_state: str | None, shared: Shared, lost: list[Spec] | None = None
+) -> Spec:
+    """Return the lane of states: a bar as high as the state is bad, with its word, and both moments named above it.
+
+    ``lost``: layers of times without data, under the bars.
+    """
     bars = [layer for state in (*HEIGHTS, None) for layer in _state(state, window, p)]
     names = [
         layer
@@ -111,7 +160,7 @@ def state_lane(window: tuple[float, float], p: Palette, new_state: str | None, s
         for side, gap in (("right", -5), ("left", 5))
         for layer in haloed(_name(kind, side, gap, height, colour, window), p.surface)
     ]
-    body = [*wash(shared, window, p), *bars, *rules(shared, window, p, new_state), *names]
+    body = [*wash(shared, window, p), *(lost or []), *bars, *rules(shared, window, p, new_state), *names]
     return {"layer": body, "height": TOP}
 
 

@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from analysis.charts.events import Moment, moments, rules, state_lane, state_rows, wash
+from analysis.charts.events import (
+    LOST,
+    Moment,
+    lost_rows,
+    moments,
+    no_data,
+    no_data_words,
+    rules,
+    state_lane,
+    state_rows,
+    wash,
+)
 from analysis.charts.spec import WIDE_ONLY, Spec, data, document, haloed, time_axis, time_x
 from analysis.charts.spec import field as column
 from analysis.charts.theme import Palette, Theme, palette
@@ -57,6 +68,7 @@ def lanes(
     began: Moment | None,
     changed: Moment | None,
     new_state: str | None,
+    lost: pl.DataFrame | None = None,
     theme: Theme = "light",
 ) -> Spec:
     """Return the picture of what moved, and when.
@@ -68,13 +80,18 @@ def lanes(
         began: the onset, where there is one.
         changed: the change to explain, where there is one.
         new_state: the health or status after the change; colours its mark.
+        lost: LOST: gaps in the deliveries, a pale column through all lanes.
         theme: "light" or "dark".
     """
     p = palette(theme)
     window = (window[0] - ROOM * (window[1] - window[0]), window[1])
     shared = moments(window, began, changed)
     datasets = {"moments": shared.frame, "states": state_rows(states, window)}
-    views = [state_lane(window, p, new_state, shared)]
+    gone = lost is not None and lost.height > 0
+    if lost is not None and gone:
+        datasets["lost"] = lost_rows(lost.select(LOST.names()), window)
+    columns = lambda: no_data(window, p) if gone else []  # noqa: E731 - fresh dicts for every lane
+    views = [state_lane(window, p, new_state, shared, columns())]
     for number, lane in enumerate(rows):
         name = f"lane{number}"
         datasets[name] = lane.rows
@@ -88,7 +105,9 @@ def lanes(
             layer for layer in view["layer"] if layer["mark"]["type"] == "text"
         ]  # over the rules, to stay readable
         shapes = [layer for layer in view["layer"] if layer["mark"]["type"] != "text"]
-        view["layer"] = [*wash(shared, window, p), *shapes, *rules(shared, window, p, new_state), *texts]
+        if gone and number == 0:
+            texts += no_data_words(window, p)
+        view["layer"] = [*wash(shared, window, p), *columns(), *shapes, *rules(shared, window, p, new_state), *texts]
         view["height"] = TALL if number == 0 else HEIGHT
         axis = time_axis(*window) if last else None
         for layer in view["layer"]:  # one layer without the axis would take it from all

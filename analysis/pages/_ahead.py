@@ -142,7 +142,7 @@ def table(gate: pl.DataFrame, forecast: pl.DataFrame, *, show: list[str], find: 
             used(r),
             r["new_left_this_hour"],
             r["sends_left_today"],
-            told.get(r["line"], words.DASH),
+            words.DASH if r["health"] == "CRITICAL" else told.get(r["line"], words.DASH),
             r["why"],
         )
         for r in rows

@@ -81,7 +81,7 @@ usual as (
   from before
 ),
 above as (
-  select u.* from usual u join (select line, min(sent_at) as first_at from messages group by line) f using (line)
+  select u.* from usual u join line_totals f using (line)
   where day_sum >= greatest(10, 3 * coalesce(usual_day, 0))
     and (history_days >= {young} or first_at >= {first_at} + to_days({young})) and hour >= {since} - interval 24 hours
 ),
@@ -133,7 +133,7 @@ union all select 'head-room', coalesce(sum(new_today) filter (bound not in ('hea
     "lines": _LINES + "\norder by line",
     "ribbons": """select line, state, greatest(coalesce(start_at, first_at, {since}), {since}) as start_utc,
   least(coalesce(end_at, {as_of}), {as_of}) as end_utc
-from spell left join (select line, min(sent_at) as first_at from messages group by line) using (line)
+from spell left join line_totals using (line)
 where kind = 'health' and start_utc < end_utc order by line, start_utc""",
     "causes": """select main_driver, count(*) as falls
 from transitions join explanation using (line, changed_at, kind)
@@ -171,8 +171,8 @@ from signals_day where line = {line} and day >= {start} and day <= {end} and mat
 select hour as hour_utc, new_conversations as opened, case when (select sum(hours) from calm) >= 168 then mean end as usual
 from signals_hour left join calm on clock = extract('hour' from hour)
 where line = {line} and hour >= {start} and hour < {end} order by hour""",
-    "failures": """select date_trunc('hour', sent_at) as hour_utc, coalesce(failure_code, 'no code') as failure_code, count(*) as failed
-from messages where line = {line} and sent_at >= {start} and sent_at < {end} and failed group by all order by all""",
+    "failures": """select hour as hour_utc, failure_code, failed from failures_by_hour
+where line = {line} and hour >= date_trunc('hour', {start}) and hour < {end} order by all""",
     "chats": """select r->>'chat_id' as chat_id, r->>'reason' as reason, (r->>'sends')::bigint as sends,
   (r->>'unanswered_turns')::bigint as unanswered_turns, (r->>'silent_hours')::double as silent_hours, r->>'chat_health' as chat_health
 """
@@ -196,13 +196,8 @@ from (
     "bursts": _BURSTS,
     "every_burst": _BURSTS,
     "burst_gaps": """with burst(line, start_at, end_at) as (values {bursts}),
-first as (select line, chat_id, min(sent_at) as sent_at from messages group by line, chat_id),
-opener as (  -- chats whose first message is a send, unless the vendor says that they are older
-  select distinct b.line, b.start_at, f.sent_at, f.chat_id from burst b
-  join first f on f.line = b.line and f.sent_at >= b.start_at and f.sent_at < b.end_at
-  join messages m on m.line = f.line and m.chat_id = f.chat_id and m.sent_at = f.sent_at and m.direction = 'outbound'
-  left join chats c on c.chat_id = f.chat_id
-  where c.created_at is null or c.created_at >= f.sent_at - to_milliseconds({grace_ms})
+opener as (
+  select b.line, b.start_at, o.sent_at, o.chat_id from burst b join openers o on o.line = b.line and o.sent_at >= b.start_at and o.sent_at < b.end_at
 ),
 gap as (
   select line, start_at, epoch_ms(sent_at - lag(sent_at) over (partition by line, start_at order by sent_at, chat_id)) / 60000 as minutes from opener
@@ -244,10 +239,7 @@ from horizon, unnest(cast(document->'record'->'horizons'->hours->'reliability' a
     "deliveries": """select line, start_at as start_utc, end_at as end_utc, expected, by_chance_a_year
 from gap order by line nulls first, start_at""",
     "fresh": """with known as (select line from signals_day union select line from spell union select line from chat),
-told as (
-  select line, max(sent_at) as last_message_utc, max(greatest(sent_at, delivered_at, read_at, failed_at)) as last_event_utc
-  from messages group by line
-),
+told as (select line, last_at as last_message_utc, last_event_at as last_event_utc from line_totals),
 report as (select line, max(changed_at) as last_report_utc from change group by line),
 silent as (
   select line, last_message_utc, last_event_utc, last_report_utc, epoch_ms({as_of} - last_event_utc) / 3600000 as line_silent_hours
@@ -266,11 +258,8 @@ from quarantine q left join source using (source_id) order by file, position, or
     + """, ignored_kinds,
   array_to_string(from_json(notes, '["varchar"]'), '; ') as notes, loaded_at as loaded_utc
 from source order by loaded_at desc, path""",
-    "receipts": """select line, count(*) as sends, count(*) filter (failed) as failed,
-  count(*) filter (not failed and coalesce(delivered_at, read_at) is not null) as with_receipt,
-  count(*) filter (delivered_at > sent_at + interval 1 hour) as delivered_1h_late,
-  count(*) filter (delivered_at > sent_at + interval 24 hour) as delivered_24h_late
-from messages where direction = 'outbound' group by line order by line""",
+    "receipts": """select line, sends, failed, received as with_receipt, received_1h as delivered_1h_late, received_24h as delivered_24h_late
+from line_totals where sends > 0 order by line""",
     "settings": "select key as setting, value from setting order by key",
     # ------------------------------------------------------------------ Delivery and audience
     "failed": f"select line, failure_code,\n  {_SIDES}\n{_IN_BOTH} and failure_code is not null\ngroup by line, failure_code order by all",

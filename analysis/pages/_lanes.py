@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from analysis.charts import LANE, LANE_MARKS, Lane, Moment, Spec, Theme, lanes
+from analysis.charts import LANE, LANE_MARKS, LOST, Lane, Moment, Spec, Theme, lanes
 from analysis.pages._frames import healthy_before, ms, usual_range, wall_ms
 from analysis.pages._words import THIN, count, instant, moment, percent, plain_state
 from analysis.schema import Explanation
@@ -236,15 +236,35 @@ def _tip(kind: Kind, zone: ZoneInfo) -> pl.Expr:
     return pl.format("{}: {}", when, told.fill_null("nothing counted"))
 
 
+def without_data(gaps: pl.DataFrame, pic: Picture, zone: ZoneInfo) -> pl.DataFrame:
+    """Return the times of a picture of which nothing is known: LOST, gaps that overlap as one.
+
+    gaps: GAPS of the line and of the whole fleet that touch the picture.
+    """
+    held = [
+        (max(start, pic.start), min(end or pic.end, pic.end))
+        for start, end in gaps.sort("start_at").select("start_at", "end_at").iter_rows()
+    ]
+    joined: list[tuple[datetime, datetime]] = []
+    for start, end in held:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], end)
+        elif start < end:
+            joined.append((start, end))
+    rows = [(ms(a, zone), ms(b, zone), f"No data from {moment(a, zone)} to {moment(b, zone)}") for a, b in joined]
+    return pl.DataFrame(rows, schema=LOST, orient="row")
+
+
 def lanes_spec(
     shown: list[tuple[Kind, Lane]],
     states: pl.DataFrame,
+    gaps: pl.DataFrame,
     e: Explanation | None,
     pic: Picture,
     zone: ZoneInfo,
     theme: Theme,
 ) -> Spec:
-    """Return the chart of a picture's lanes; ``states`` is ``clipped`` for the line."""
+    """Return the chart of a picture's lanes; ``states`` is ``clipped`` for the line, ``gaps`` what `without_data` needs."""
     rows = states.select(t0=wall_ms(pl.col("start"), zone), t1=wall_ms(pl.col("end"), zone), state="state")
     began = changed = None
     if e is not None:
@@ -259,5 +279,6 @@ def lanes_spec(
         began=began,
         changed=changed,
         new_state=e.new if e else None,
+        lost=without_data(gaps, pic, zone),
         theme=theme,
     )

@@ -49,4 +49,5 @@ def chart_why(
     if not pic.drawn:
         raise UsageError("no message of this line is loaded for this period", where=line, fix="load its messages")
     states = clipped(pipeline.spells(store, line=line), lines, since=pic.start, until=pic.end)
-    return as_chart(_lanes.lanes_spec(pic.drawn, states, e, pic, chosen.zone, theme), width=width)
+    gaps = pipeline.gaps(store, line=line, since=pic.start, until=pic.end)
+    return as_chart(_lanes.lanes_spec(pic.drawn, states, gaps, e, pic, chosen.zone, theme), width=width)

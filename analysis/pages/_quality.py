@@ -232,23 +232,33 @@ def fresh_cells(fresh: pl.DataFrame, here: Here, now: datetime) -> list[list[str
 # ------------------------------------------------------------------ on other pages
 
 
-def gaps_in(here: Here, since: datetime, until: datetime) -> pl.DataFrame:
-    """Return GAPS that touch a period."""
-    return here.read(pipeline.gaps, since=since, until=until)
+def gaps_in(here: Here, since: datetime, until: datetime, *, line: str | None = None) -> pl.DataFrame:
+    """Return GAPS that touch a period; of a line and the whole fleet where a line is named."""
+    return here.read(pipeline.gaps, line=line, since=since, until=until)
 
 
-def warning(here: Here, since: datetime, until: datetime, *, days: str = "These days") -> str:
-    """Return what a period's counts of replies do not know because of gaps in the deliveries; empty where there is none."""
-    gaps = gaps_in(here, since, until)
+def warning(here: Here, since: datetime, until: datetime, *, line: str | None = None, days: str = "These days") -> str:
+    """Return what a period's counts of replies do not know because of gaps in the deliveries; empty where there is none.
+
+    Args:
+        here: the state of the store.
+        since: first instant of the period.
+        until: its end.
+        line: count for this line only; all where None.
+        days: the period's name, in the plural.
+    """
+    gaps = gaps_in(here, since, until, line=line)
     if gaps.is_empty():
         return ""
     told = here.read(pipeline.blinded, since=since, until=until)
+    if line:
+        told = told.filter(pl.col("line") == line)
     one = gaps.height == 1
     g = gaps.row(0, named=True)
     which = (
         f"of {'the whole fleet' if g['line'] is None else words.line_name(g['line'])}, {words.lasting((ended(g, here) - g['start_at']) / HOUR)} from {words.moment(g['start_at'], here.zone)}"
         if one
-        else f"on {words.plural(told.height, 'line')}"
+        else (f"of {words.line_name(line)} or the whole fleet" if line else f"on {words.plural(told.height, 'line')}")
     )
     mature, replied = int(told["mature"].sum()), int(told["replied"].sum())
     window = words.lasting(here.settings.reply_window_hours)

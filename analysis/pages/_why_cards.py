@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -12,6 +12,7 @@ from analysis import charts, pipeline
 from analysis.pages import _figures as figures
 from analysis.pages import _html as html
 from analysis.pages import _lanes, _why, _why_hours
+from analysis.pages import _quality as quality
 from analysis.pages import _words as words
 from analysis.pages._evidence import bundle
 from analysis.pages._foot import foot
@@ -19,6 +20,7 @@ from analysis.pages._frame import asked, draw, switch
 from analysis.pages._frames import USUAL_DAYS, clipped, ms, trailing
 from analysis.pages._links import CHATS, day_query
 from analysis.pages._period import strip
+from analysis.pages._replies import begin
 from analysis.pages._store import Here
 from analysis.schema import Explanation
 
@@ -72,7 +74,8 @@ def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> 
         if pic.quiet and asked("quiet"):
             shown += pic.quiet
         states = clipped(here.read(pipeline.spells, line=line), here.lines(), since=pic.start, until=pic.end)
-        spec = _lanes.lanes_spec(shown, states, e, pic, here.zone, here.theme)
+        gaps = quality.gaps_in(here, pic.start, pic.end, line=line)
+        spec = _lanes.lanes_spec(shown, states, gaps, e, pic, here.zone, here.theme)
         titles = ", ".join(kind.title for kind, _ in shown)
         alt = f"{e.headline if e else 'No change of health.'} Lanes from {words.moment(pic.start, here.zone)} to {words.moment(pic.end, here.zone)}: {titles}."
         chart = f"lanes_{words.line_key(line)}_{e.at if e else ''}"
@@ -81,6 +84,9 @@ def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> 
         )
         before = words.instant(e.onset or e.at) if e else here.as_of
         strip(hours, event.get("selection") or {}, chart=chart, before=before, zone=here.zone)
+        lost = quality.warning(here, pic.start, pic.end, line=line)
+        if lost:
+            st.html(f'<p class="lh-sub">Grey columns: no data. {html.text(lost)}</p>')
         if any(kind.key == "chats" for kind, _ in shown):
             st.html(
                 f'<p class="lh-sub">Chat health: {html.mark("CRITICAL")}critical {html.mark("AT_RISK")}at risk, grey opted out; the rest is healthy or not scored.</p>'
@@ -116,6 +122,13 @@ def evidence(e: Explanation, here: Here) -> None:
         under("evidence", figures.evidence(e), e, here)
 
 
+def no_data(here: Here, since: datetime, until: datetime, line: str, days: str = "These days") -> None:
+    """Say what a chart does not know because of gaps in the deliveries of its days."""
+    lost = quality.warning(here, since, until, line=line, days=days)
+    if lost:
+        st.html(f'<p class="lh-sub">{html.text(lost)}</p>')
+
+
 def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
     """Show reply rate against volume, a point a day."""
     v = _why.volume(days, e, here)
@@ -144,6 +157,7 @@ def volume(days: pl.DataFrame, e: Explanation, here: Here) -> None:
         began, changed = (words.wall(words.instant(t), here.zone).date() for t in (e.onset or e.at, e.at))
         st.page_link(CHATS, label="Chats of the day of the change", query_params=day_query(e.line, changed))
         start, end = began - timedelta(days=USUAL_DAYS), changed + timedelta(days=3)
+        no_data(here, begin(start, here.zone), begin(end + timedelta(days=1), here.zone), e.line)
         under("volume", figures.days(days, start, end), e, here, chart=("card_volume", v.title), start=start, end=end)
 
 
@@ -172,6 +186,7 @@ def hour_by_hour(hours: pl.DataFrame, e: Explanation, here: Here) -> bool:
                 alt=f"{title}. {answered} of {known} opening sends answered.",
             )
             since, until = _why_hours.span(e, here)
+            no_data(here, since, until, e.line, "These hours")
             under(
                 "burst", _why_hours.opened(e, hours, here), e, here, chart=("card_burst", title), start=since, end=until,
                 began=words.instant(e.onset or e.at), young=here.settings.young_line_days,
@@ -190,6 +205,7 @@ def hour_by_hour(hours: pl.DataFrame, e: Explanation, here: Here) -> bool:
                 alt=title,
             )
             since, until = _why_hours.span(e, here)
+            no_data(here, since, until, e.line, "These hours")
             found = here.read(pipeline.failures, line=e.line, since=since, until=until).rename({"hour": "hour_utc"})
             under("failures", found, e, here, chart=("card_failures", title), start=since, end=until)
     else:

@@ -12,6 +12,7 @@ from analysis.pages import _chat as parts
 from analysis.pages import _figures as figures
 from analysis.pages import _figures_more as more
 from analysis.pages import _html as html
+from analysis.pages import _quality as quality
 from analysis.pages import _words as words
 from analysis.pages._foot import foot, share
 from analysis.pages._frame import WHY, draw, freshness, ready
@@ -65,6 +66,10 @@ def picture(messages: pl.DataFrame, line: str, chat_id: str, e: Explanation | No
         st.html(html.h2("What happened", sub))
         kinds = ", ".join(f"{n} {row.lower()}" for row, n in events["row"].value_counts().sort("row").iter_rows())
         draw(spec, key="timeline", alt=f"Timeline of the chat: {kinds}.")
+        gaps = quality.gaps_in(here, *span, line=line)
+        if gaps.height:
+            told = "; ".join(quality.gap_marks(gaps, here)[0]["tip"])
+            st.html(f'<p class="lh-sub">No data for a part of this time. {html.text(told)}.</p>')
         under("timeline", more.events(messages), line, chat_id, here, ("card_timeline", "What happened"))
 
 

@@ -14,6 +14,7 @@ from analysis.pages import _figures as figures
 from analysis.pages import _figures_more as more
 from analysis.pages import _html as html
 from analysis.pages import _periods as periods
+from analysis.pages import _quality as quality
 from analysis.pages import _replies as two
 from analysis.pages import _words as words
 from analysis.pages._foot import foot
@@ -54,7 +55,7 @@ def opened(told: pl.DataFrame, w: two.Window, here: Here) -> None:
     frame = parts.opened(told, chats, w)
     with st.container(key="card_opened", gap="small"):
         sub = "Whole fleet. Answered: sends of these days into such chats, whenever the chat began."
-        st.html(html.h2(parts.opened_title(frame), sub) + html.table(cells.OPENED, cells.opened(frame), least=820))
+        st.html(html.h2(parts.opened_title(frame), sub) + html.table(cells.OPENED, cells.opened(frame), least=640))
         under("opened", more.counted_sides(frame), w, here)
 
 
@@ -78,15 +79,12 @@ def unanswered(counts: pl.DataFrame, here: Here) -> None:
     with left, st.container(key="card_streaks", gap="small", height="stretch"):
         past, _ = parts.over(counts, rivals)
         days = here.settings.active_days
-        st.html(
-            html.h2(
-                title,
-                f"{of:,} chats with a message in the last {days} days. {n:,} at {late} or more, {past:,} at {rivals} or more.",
-            )
-        )
         limits = [(late, f"remove after {late - 1}–{late}\nLinq help centre")]
         if rivals <= parts.MOST_TURNS:
             limits.append((rivals, f"at most {rivals}\nmessages.dev"))
+        told = "; ".join(html.text(limit.replace("\n", ", ")) for _, limit in limits)
+        sub = f"{of:,} chats with a message in the last {days} days. {n:,} at {late} or more, {past:,} at {rivals} or more."
+        st.html(html.h2(title, sub + html.narrow(f" Dashes: {told}.")))
         alt = f"{title}. " + "; ".join(bars["tip"]) + "."
         draw(charts.streaks(bars, limits=limits, most=parts.MOST_TURNS, theme=here.theme), key="streaks", alt=alt)
         under_now("streaks", counts, here, ("card_streaks", title))
@@ -181,6 +179,9 @@ def main() -> None:
     if told.is_empty():
         st.html('<p class="lh-p">No send is loaded for these days. Load a message export on the Data page.</p>')
         return
+    lost = quality.warning(here, *two.instants(w, here.zone), days="The days compared")
+    if lost:
+        st.html(html.inset("No data for a part of the days compared", lost))
     left, right = st.columns(2, gap="medium")
     with left:
         failed(told, w, here)

@@ -8,6 +8,7 @@ import streamlit as st
 from analysis import charts, pipeline
 from analysis.pages import _figures as figures
 from analysis.pages import _html as html
+from analysis.pages import _quality as quality
 from analysis.pages import _transitions as parts
 from analysis.pages import _words as words
 from analysis.pages._foot import foot, share
@@ -147,6 +148,10 @@ def main() -> None:
     under("troubles", figures.troubles(of), here, period)
     with sharing:
         share(parts.as_text(of, here, period))
+    since = parts.begin(here, period) or words.instant(here.status["first_at"] or here.status["as_of"])
+    lost = quality.warning(here, since, here.as_of)
+    if lost:
+        st.html(html.inset("No data for a part of this period", lost))
     left, right = st.columns([1.55, 1], gap="medium")
     with left:
         recovery(of, here, period)

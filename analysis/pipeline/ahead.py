@@ -137,7 +137,7 @@ def _at(store: Where, at: When) -> Foreseen:
     if then is None:
         raise UsageError("a time is needed", where="at", fix="write it like 2026-03-01T12:00:00Z")
     with reading(store) as con:
-        chosen, newest = settings_in(con), read.as_of(con)
+        chosen, newest = settings_in(con), read.newest(con)
         messages, chats, health = (
             read.messages(con, until=then + timedelta(milliseconds=1)),
             read.chats(con),

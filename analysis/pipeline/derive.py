@@ -19,18 +19,33 @@ from analysis.pipeline.beside import audits_in
 from analysis.pipeline.moments import instant, now
 from analysis.pipeline.shards import shards
 from analysis.pipeline.steps import Progress, Step
-from analysis.schema import ACTIVITY, CHAT_STATE, DELIVERY_DAY, SIGNALS_DAY, SIGNALS_HOUR, Explanation
+from analysis.schema import (
+    ACTIVITY,
+    CHAT_STATE,
+    DELIVERY_DAY,
+    FAILURE_HOURS,
+    LINE_TOTALS,
+    OPENERS,
+    SIGNALS_DAY,
+    SIGNALS_HOUR,
+    Explanation,
+)
 from analysis.settings import Settings
 from analysis.signals import delivery, panel
 from analysis.signals import gaps as silences
 from analysis.signals import health as timeline
 from analysis.signals.chats import chat_state, moved
 from analysis.signals.judged import judge
+from analysis.signals.totals import failure_hours, line_totals, opening_sends
 from analysis.store import marts, read
 
-_MARTS = ("signal_day", "signal_hour", "chat_state", "delivery_day")
+_MARTS = ("signal_day", "signal_hour", "chat_state", "delivery_day", "line_total", "opener", "failure_hour")
 _SCHEMAS = dict(
-    zip((*_MARTS, "activity"), (SIGNALS_DAY, SIGNALS_HOUR, CHAT_STATE, DELIVERY_DAY, ACTIVITY), strict=True)
+    zip(
+        (*_MARTS, "activity"),
+        (SIGNALS_DAY, SIGNALS_HOUR, CHAT_STATE, DELIVERY_DAY, LINE_TOTALS, OPENERS, FAILURE_HOURS, ACTIVITY),
+        strict=True,
+    )
 )
 
 
@@ -58,6 +73,8 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict
     found = explained(known)
     marts.replace(con, "explanation", _explanation_rows(recalibrated(found, audits_in(con))))
     _keep_ahead(con, counted.hours, spells_, transitions_, at, chosen)
+    marts.set_meta(con, read.AS_OF, as_of.isoformat() if as_of else "")
+    marts.set_meta(con, read.WAITING, str(read.waiting(con)))
     return {
         "lines": counted.hours["line"].n_unique(),
         "days": counted.days,
@@ -93,6 +110,9 @@ def _counted(con: Any, spells: pl.DataFrame, at: datetime, chosen: Settings, tel
         tables["signal_hour"].append(panel.counted(judged, spells, settings=chosen, grain="hour"))
         tables["chat_state"].append(states)
         tables["delivery_day"].append(delivery.delivery_day(judged, states, settings=chosen))
+        tables["line_total"].append(line_totals(messages))
+        tables["opener"].append(opening_sends(judged))
+        tables["failure_hour"].append(failure_hours(messages))
         tables["activity"].append(silences.activity_of(messages))
         histories.add(messages, own, health)
         tell(Step("signals", done=(done + 1) / len(groups)))

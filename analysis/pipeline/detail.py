@@ -102,7 +102,7 @@ def chat_health(store: Where = None, *, chat_id: str | None = None) -> pl.DataFr
 
 
 def _active_since(con: Any, as_of: When) -> datetime:
-    return (moment(as_of) or read.as_of(con) or now()) - timedelta(days=settings_in(con).active_days)
+    return (moment(as_of) or read.newest(con) or now()) - timedelta(days=settings_in(con).active_days)
 
 
 def _begin(day: date, zone: str) -> datetime:

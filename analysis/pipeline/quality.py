@@ -23,7 +23,7 @@ def freshness(store: Where = None) -> pl.DataFrame:
             quality.last_heard(con),
             read.gaps(con).filter(pl.col("end_at").is_null()),
             settings_in(con),
-            read.as_of(con),
+            read.newest(con),
         )
     fleet_gap = bool(open_["line"].is_null().any())
     silent = (pl.lit(as_of) - pl.col("last_event")).dt.total_milliseconds() / 3_600_000
@@ -68,7 +68,7 @@ def blinded(store: Where = None, *, since: When = None, until: When = None) -> p
     """
     start, end = moment(since), moment(until)
     with reading(store) as con:
-        chosen, as_of = settings_in(con), read.as_of(con)
+        chosen, as_of = settings_in(con), read.newest(con)
         gaps = read.gaps(con, since=start, until=end)
         if gaps.is_empty() or as_of is None:
             return pl.DataFrame(schema=BLINDED)

@@ -11,7 +11,7 @@ import polars as pl
 
 from analysis.errors import UsageError
 from analysis.pipeline.beside import audits_in, with_agreement
-from analysis.pipeline.moments import When, iso, moment, now
+from analysis.pipeline.moments import When, iso, moment
 from analysis.pipeline.opened import Where, reading, settings_in, store_at
 from analysis.schema import Explanation
 from analysis.settings import Settings
@@ -91,21 +91,12 @@ def messages(store: Where = None, *, line: str | None = None, since: When = None
 
 
 def openers(store: Where = None, *, line: str, since: When, until: When) -> pl.DataFrame:
-    """Return the opening sends of new conversations in [since, until): at, chat_id, answered (null while too young to say)."""
+    """Return the opening sends of new conversations in [since, until): at, chat_id, answered (null: failed, or too young to say)."""
     start, end = moment(since), moment(until)
     if start is None or end is None:
         raise UsageError("openers needs since and until", where="openers")
     with reading(store) as con:
-        chosen, as_of = settings_in(con), read.as_of(con) or now()
-        return read.openers(
-            con,
-            line=line,
-            since=start,
-            until=end,
-            window_hours=chosen.reply_window_hours,
-            grace_hours=chosen.new_chat_grace_hours,
-            as_of=as_of,
-        )
+        return read.openers(con, line=line, since=start, until=end)
 
 
 def failures(store: Where = None, *, line: str, since: When, until: When) -> pl.DataFrame:
@@ -139,7 +130,7 @@ def status(store: Where = None) -> dict[str, Any]:
     """Return what the store holds and how fresh it is."""
     target = store_at(store)
     with target.reader() as con:
-        totals, as_of, chosen, kept = read.totals(con), read.as_of(con), settings_in(con), read.settings(con)
+        totals, as_of, chosen, kept = read.totals(con), read.newest(con), settings_in(con), read.settings(con)
         by_line = read.lines(con)
     return {
         "store": str(target.path),

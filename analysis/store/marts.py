@@ -18,7 +18,12 @@ EXPLANATIONS = pl.Schema(
 """Explanations as kept, key (line, at, kind)."""
 TABLES = (
     "signal_day", "signal_hour", "spell", "transition", "explanation", "gap", "forecast", "gate", "chat_state", "delivery_day",
+    "line_total", "opener", "failure_hour",
 )  # fmt: skip
+
+
+TIMES = {"forecast": "forecast_at", "gate": "gate_at", "opener": "sent_at"}
+"""What ``at`` is called in a table, where not changed_at."""
 
 
 def replace(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
@@ -27,7 +32,7 @@ def replace(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> 
         raise ValueError(table)
     con.execute(f"delete from {table}")
     if "at" in frame.columns:  # a reserved word in SQL: people should not have to quote it
-        frame = frame.rename({"at": f"{table}_at" if table in ("forecast", "gate") else "changed_at"})
+        frame = frame.rename({"at": TIMES.get(table, "changed_at")})
     con.execute(f"insert into {table} by name select * from frame")
 
 

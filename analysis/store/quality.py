@@ -15,10 +15,7 @@ def last_heard(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return, for every line, its newest message, its newest message event (receipts too) and its newest report: LAST_HEARD."""
     sql = """
     with known as (select line from signal_day union select line from spell union select line from chat),
-    told as (
-      select line, max(sent_at) as last_message, max(greatest(sent_at, delivered_at, read_at, failed_at)) as last_event
-      from messages group by line
-    ),
+    told as (select line, last_at as last_message, last_event_at as last_event from line_total),
     changed as (select line, max(changed_at) as last_change from change group by line)
     select k.line, t.last_message, t.last_event, c.last_change
     from known k left join told t using (line) left join changed c using (line) order by k.line
@@ -29,10 +26,6 @@ def last_heard(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 def delays(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return, for every line that sent, how many sends have a receipt and how late it came: DELAYS."""
     sql = """
-    select line, count(*) as sends, count(*) filter (where failed) as failed,
-      count(*) filter (where not failed and coalesce(delivered_at, read_at) is not null) as received,
-      count(*) filter (where delivered_at > sent_at + interval 1 hour) as received_1h,
-      count(*) filter (where delivered_at > sent_at + interval 24 hour) as received_24h
-    from messages where direction = 'outbound' group by line order by line
+    select line, sends, failed, received, received_1h, received_24h from line_total where sends > 0 order by line
     """
     return con.sql(sql).pl().select(DELAYS.names()).cast(dict(DELAYS))

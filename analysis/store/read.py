@@ -168,68 +168,31 @@ def explanation_documents(
     ]
 
 
-def openers(
-    con: duckdb.DuckDBPyConnection,
-    *,
-    line: str,
-    since: datetime,
-    until: datetime,
-    window_hours: float,
-    grace_hours: float,
-    as_of: datetime,
-) -> pl.DataFrame:
-    """Return the opening sends of new conversations in [since, until): at, chat_id, answered (null while too young to say)."""
+def openers(con: duckdb.DuckDBPyConnection, *, line: str, since: datetime, until: datetime) -> pl.DataFrame:
+    """Return the opening sends of new conversations in [since, until): at, chat_id, answered (null: failed, or too young to say)."""
     sql = """
-    with first as (
-      select chat_id, min(sent_at) as sent_at from messages where line = $line
-      group by chat_id having min(sent_at) >= $since and min(sent_at) < $until
-    ),
-    opener as (
-      select f.chat_id, f.sent_at
-      from first f join messages m on m.line = $line and m.chat_id = f.chat_id and m.sent_at = f.sent_at and m.direction = 'outbound'
-      left join chats c on c.chat_id = f.chat_id
-      where c.created_at is null or c.created_at >= f.sent_at - to_milliseconds($grace)
-      group by f.chat_id, f.sent_at
-    )
-    select o.sent_at as "at", o.chat_id,
-      case when o.sent_at <= $as_of - to_milliseconds($window)
-        then exists (
-          from messages r where r.line = $line and r.chat_id = o.chat_id and r.direction = 'inbound'
-          and r.sent_at > o.sent_at and r.sent_at <= o.sent_at + to_milliseconds($window)
-        )
-      end as answered
-    from opener o order by o.sent_at, o.chat_id
+    select sent_at as "at", chat_id, answered from opener where line = $line and sent_at >= $since and sent_at < $until
+    order by sent_at, chat_id
     """
-    values = {
-        "line": line,
-        "since": since,
-        "until": until,
-        "window": int(window_hours * 3_600_000),
-        "grace": int(grace_hours * 3_600_000),
-        "as_of": as_of,
-    }
-    return frame_of(con, sql, pl.Schema({"at": INSTANT, "chat_id": pl.String, "answered": pl.Boolean}), values)
+    schema = pl.Schema({"at": INSTANT, "chat_id": pl.String, "answered": pl.Boolean})
+    return frame_of(con, sql, schema, {"line": line, "since": since, "until": until})
 
 
 def failures(con: duckdb.DuckDBPyConnection, *, line: str, since: datetime, until: datetime) -> pl.DataFrame:
-    """Return failed sends in [since, until) by UTC hour and code: hour, failure_code, failed."""
+    """Return failed sends of whole UTC hours in [since, until) by hour and code: hour, failure_code, failed."""
     sql = """
-    select date_trunc('hour', sent_at) as hour, coalesce(failure_code, 'no code') as failure_code, count(*) as failed
-    from messages where line = $line and sent_at >= $since and sent_at < $until and failed group by all order by all
+    select hour, failure_code, failed from failure_hour
+    where line = $line and hour >= date_trunc('hour', $since::timestamp) and hour < $until order by all
     """
-    return frame_of(
-        con,
-        sql,
-        pl.Schema({"hour": INSTANT, "failure_code": pl.String, "failed": pl.Int64}),
-        {"line": line, "since": since, "until": until},
-    )
+    schema = pl.Schema({"hour": INSTANT, "failure_code": pl.String, "failed": pl.Int64})
+    return frame_of(con, sql, schema, {"line": line, "since": since, "until": until})
 
 
 def lines(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return one row a line: line, health, status, since (of the present health), first_at, last_at, messages, transitions."""
     sql = """
     with known as (select line from signal_day union select line from spell union select line from chat),
-    span as (select line, min(sent_at) as first_at, max(sent_at) as last_at, count(*) as messages from messages group by line),
+    span as (select line, first_at, last_at, messages from line_total),
     health as (select line, state, start_at from spell where kind = 'health' and end_at is null),
     status as (select line, state from spell where kind = 'status' and end_at is null),
     changed as (select line, count(*) as transitions from transition group by line)
@@ -289,6 +252,22 @@ def as_of(con: duckdb.DuckDBPyConnection) -> datetime | None:
     return row[0][0] if row else None
 
 
+AS_OF, WAITING = "as_of", "waiting"
+"""Words under which a store keeps its latest event, and how many events wait for another one: finding them looks at every message."""
+
+
+def newest(con: duckdb.DuckDBPyConnection) -> datetime | None:
+    """Return the latest event time as kept when the marts were made; None where there is no event."""
+    kept = meta(con, AS_OF)
+    return as_of(con) if kept is None else datetime.fromisoformat(kept) if kept else None
+
+
+def waiting(con: duckdb.DuckDBPyConnection) -> int:
+    """Return how many events wait for another one to say their line or direction."""
+    row = con.execute("select count(*) from waiting").fetchone()
+    return int(row[0]) if row else 0
+
+
 def settings(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Return the settings that differ from their defaults, as text."""
     return dict(con.execute("select key, value from setting order by key").fetchall())
@@ -299,8 +278,8 @@ def totals(con: duckdb.DuckDBPyConnection) -> dict[str, object]:
     sql = """
     select
       (select count(*) from message), (select count(*) from chat where is_owner), (select count(*) from transition), (select count(*) from quarantine),
-      (select count(*) from source), (select count(*) from waiting), (select value from meta where key = 'schema_version'),
-      (select min(sent_at) from messages), (select max(loaded_at) from source),
+      (select count(*) from source), (select value::bigint from meta where key = 'waiting'), (select value from meta where key = 'schema_version'),
+      (select min(first_at) from line_total), (select max(loaded_at) from source),
       (select count(distinct line) from (select line from signal_day union select line from spell union select line from chat))
     """
     names = (

@@ -34,6 +34,11 @@ def _lanes(*rows, **more):
     return charts.lanes(states, list(rows), window=(START, END), **given)
 
 
+def _lost(*spans):
+    rows = [(START + a * HOUR, START + b * HOUR, "No data") for a, b in spans or [(0.5, 1.5)]]
+    return pl.DataFrame(rows, schema=charts.LOST, orient="row")
+
+
 def _volume():
     rows = [
         ("2026-03-01", 20.0, 0.5, 18.0, "HEALTHY", 1.0, "1 Mar", "tip"),
@@ -85,7 +90,7 @@ def _causes():
 
 
 ALL = {
-    "lanes": lambda: _lanes(_lane()),
+    "lanes": lambda: _lanes(_lane(), lost=_lost()),
     "volume": _volume,
     "openers": _openers,
     "failures": _failures,
@@ -142,6 +147,25 @@ def test_a_line_without_a_usual_has_no_band_and_nothing_outside_it():
 def test_what_came_after_the_change_is_paler():
     (line,) = [x for x in _lanes(_lane())["vconcat"][1]["layer"] if x["mark"]["type"] == "line"]
     assert line["encoding"]["opacity"]["scale"] == {"domain": ["before", "after"], "range": [1, 0.45]}
+
+
+def test_a_gap_in_the_deliveries_is_a_column_through_every_lane_and_named_once():
+    def columns(view):
+        return [x for x in view["layer"] if x.get("data") == {"name": "lost"} and x["mark"]["type"] == "rect"]
+
+    spec = _lanes(_lane(), _lane("Sends"), lost=_lost())
+    assert [len(columns(view)) for view in spec["vconcat"]] == [1, 1, 1]
+    assert [json.dumps(view).count('"no data"') > 0 for view in spec["vconcat"]] == [False, True, False]
+    assert "lost" not in json.dumps(_lanes(_lane(), lost=_lost().clear())["vconcat"])
+
+
+def test_words_over_gaps_do_not_touch_each_other_nor_the_end_of_the_plot():
+    span = (END - START) / HOUR
+    spec = _lanes(_lane(), lost=_lost((0.1 * span, 0.11 * span), (0.13 * span, 0.14 * span), (0.995 * span, span)))
+    first, second, last = spec["datasets"]["lost"]["word_at"]
+    assert first == pytest.approx(START + 0.105 * (END - START))
+    assert second is None
+    assert last < END - 0.03 * (END - START)
 
 
 def test_a_moment_outside_the_window_is_not_drawn():

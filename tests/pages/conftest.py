@@ -24,8 +24,7 @@ def open_app(monkeypatch):
         at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
         for key, value in query.items():
             at.query_params[key] = value
-        at.run()
-        return at if page == "fleet" else at.switch_page(f"analysis/pages/{page}.py").run()
+        return at.run() if page == "fleet" else at.switch_page(f"analysis/pages/{page}.py").run()
 
     return _open
 

@@ -43,14 +43,8 @@ def test_gaps_are_listed_with_length_and_messages_expected_the_fleets_first(open
     assert "24 h" in cells[1][1]
     assert "less than once in 1,000 years" in cells[1][1]
     offered = {b.proto.id.removeprefix("$$ID-").split("-", 1)[1] for b in at.get("download_button")}
-    assert offered >= {
-        "csv_deliveries",
-        "freshness_csv",
-        "files_csv",
-        "late-events_csv",
-        "receipts_csv",
-        "settings_csv",
-    }
+    cards = ("deliveries", "fresh", "late", "receipts", "sources", "settings")
+    assert offered >= {f"{kind}_{card}" for kind in ("csv", "parquet", "json") for card in cards}
 
 
 def test_without_a_gap_the_page_says_so_and_draws_none(open_app, demo_store):

@@ -54,7 +54,7 @@ def test_failures_and_services_are_those_of_the_messages(open_app, demo_store, d
     assert not at.exception
     text = _text(at)
     assert f"iMessage {apple['now']:,} of {sends['now']:,}" in text
-    table = text.split("Delivered after all")[1].split("</table>")[0]
+    table = text.split("Delivered after all")[-1].split("</table>")[0]
     for code in ("4001", "3007"):
         cells = table.split(f"<code>{code}</code>")[1].split("<td")
         assert cells[2].split(">")[1].startswith(f"{failed['now', code]:,}<")

@@ -246,7 +246,7 @@ def test_no_file_is_made_until_it_is_asked_for(open_app, demo_store, monkeypatch
     for page in ("fleet", "why", "replies", "new", "transitions", "ahead", "delivery", "chats", "data"):
         at = open_app(demo_store, page)
         assert not at.exception
-        assert len(at.get("download_button")) >= 9
+        assert len(at.get("download_button")) >= (3 if page == "chats" else 9)  # of a day there is one card
 
 
 def test_text_in_a_query_cannot_end_its_quotes():

@@ -15,15 +15,16 @@ def test_an_older_store_is_refused_until_refresh_brings_it_up_to_date_and_fills_
     old = tmp_path / "old.duckdb"
     shutil.copyfile(demo_store, old)
     with duckdb.connect(str(old)) as con:
-        for thing in (
-            "view chat_states",
-            "view deliveries",
-            "table chat_state",
-            "table delivery_day",
-            "view actions",
-            "table action",
+        for view, table in (
+            ("chat_states", "chat_state"),
+            ("deliveries", "delivery_day"),
+            ("line_totals", "line_total"),
+            ("openers", "opener"),
+            ("failures_by_hour", "failure_hour"),
+            ("actions", "action"),
         ):
-            con.execute(f"drop {thing}")
+            con.execute(f"drop view {view}")
+            con.execute(f"drop table {table}")
         con.execute("update meta set value = '4' where key = 'schema_version'")
     with pytest.raises(StoreError, match="older version"):
         pipeline.chat_states(old)

@@ -1,4 +1,4 @@
--- schema version 6: what people did about their lines, as they recorded it
+-- schema version 7: what people did about their lines, as they recorded it
 create table action (
   action_id varchar primary key,
   line varchar,

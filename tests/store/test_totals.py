@@ -1,0 +1,54 @@
+"""What pages show of single messages is kept in marts: each equals a count over the messages themselves."""
+
+from datetime import datetime, timedelta
+
+import duckdb
+import polars as pl
+import pytest
+
+from analysis import pipeline
+
+
+@pytest.fixture(scope="module")
+def messages(demo_store):
+    return pipeline.messages(demo_store)
+
+
+def test_totals_by_line_are_those_of_the_messages(demo_store, messages):
+    lines = pipeline.lines(demo_store).filter(pl.col("messages") > 0).select("line", "first_at", "last_at", "messages")
+    counted = messages.group_by("line").agg(
+        first_at=pl.col("at").min(), last_at=pl.col("at").max(), messages=pl.len().cast(pl.Int64)
+    )
+    assert lines.equals(counted.sort("line"))
+    late = messages.filter(
+        pl.col("direction") == "outbound", pl.col("delivered_at") > pl.col("at") + timedelta(hours=1)
+    )
+    assert pipeline.delays(demo_store)["received_1h"].sum() == late.height
+
+
+def test_openers_are_the_new_conversations_of_the_signals_and_answered_as_they_say(demo_store):
+    days = pipeline.signals(demo_store)
+    for line in pipeline.lines(demo_store)["line"]:
+        found = pipeline.openers(demo_store, line=line, since="2026-01-01", until="2027-01-01")
+        own = days.filter(pl.col("line") == line)
+        assert found.height == own["new_conversations"].sum()
+        assert found["answered"].is_not_null().sum() == own["new_mature"].sum()
+        assert found["answered"].sum() == own["new_replied"].sum()
+
+
+def test_failures_by_hour_are_those_of_the_messages(demo_store, messages):
+    failed = messages.filter("failed")
+    line = failed["line"].mode()[0]
+    start, end = datetime(2026, 10, 1), datetime(2026, 11, 20)
+    found = pipeline.failures(demo_store, line=line, since=start, until=end)
+    own = failed.filter(pl.col("line") == line, pl.col("at") >= start, pl.col("at") < end)
+    assert found["failed"].sum() == own.height > 0
+    by_hour = own.group_by(hour=pl.col("at").dt.truncate("1h")).agg(n=pl.len().cast(pl.Int64)).sort("hour")
+    assert found.group_by("hour").agg(n=pl.col("failed").sum()).sort("hour").equals(by_hour)
+
+
+def test_the_latest_event_is_kept_and_no_page_looks_for_it(demo_store):
+    from analysis.store import read
+
+    with duckdb.connect(str(demo_store), read_only=True) as con:
+        assert read.newest(con) == read.as_of(con)
