@@ -3,7 +3,7 @@
 from analysis.charts.ahead import OUTLOOK, RELIABILITY, outlook, reliability
 from analysis.charts.chat import EVENTS, HEALTHS, RULES, RUNS, timeline
 from analysis.charts.delivery import STACK, STREAKS, stacked_days, streaks
-from analysis.charts.events import LOST, STATES, Moment
+from analysis.charts.events import ACTED, LOST, STATES, Moment
 from analysis.charts.fleet import causes, ribbons
 from analysis.charts.helped import EFFECT_MARKS, effects
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
@@ -25,6 +25,7 @@ from analysis.charts.svg import ribbon_image, spark_image
 from analysis.charts.theme import Theme, css
 
 __all__ = [
+    "ACTED",
     "BURSTS",
     "BURST_GAPS",
     "CALENDAR",

@@ -16,14 +16,15 @@ LEAST_USEFUL = 0.05
 HELPED, NOT, UNKNOWN = "helped", "did not help", "can't tell"
 VERDICTS = (HELPED, NOT, UNKNOWN)
 KIND_WORDS = {
-    "pause": "Pause",
     "slower": "Slower pace",
+    "pause": "Pause",
     "new_copy": "New copy",
     "new_list": "New list",
     "campaign": "Campaign",
     "deploy": "Deploy",
     "other": "Other",
 }
+"""What people did, in the order in which they are offered it."""
 NAMES = {
     "replies": "replies",
     "failures": "failures",
@@ -154,10 +155,10 @@ def _ms(at: datetime) -> int:
 
 def near_text(what: str, near: Beside, at: datetime, line: str | None) -> str:
     """Return whether a burst, or a fall in replies, began within a day of an action, beside how often one is so near by itself."""
+    if near.at is None:
+        return f"No {what} began within {NEAR_HOURS} h of it."
     where = "any line" if line is None else "this line"
     part = f"{percent(near.by_chance)} of all hours of {where} are so near to one"
-    if near.at is None:
-        return f"No {what} began within {NEAR_HOURS} h of it ({part})."
     hours = abs(_ms(near.at) - _ms(at))
     order = "at the same hour" if hours < HOUR else f"{lasting(hours)} {'later' if near.at > at else 'before'}"
     of = f" on …{str(near.line)[-4:]}" if line is None else ""

@@ -6,18 +6,15 @@ import polars as pl
 
 from analysis import pipeline
 from analysis.charts import EFFECT_MARKS
+from analysis.helped.words import KIND_WORDS
 from analysis.pages import _html as html
 from analysis.pages import _words as words
 from analysis.pages._store import Here, address
 from analysis.pipeline import Told
 
 VERDICT_WORDS = {"helped": "It helped", "did not help": "It did not help", "can't tell": "Can't tell"}
-KINDS = {
-    "Slower pace": "slower", "Pause": "pause", "New copy": "new_copy", "New list": "new_list", "Campaign": "campaign", "Deploy": "deploy",
-    "Other": "other",
-}  # fmt: skip
-"""Kinds as people read them, in the order of the form."""
-_WORDS = {kind: word for word, kind in KINDS.items()}
+KINDS = {word: kind for kind, word in KIND_WORDS.items()}
+"""Kinds as the form offers them."""
 MOST_DRAWN = 20
 """Actions drawn in one picture, the newest; the table has all."""
 COLUMNS = {
@@ -51,17 +48,6 @@ def sentence(of: list[Told]) -> str:
     return f"{helped:,} of {len(of):,} actions helped, {not_:,} did not{rest}."
 
 
-def kind_word(kind: str) -> str:
-    """Return what was done as people read it."""
-    return _WORDS[kind]
-
-
-def done(told: Told) -> str:
-    """Return what was done, with the person's own words for it."""
-    o = told.of
-    return _WORDS[o.kind] + (f": {o.label}" if o.label else "")
-
-
 def who(told: Told) -> str:
     """Return the line of an action."""
     return words.line_name(told.of.line) if told.of.line else "The whole fleet"
@@ -78,7 +64,7 @@ def cells(told: Told, here: Here) -> list[str]:
     small = " ".join([*([o.health] if o.health else []), *told.beside])
     return [
         f"<b>{VERDICT_WORDS[o.verdict]}</b>",
-        f"{html.text(done(told))}<small>{name}</small><small>{html.text(words.moment(o.at, here.zone))}</small>{found}",
+        f"{html.text(words.act_words(told.of.kind, told.of.label))}<small>{name}</small><small>{html.text(words.moment(o.at, here.zone))}</small>{found}",
         f"{html.text(told.sentence)}<small>{html.text(small)}</small>",
     ]
 
@@ -91,9 +77,16 @@ def marks(of: list[Told]) -> pl.DataFrame:
         if e is None:
             continue
         name = words.ending(told.of.line) if told.of.line else "fleet"
-        label = f"{name} {_WORDS[told.of.kind].lower()}, {told.of.at:%d %b}"
+        label = f"{name} {KIND_WORDS[told.of.kind].lower()}, {told.of.at:%d %b}"
         rows.append(
-            (label, e.effect, e.low, e.high, e.better or e.worse, f"{done(told)}, {who(told)}: {told.sentence}")
+            (
+                label,
+                e.effect,
+                e.low,
+                e.high,
+                e.better or e.worse,
+                f"{words.act_words(told.of.kind, told.of.label)}, {who(told)}: {told.sentence}",
+            )
         )
     frame = pl.DataFrame(rows, schema=EFFECT_MARKS, orient="row")
     return frame.unique("action", keep="first", maintain_order=True).head(MOST_DRAWN)
@@ -111,6 +104,9 @@ def spread_frame(rows: pl.DataFrame) -> pl.DataFrame:
 
 def as_text(of: list[Told], moved: pl.DataFrame, here: Here) -> str:
     """Return the page as text: its sentence, a line an action, a line a pattern that moved."""
-    told = [f"- {who(t)}, {words.moment(t.of.at, here.zone)}, {done(t)}: {t.sentence}" for t in of]
+    told = [
+        f"- {who(t)}, {words.moment(t.of.at, here.zone)}, {words.act_words(t.of.kind, t.of.label)}: {t.sentence}"
+        for t in of
+    ]
     spread = [f"- {row}" for row in moved["sentence"]]
     return "\n".join([sentence(of), *told, *spread, f"Data to {words.moment(here.as_of, here.zone, year=True)}."])

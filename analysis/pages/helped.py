@@ -100,7 +100,7 @@ def record(here: Here) -> None:
         kept = pipeline.actions(here.store)
         if kept.height:
             names = {
-                f"{parts.kind_word(r['kind'])}, {words.line_name(r['line']) if r['line'] else FLEET}, {words.moment(r['at'], here.zone)}": r["action_id"]
+                f"{words.act_words(r['kind'], r['label'])}, {words.line_name(r['line']) if r['line'] else FLEET}, {words.moment(r['at'], here.zone)}": r["action_id"]
                 for r in kept.iter_rows(named=True)
             }  # fmt: skip
             with st.popover("Forget one", type="tertiary", key="forget"):

@@ -26,7 +26,7 @@ from tests.pages.conftest import ROOT
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
 """Columns of a query beside those of its file: what it is sorted or grouped by."""
-PARTLY = ("plan", "settings")
+PARTLY = ("plan", "settings", "helped", "effects", "spread")
 """The file holds what no query can give: the plan is computed by the call, and the store keeps no default of a setting."""
 LINE = "+14155550101"
 STRETCHED = ("bursts", "every_burst")
@@ -47,6 +47,7 @@ def addresses(store):
     yield from (("delivery", {"days": n}) for n in ("7", "30"))
     yield from (("ahead", query) for query in ({}, {"may": "● Send", "find": "01", "new": "20", "days": "2"}))
     yield "data", {}
+    yield "helped", {}
     states = pipeline.chat_states(store)
     for most in ("health_at", "failed", "unanswered"):
         chat = states.sort(most, "line", "chat_id", descending=True, nulls_last=True).row(0, named=True)
@@ -86,6 +87,9 @@ def with_record(store, folder):
     with duckdb.connect(str(kept)) as con:
         held = json.loads(con.sql("select value from meta where key = 'ahead'").fetchall()[0][0])
         con.execute("update meta set value = ? where key = 'ahead'", [json.dumps({**held, "record": record})])
+    line, at = pipeline.transitions(store).filter("worsening").select("line", "at").row(0)
+    pipeline.add_action("slower", line=line, at=at + timedelta(hours=9), label="half pace", store=kept)
+    pipeline.add_action("deploy", at=at - timedelta(days=3), store=kept)
     return kept
 
 
@@ -130,6 +134,12 @@ def assert_queries_give_the_files(shown, store):
                 )  # the call gives the plan: the query what it starts from
                 left = s.frame.filter(pl.col("day_ahead") == 0).join(result, on="line")
                 assert (left["new_recipients"] <= left["new_recipients_left_today"]).all()
+            elif s.card in ("helped", "effects"):  # the call gives the verdicts: the query what was recorded
+                ours = rows_of(s.frame.filter(pl.col("recorded_by") != "found").unique("action_id"), columns)
+                assert all(row in theirs for row in ours), s.card
+                assert ours == theirs or s.card == "effects"
+            elif s.card == "spread":  # the call gives who took over: the query what it is told from
+                assert set(s.frame["to_line"]) <= set(result["line"])
             elif s.card == "settings":
                 ours = rows_of(s.frame.filter("changed"), columns)  # the store keeps no default
                 assert ours == theirs, (s.card, s.name)
