@@ -56,6 +56,14 @@ def test_a_return_to_the_usual_after_a_bad_week_is_no_help_by_itself():
     assert told.verdict == "can't tell"
 
 
+def test_with_too_few_weeks_to_tell_how_much_comes_back_all_of_it_is_taken_to():
+    made = Made(lines=6)
+    made.outbound[:, :26] = made.replied[:, :26] = 0  # the fleet is young: no earlier weeks
+    made.answered(0, slice(33, 40), 0.15)
+    (told,) = made.judged((0, 40, "pause"))
+    assert told.verdict != "helped"
+
+
 def test_in_trouble_with_nobody_as_bad_only_what_goes_beyond_the_usual_counts_and_the_sentence_says_so():
     made = Made()
     made.ill(0, 36, 45)
