@@ -264,8 +264,7 @@ def newest(con: duckdb.DuckDBPyConnection) -> datetime | None:
 
 def waiting(con: duckdb.DuckDBPyConnection) -> int:
     """Return how many events wait for another one to say their line or direction."""
-    row = con.execute("select count(*) from waiting").fetchone()
-    return int(row[0]) if row else 0
+    return int(con.execute("select count(*) from waiting").fetchall()[0][0])
 
 
 def settings(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -347,5 +346,5 @@ def gate(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 def meta(con: duckdb.DuckDBPyConnection, key: str) -> str | None:
     """Return one fact about the store, or None."""
-    row = con.execute("select value from meta where key = ?", [key]).fetchone()
-    return row[0] if row else None
+    rows = con.execute("select value from meta where key = ?", [key]).fetchall()
+    return rows[0][0] if rows else None
