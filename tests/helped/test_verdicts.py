@@ -58,10 +58,21 @@ def test_a_return_to_the_usual_after_a_bad_week_is_no_help_by_itself():
 
 def test_with_too_few_weeks_to_tell_how_much_comes_back_all_of_it_is_taken_to():
     made = Made(lines=6)
-    made.outbound[:, :26] = made.replied[:, :26] = 0  # the fleet is young: no earlier weeks
+    for of in (made.outbound, made.replied):  # the others are new: no earlier weeks
+        of[1:, :33] = of[0, :19] = 0
     made.answered(0, slice(33, 40), 0.15)
     (told,) = made.judged((0, 40, "pause"))
+    assert abs(effect_of(told, "replies").effect) < 0.12  # of a rise by 25 points
     assert told.verdict != "helped"
+
+
+def test_spells_that_were_not_as_bad_are_no_comparison():
+    made = Made(lines=14)
+    for n in range(8):
+        made.ill(n, 36, 60)
+    made.answered(0, slice(33, 40), 0.15)
+    (told,) = made.judged((0, 40, "slower"))
+    assert effect_of(told, "replies").against == "usual"
 
 
 def test_in_trouble_with_nobody_as_bad_only_what_goes_beyond_the_usual_counts_and_the_sentence_says_so():

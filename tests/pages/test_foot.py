@@ -26,6 +26,8 @@ from tests.pages.conftest import ROOT
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
 """Columns of a query beside those of its file: what it is sorted or grouped by."""
+NONE_MOVED = "spread"
+"""In the made-up fleet no pattern moves to another line: test_helped.py has one that does."""
 PARTLY = ("plan", "settings", "helped", "effects", "spread")
 """The file holds what no query can give: the plan is computed by the call, and the store keeps no default of a setting."""
 LINE = "+14155550101"
@@ -153,7 +155,7 @@ def test_every_query_gives_the_rows_of_its_file(shown, shown_with_gaps, full_sto
     assert_queries_give_the_files(shown, full_store)
     assert_queries_give_the_files(shown_with_gaps, store_with_gaps)
     every = [*shown, *shown_with_gaps]
-    most = {card: max(s.frame.height for s in every if s.card == card) for card in HOW}
+    most = {card: max(s.frame.height for s in every if s.card == card) for card in HOW if card != NONE_MOVED}
     assert min(most.values()) > 0, most
 
 
@@ -196,7 +198,9 @@ def test_every_call_that_a_card_names_gives_something(
     shown, shown_with_gaps, full_store, store_with_gaps, command, monkeypatch
 ):
     gaps = [s.call for s in shown_with_gaps if s.card == "deliveries"]
-    calls = [(full_store, s.call) for s in {s.card: s for s in shown if s.card != "deliveries"}.values()]
+    calls = [
+        (full_store, s.call) for s in {s.card: s for s in shown if s.card not in ("deliveries", NONE_MOVED)}.values()
+    ]
     for store, call in sorted([*calls, (store_with_gaps, gaps[0])], key=str):
         monkeypatch.setenv("LINEHEALTH_STORE", str(store))
         if call.startswith("linehealth "):

@@ -9,6 +9,10 @@ import pytest
 
 from analysis import pipeline
 from analysis.pages import _words as words
+from tests.ahead.made import START
+from tests.helped.made import line as moved_line
+from tests.helped.test_spread import FALL
+from tests.helped.test_spread import fleet as moved_fleet
 from tests.pages.conftest import words_of
 
 
@@ -74,3 +78,24 @@ def test_what_was_done_is_marked_on_the_lanes_of_why_with_its_words(own, fall, o
     assert "Dotted, what was done: Deploy" in text
     assert "Slower pace: half pace" in text
     assert "Other" not in text.split("Dotted, what was done")[1].split("</p>")[0]
+
+
+def test_a_pattern_that_moved_is_told_from_exports_with_recipients_to_the_page(tmp_path, open_app):
+    opened = moved_fleet().sort("at")
+    people = {who: f"+1202556{i:04d}" for i, who in enumerate(opened["recipient"].unique().sort())}
+    sends = opened.select(
+        "line", recipient=pl.col("recipient").replace_strict(people), direction=pl.lit("outbound"), sent_at=pl.col("at")
+    )
+    sends.write_csv(tmp_path / "messages.csv", datetime_format="%Y-%m-%dT%H:%M:%SZ")
+    fell = START + timedelta(days=FALL)
+    (tmp_path / "transitions.csv").write_text(
+        f"line,changed_at,previous_health,new_health\n{moved_line(0)},{fell:%Y-%m-%dT%H:%M:%SZ},HEALTHY,AT_RISK\n"
+    )
+    store = tmp_path / "store.duckdb"
+    pipeline.load([tmp_path / "messages.csv", tmp_path / "transitions.csv"], store=store)
+    (row,) = pipeline.spread(store).iter_rows(named=True)
+    assert (row["from_line"], row["to_line"], row["shared"], row["of"]) == (moved_line(0), moved_line(1), 30, 54)
+    text = html.unescape(words_of(open_app(store, "helped")))
+    assert "A pattern moved on to another line" in text
+    assert row["sentence"] in text
+    assert not any(number in text for number in people.values())
