@@ -8,7 +8,15 @@ import duckdb
 
 from analysis.errors import StoreError
 
-STEPS = ("001_init.sql", "002_live.sql", "003_late.sql", "004_ahead.sql", "005_detail.sql", "006_pages.sql")
+STEPS = (
+    "001_init.sql",
+    "002_live.sql",
+    "003_late.sql",
+    "004_ahead.sql",
+    "005_detail.sql",
+    "006_pages.sql",
+    "007_action.sql",
+)
 """SQL of each schema version, oldest first: version n is STEPS[n-1]."""
 VERSION = len(STEPS)
 
