@@ -20,6 +20,7 @@ page = st.navigation(
         st.Page(PAGES / "delivery.py", title="Delivery and audience", url_path="delivery"),
         st.Page(PAGES / "new.py", title="New conversations", url_path="new"),
         st.Page(PAGES / "ahead.py", title="Ahead", url_path="ahead"),
+        st.Page(PAGES / "helped.py", title="Did it help?", url_path="helped"),
         st.Page(PAGES / "transitions.py", title="Transitions", url_path="transitions"),
         st.Page(PAGES / "data.py", title="Data", url_path="data"),
         st.Page(PAGES / "chat.py", title="Chat", url_path="chat", visibility="hidden"),

@@ -235,6 +235,20 @@ DELIVERY_DAY = pl.Schema(
 """What became of the sends, key (line, day, opened_by, service, failure_code), nulls first."""
 
 
+ACTION_KINDS = ("pause", "slower", "new_copy", "new_list", "campaign", "deploy", "other")
+"""What people do about a line, and what else they may want to see beside it."""
+ACTIONS = pl.Schema(
+    {
+        "action_id": pl.String,  # a short name of line, at and kind
+        "line": pl.String,  # null: the whole fleet
+        "at": INSTANT,
+        "kind": pl.String,  # of ACTION_KINDS
+        "label": pl.String,  # a few words; null where none were given
+        "source": pl.String,  # "hand" | "csv", or "found": a change point, not recorded
+    }
+)
+"""Actions, key (line, at, kind), the fleet's first; in order of at, line, kind."""
+
 LINE_TOTALS = pl.Schema(
     {
         "line": pl.String,
@@ -254,6 +268,7 @@ OPENERS = pl.Schema({"line": pl.String, "chat_id": pl.String, "at": INSTANT, "an
 """Opening sends of new conversations, key (line, chat_id); answered is null where the send failed or is too young."""
 FAILURE_HOURS = pl.Schema({"line": pl.String, "hour": INSTANT, "failure_code": pl.String, "failed": pl.Int64})
 """Failed sends, key (line, hour, failure_code)."""
+
 
 FORECAST = pl.Schema(
     {

@@ -3,8 +3,9 @@
 from analysis.charts.ahead import OUTLOOK, RELIABILITY, REPLAYED, outlook, reliability, replayed
 from analysis.charts.chat import EVENTS, HEALTHS, RULES, RUNS, timeline
 from analysis.charts.delivery import STACK, STREAKS, stacked_days, streaks
-from analysis.charts.events import LOST, STATES, Moment
+from analysis.charts.events import ACTED, LOST, STATES, Moment
 from analysis.charts.fleet import causes, ribbons
+from analysis.charts.helped import EFFECT_MARKS, effects
 from analysis.charts.history import HEALING, healing
 from analysis.charts.lanes import LANE, LANE_MARKS, Lane, lanes
 from analysis.charts.new import BURST_GAPS, BURSTS, CALENDAR, MARKED_DAYS, NO_DATA, burst_gaps, bursts, opener_calendar
@@ -25,9 +26,11 @@ from analysis.charts.svg import ribbon_image, spark_image
 from analysis.charts.theme import Theme, css
 
 __all__ = [
+    "ACTED",
     "BURSTS",
     "BURST_GAPS",
     "CALENDAR",
+    "EFFECT_MARKS",
     "EVENTS",
     "FAILURE_HOURS",
     "HEALING",
@@ -60,6 +63,7 @@ __all__ = [
     "bursts",
     "causes",
     "css",
+    "effects",
     "failures_by_hour",
     "growth",
     "healing",

@@ -17,6 +17,8 @@ TOP, STATE = 60, 24
 
 LOST = pl.Schema({"t0": pl.Float64, "t1": pl.Float64, "tip": pl.String})
 """Times without data inside the window, in ms, not overlapping, key t0."""
+ACTED = pl.Schema({"t0": pl.Float64, "t1": pl.Float64, "word": pl.String, "tip": pl.String})
+"""What people did inside the window, at one moment in ms (t0 = t1), key t0."""
 APART, EDGE = 0.07, 0.035
 """Parts of the width: the least between two times without data that are both named, and between such words and the end of the plot."""
 
@@ -110,6 +112,29 @@ def no_data_words(window: tuple[float, float], p: Palette) -> list[Spec]:
         "transform": [{"filter": "isValid(datum.word_at)"}],
         "mark": {"type": "text", "baseline": "top", "color": p.mut, "fontSize": 11, "opacity": WIDE_ONLY},
         "encoding": {"x": time_x("word_at", *window), "y": {"value": 4}, "text": {"value": "no data"}},
+    }
+    return haloed(named, p.surface)
+
+
+def acted(window: tuple[float, float], p: Palette) -> list[Spec]:
+    """Return a dotted rule for each row of the dataset "acted"."""
+    mark = {"type": "rule", "color": p.ink, "strokeDash": [1, 3], "strokeWidth": 1.5, "clip": True}
+    return [
+        {
+            "data": data("acted"),
+            "mark": mark,
+            "encoding": {"x": time_x("t0", *window), "tooltip": field("tip", "nominal")},
+        }
+    ]
+
+
+def acted_words(window: tuple[float, float], height: int, p: Palette) -> list[Spec]:
+    """Return the words beside these rules, at the foot of a lane; on a phone a sentence beside the chart has them."""
+    named = {
+        "data": data("acted"),
+        "transform": [{"filter": "isValid(datum.word_at)"}],
+        "mark": {"type": "text", "baseline": "bottom", "color": p.ink, "fontSize": 11, "opacity": WIDE_ONLY},
+        "encoding": {"x": time_x("word_at", *window), "y": {"value": height - 3}, "text": field("word", "nominal")},
     }
     return haloed(named, p.surface)
 

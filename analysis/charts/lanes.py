@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from analysis.charts.events import (
+    ACTED,
     LOST,
     Moment,
+    acted,
+    acted_words,
     lost_rows,
     moments,
     no_data,
@@ -69,6 +72,7 @@ def lanes(
     changed: Moment | None,
     new_state: str | None,
     lost: pl.DataFrame | None = None,
+    done: pl.DataFrame | None = None,
     theme: Theme = "light",
 ) -> Spec:
     """Return the picture of what moved, and when.
@@ -81,6 +85,7 @@ def lanes(
         changed: the change to explain, where there is one.
         new_state: the health or status after the change; colours its mark.
         lost: LOST: gaps in the deliveries, a pale column through all lanes.
+        done: ACTED: what people did, a dotted rule through all lanes.
         theme: "light" or "dark".
     """
     p = palette(theme)
@@ -91,6 +96,10 @@ def lanes(
     if lost is not None and gone:
         datasets["lost"] = lost_rows(lost.select(LOST.names()), window)
     columns = lambda: no_data(window, p) if gone else []  # noqa: E731 - fresh dicts for every lane
+    told = done is not None and done.height > 0
+    if done is not None and told:
+        datasets["acted"] = lost_rows(done.select(ACTED.names()), window)
+    dotted = lambda: acted(window, p) if told else []  # noqa: E731 - fresh dicts for every lane
     views = [state_lane(window, p, new_state, shared, columns())]
     for number, lane in enumerate(rows):
         name = f"lane{number}"
@@ -107,7 +116,16 @@ def lanes(
         shapes = [layer for layer in view["layer"] if layer["mark"]["type"] != "text"]
         if gone and number == 0:
             texts += no_data_words(window, p)
-        view["layer"] = [*wash(shared, window, p), *columns(), *shapes, *rules(shared, window, p, new_state), *texts]
+        if told and number == 0:
+            texts += acted_words(window, TALL, p)
+        view["layer"] = [
+            *wash(shared, window, p),
+            *columns(),
+            *shapes,
+            *dotted(),
+            *rules(shared, window, p, new_state),
+            *texts,
+        ]
         view["height"] = TALL if number == 0 else HEIGHT
         axis = time_axis(*window) if last else None
         for layer in view["layer"]:  # one layer without the axis would take it from all

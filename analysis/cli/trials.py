@@ -32,6 +32,7 @@ from analysis.cli.shared import AS_JSON, Bar, print_json
     is_flag=True,
     help="How right forecasts are instead; with --fit, their documented prior again.",
 )
+@click.option("--helped", "helped_", is_flag=True, help="How often actions are said to have helped instead.")
 @AS_JSON
 def evaluate(
     families: tuple[str, ...],
@@ -46,6 +47,7 @@ def evaluate(
     causes: bool,
     fit_: bool,
     forecast_: bool,
+    helped_: bool,
     as_json: bool,
 ) -> None:
     """How often reasons are right on made-up fleets with known causes, beside simpler methods; fresh fleets each time."""
@@ -68,6 +70,9 @@ def evaluate(
     if forecast_:
         _forecasts(chosen, fit=fit_, as_json=as_json)
         return
+    if helped_:
+        _helped(chosen, as_json=as_json)
+        return
     with Bar() as bar:
         cases = room.all_cases(chosen, peers=not fit_, progress=bar)
         told = room.fitted(cases) if fit_ else room.evaluated(cases, labelled=labelled)
@@ -89,3 +94,14 @@ def _forecasts(chosen: list[Any], *, fit: bool, as_json: bool) -> None:
         print_json(found)
     else:
         click.echo(room.prior_text(found) if fit else room.forecasts_text(found))
+
+
+def _helped(chosen: list[Any], *, as_json: bool) -> None:
+    from analysis import evaluate as room
+
+    with Bar() as bar:
+        found = room.helping_evaluated(room.all_trials(chosen, progress=bar))
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(room.helping_text(found))

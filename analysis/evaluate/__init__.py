@@ -2,12 +2,13 @@
 
 ``fleets`` says which, ``cases`` explains them and lays the truth beside, ``simple`` and ``learned`` are the peers, ``figures``
 counts, ``run`` does it on all cores, ``fit`` finds the constants of the shares again, ``text`` prints. ``forecasts`` does all of that for
-what is said ahead.
+what is said ahead, ``helping`` for whether actions helped.
 """
 
 from analysis.evaluate.fit import fitted
 from analysis.evaluate.fleets import FAMILIES, Fleet, fleets
 from analysis.evaluate.forecasts import all_ticks, forecasts_evaluated, forecasts_text, prior_of, prior_text
+from analysis.evaluate.helping import all_trials, helping_evaluated, helping_text
 from analysis.evaluate.run import all_cases, evaluated
 from analysis.evaluate.text import as_text, fit_text
 
@@ -16,6 +17,7 @@ __all__ = [
     "Fleet",
     "all_cases",
     "all_ticks",
+    "all_trials",
     "as_text",
     "evaluated",
     "fit_text",
@@ -23,6 +25,8 @@ __all__ = [
     "fleets",
     "forecasts_evaluated",
     "forecasts_text",
+    "helping_evaluated",
+    "helping_text",
     "prior_of",
     "prior_text",
 ]

@@ -257,6 +257,29 @@ HOW = {
         "drawn to a prior from made-up fleets. In brackets: 80 %, by how sure the weights are.",
         "linehealth forecast --json",
     ),
+    "helped": How(
+        "Whether an action helped",
+        "Measured are replies (of settled sends), failures, chats at risk or critical, unanswered follow-ups and new conversations, in the whole "
+        "days after the action (at most 7, up to the next action) and on the same weekdays of the week before. The effect is the change beyond what "
+        "came without an action: on at least 5 other healthy lines of similar volume, else in the line's own earlier weeks; where the line was in "
+        "trouble, in spells that were equally far from their usual. Weeks far from their usual come back by themselves, so the change expected is "
+        "fitted to that distance. Intervals: 98 %, days drawn again and comparisons drawn again. It helped: one interval lies on the good side and none "
+        "on the bad. It did not: one lies on the bad side, or a gain of 5 points of replies can be ruled out. Else it can't be told. Slow-downs that "
+        "nobody recorded are looked for in the 14 days after a fall: sends or openers step down by a third or more, for 3 days or more.",
+        "linehealth helped --json",
+    ),
+    "effects": How(
+        "Effects on replies",
+        "As in the verdicts: the change in the share of settled sends answered, beyond that of the comparison, with its 98 % interval.",
+        "linehealth helped --json",
+    ),
+    "spread": How(
+        "Patterns that moved on",
+        "After a line fell or slowed down, its new conversations of a week fell to two thirds or less, while those of another line rose by half and by 10 "
+        "or more; at least 3 of the second line's new recipients had a chat on the first before. Where no recipient is known: the busiest days of both are "
+        "alike. Left out where more than 5 in 100 pairs of lines and weeks of this fleet show as much.",
+        "linehealth spread --json",
+    ),
     "plan": How(
         "Placing new recipients",
         "Whole numbers by line and day that place most and, among those, add least to the chance of turning worse in this model (a mixed "

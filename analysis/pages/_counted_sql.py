@@ -48,6 +48,8 @@ select line, changed_at as start_utc, next_at as end_utc,
   ) then 'CRITICAL' else 'AT_RISK' end as worst,
   main_driver as main_cause
 from turn where new <> 'HEALTHY' and coalesce(next_new, 'HEALTHY') = 'HEALTHY' and changed_at >= {since}"""
+_ACTIONS = """-- the recorded actions; slow-downs are found, and effects computed, by the call above
+select action_id, line, acted_at as acted_at_utc, kind as act, label, source as recorded_by from actions order by acted_at, line nulls first, kind"""
 _COMPARED = """with side as (
   select line, min(day) over (partition by line) as first, day, outbound, mature, replied from signals_day
 ),
@@ -221,6 +223,10 @@ where changed_at >= {since}{filters} order by changed_at desc""",
     "gate": """select * exclude (gate_at, risk_by_new), gate_at as as_of_utc
 from gate where true{filters} order by line""",
     "forecast": "select * exclude (forecast_at), forecast_at as as_of_utc from forecast order by line",
+    "helped": _ACTIONS,
+    "effects": _ACTIONS,
+    "spread": """-- new conversations by line and week, from which the call above tells who took over from whom
+select line, date_trunc('week', day) as week, sum(new_conversations) as new_conversations from signals_day group by all order by all""",
     "plan": """-- what the plan starts from; the plan itself is computed by the call above
 select line, new_recipients_left_today, usual_new, bound, risk_by_new
 from gate where health = 'HEALTHY' and decision <> 'pause' and bound <> 'stale' order by line""",

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from analysis.charts import LANE, LANE_MARKS, LOST, Lane, Moment, Spec, Theme, lanes
+from analysis.charts import ACTED, LANE, LANE_MARKS, LOST, Lane, Moment, Spec, Theme, lanes
+from analysis.helped.words import KIND_WORDS
 from analysis.pages._frames import healthy_before, ms, usual_range, wall_ms
-from analysis.pages._words import THIN, count, instant, moment, percent, plain_state
+from analysis.pages._words import THIN, act_words, count, instant, moment, percent, plain_state
 from analysis.schema import Explanation
 from analysis.settings import Settings
 
@@ -255,16 +256,27 @@ def without_data(gaps: pl.DataFrame, pic: Picture, zone: ZoneInfo) -> pl.DataFra
     return pl.DataFrame(rows, schema=LOST, orient="row")
 
 
+def did(actions: pl.DataFrame, pic: Picture, zone: ZoneInfo) -> pl.DataFrame:
+    """Return what people did within a picture: ACTED; actions: ACTIONS of the line and of the whole fleet."""
+    rows = [
+        (ms(a["at"], zone), ms(a["at"], zone), a["label"] or KIND_WORDS[a["kind"]], f"{act_words(a['kind'], a['label'])}, {moment(a['at'], zone)}")
+        for a in actions.sort("at").iter_rows(named=True)
+        if pic.start <= a["at"] <= pic.end
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=ACTED, orient="row")
+
+
 def lanes_spec(
     shown: list[tuple[Kind, Lane]],
     states: pl.DataFrame,
     gaps: pl.DataFrame,
+    done: pl.DataFrame,
     e: Explanation | None,
     pic: Picture,
     zone: ZoneInfo,
     theme: Theme,
 ) -> Spec:
-    """Return the chart of a picture's lanes; ``states`` is ``clipped`` for the line, ``gaps`` what `without_data` needs."""
+    """Return the chart of a picture's lanes; ``states`` is ``clipped`` for the line, ``gaps`` what `without_data` needs, ``done`` as of `did`."""
     rows = states.select(t0=wall_ms(pl.col("start"), zone), t1=wall_ms(pl.col("end"), zone), state="state")
     began = changed = None
     if e is not None:
@@ -280,5 +292,6 @@ def lanes_spec(
         changed=changed,
         new_state=e.new if e else None,
         lost=without_data(gaps, pic, zone),
+        done=done,
         theme=theme,
     )

@@ -50,4 +50,5 @@ def chart_why(
         raise UsageError("no message of this line is loaded for this period", where=line, fix="load its messages")
     states = clipped(pipeline.spells(store, line=line), lines, since=pic.start, until=pic.end)
     gaps = pipeline.gaps(store, line=line, since=pic.start, until=pic.end)
-    return as_chart(_lanes.lanes_spec(pic.drawn, states, gaps, e, pic, chosen.zone, theme), width=width)
+    done = _lanes.did(pipeline.actions(store, line=line), pic, chosen.zone)
+    return as_chart(_lanes.lanes_spec(pic.drawn, states, gaps, done, e, pic, chosen.zone, theme), width=width)

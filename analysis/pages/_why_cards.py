@@ -75,7 +75,8 @@ def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> 
             shown += pic.quiet
         states = clipped(here.read(pipeline.spells, line=line), here.lines(), since=pic.start, until=pic.end)
         gaps = quality.gaps_in(here, pic.start, pic.end, line=line)
-        spec = _lanes.lanes_spec(shown, states, gaps, e, pic, here.zone, here.theme)
+        done = _lanes.did(here.read(pipeline.actions, line=line), pic, here.zone)
+        spec = _lanes.lanes_spec(shown, states, gaps, done, e, pic, here.zone, here.theme)
         titles = ", ".join(kind.title for kind, _ in shown)
         alt = f"{e.headline if e else 'No change of health.'} Lanes from {words.moment(pic.start, here.zone)} to {words.moment(pic.end, here.zone)}: {titles}."
         chart = f"lanes_{words.line_key(line)}_{e.at if e else ''}"
@@ -84,6 +85,8 @@ def moved(hours: pl.DataFrame, e: Explanation | None, line: str, here: Here) -> 
         )
         before = words.instant(e.onset or e.at) if e else here.as_of
         strip(hours, event.get("selection") or {}, chart=chart, before=before, zone=here.zone)
+        if done.height:
+            st.html(f'<p class="lh-sub">Dotted, what was done: {html.text("; ".join(done["tip"]))}.</p>')
         lost = quality.warning(here, pic.start, pic.end, line=line)
         if lost:
             st.html(f'<p class="lh-sub">Grey columns: no data. {html.text(lost)}</p>')

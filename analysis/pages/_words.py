@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from analysis.charts.theme import HEALTH_WORDS, STATUS_WORDS, UNKNOWN_WORD, state_word
+from analysis.helped.words import KIND_WORDS
 from analysis.schema import SEVERITY, Explanation
 
 THIN, MINUS, DASH = "\u202f", "\u2212", "–"
@@ -43,6 +44,11 @@ FLEET_CLAUSES = {
     "flagged": "The carrier flagged {n} of them.",
     "repeated_content": "The same text went to many on {n} of them.",
 }
+
+
+def act_words(kind: str, label: str | None) -> str:
+    """Return what was done, with the person's own words for it."""
+    return KIND_WORDS[kind] + (f": {label}" if label else "")
 
 
 def count(n: float | int | None) -> str:

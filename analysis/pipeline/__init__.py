@@ -1,16 +1,19 @@
 """START HERE: the whole flow. Exports -> facts -> store -> signals, health, explanations -> frames for app, notebook and report.
 
 ``writing`` loads and brings up to date, ``steps`` says how far a load is, ``derive`` computes, ``reading`` gives frames, ``detail`` those of days, chats
-and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``alerts`` what is to be told of it, ``history`` what the past shows, ``alternatives`` what if and what since, ``replay`` what if on altered history, ``audits`` holds
+and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``alerts`` what is to be told of it, ``history`` what the past shows, ``alternatives`` what if and what since, ``replay`` what if on altered history,
+``actions`` what people did and ``helped`` whether it helped, ``audits`` holds
 the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
+from analysis.pipeline.actions import ActionsReport, actions, add_action, load_actions, remove_action
 from analysis.pipeline.ahead import KeptGate, forecast, forecast_record, gate, gate_now, kept_gate, plan
 from analysis.pipeline.alerts import alert_record, alerted, alerts, mark_alerts
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
+from analysis.pipeline.helped import Told, helped, helped_frame, spread
 from analysis.pipeline.history import lag_sentences, lags, thresholds
 from analysis.pipeline.live import gaps
 from analysis.pipeline.moments import When, iso
@@ -39,13 +42,17 @@ from analysis.pipeline.text import as_csv, as_text, records
 from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
 
 __all__ = [
+    "ActionsReport",
     "KeptGate",
     "LoadReport",
     "Progress",
     "Replay",
     "Step",
+    "Told",
     "When",
     "Where",
+    "actions",
+    "add_action",
     "agreement",
     "alert_record",
     "alerted",
@@ -70,6 +77,8 @@ __all__ = [
     "gaps",
     "gate",
     "gate_now",
+    "helped",
+    "helped_frame",
     "iso",
     "keep_audit",
     "kept_gate",
@@ -77,6 +86,7 @@ __all__ = [
     "lags",
     "lines",
     "load",
+    "load_actions",
     "mark_alerts",
     "messages",
     "opened",
@@ -86,6 +96,7 @@ __all__ = [
     "quarantine",
     "records",
     "refresh",
+    "remove_action",
     "replay",
     "set_setting",
     "settings",
@@ -94,6 +105,7 @@ __all__ = [
     "snapshot",
     "sources",
     "spells",
+    "spread",
     "status",
     "streaks",
     "thresholds",

@@ -63,6 +63,20 @@ def keep_audit(
     )
 
 
+def keep_actions(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame, *, now: datetime) -> int:
+    """Keep actions (ACTIONS); one that is known takes the new label and source. Returns how many are new."""
+    count = "select count(*) from action"
+    before = con.execute(count).fetchall()[0][0]
+    frame = frame.rename({"at": "acted_at"}).with_columns(recorded_at=pl.lit(now, dtype=INSTANT))
+    con.execute("insert or replace into action by name select * from frame")
+    return int(con.execute(count).fetchall()[0][0] - before)
+
+
+def drop_action(con: duckdb.DuckDBPyConnection, action_id: str) -> bool:
+    """Forget one action; False where there is none of this name."""
+    return bool(con.execute("delete from action where action_id = ? returning action_id", [action_id]).fetchall())
+
+
 def keep_alerts(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> None:
     """Keep alerts that were delivered (ALERTED without ``calm_at``); one that is known stays as it is."""
     frame = frame.rename({"at": "alerted_at", "group": "told_in"})

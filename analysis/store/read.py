@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from analysis.schema import (
+    ACTIONS,
     ALERTED,
     CHANGES,
     CHAT_HEALTH,
@@ -311,6 +312,15 @@ def gaps(
     order by line nulls first, start_at
     """
     return frame_of(con, sql, GAPS, {"line": line, "since": since, "until": until})
+
+
+def actions(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.DataFrame:
+    """Return recorded actions as ACTIONS, in its order: of one line those of the whole fleet too."""
+    sql = """
+    select *, acted_at as "at" from action where $line is null or line is null or line = $line
+    order by acted_at, line nulls first, kind
+    """
+    return frame_of(con, sql, ACTIONS, {"line": line})
 
 
 def audits(

@@ -62,6 +62,21 @@ def opened(con: duckdb.DuckDBPyConnection, *, since: datetime, until: datetime) 
     return frame_of(con, sql, OPENED, {"since": since, "until": until})
 
 
+def first_of_chats(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return each chat by its first message: line, at, recipient (null: unknown), ours (the line opened it); in order of all of these."""
+    sql = """
+    with told as (  -- a chat that an export names by its recipient only, as the view `messages` names it
+      select line, 'r_' || md5(line || '|' || recipient)[:20] as chat_id, recipient
+      from (select distinct line, recipient from message where chat_id is null and recipient is not null)
+    )
+    select s.line, s.first_at as "at", coalesce(c.recipient, t.recipient) as recipient, s.opened_by in ('line', 'moved') as ours
+    from chat_state s left join chats c on c.line = s.line and c.chat_id = s.chat_id
+      left join told t on t.line = s.line and t.chat_id = s.chat_id order by all
+    """
+    schema = pl.Schema({"line": pl.String, "at": INSTANT, "recipient": pl.String, "ours": pl.Boolean})
+    return frame_of(con, sql, schema)
+
+
 def streaks(con: duckdb.DuckDBPyConnection, *, active_since: datetime) -> pl.DataFrame:
     """Return how many chats with a message after ``active_since`` have how many unanswered turns in a row: STREAKS, key (line, unanswered)."""
     sql = """

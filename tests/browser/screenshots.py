@@ -21,6 +21,7 @@ def addresses(store: Path) -> dict[str, tuple[str, int]]:
         "new": ("new", 1),
         "ahead": ("ahead", 1),
         "delivery": ("delivery", 2),
+        "helped": ("helped", 0),
         "transitions": ("transitions", 1),
         "data": ("data", 0),
     }

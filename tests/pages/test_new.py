@@ -16,6 +16,7 @@ from analysis.pages import _new_rows as rows
 from analysis.pages import _words as words
 from analysis.pages._counted import HOW
 from analysis.pages._store import Here
+from analysis.signals import bursts
 from tests.pages.conftest import words_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -78,7 +79,7 @@ def test_every_burst_is_one_by_a_slow_count_of_the_signals(demo_store, here, fou
             if b.start <= end < b.end + DAY
         ]
         assert b.peak == max(day_sums)
-        assert b.peak >= max(new.LEAST_OPENERS, new.TIMES * (b.usual or 0))
+        assert b.peak >= max(bursts.LEAST_OPENERS, bursts.TIMES * (b.usual or 0))
 
 
 def test_what_followed_is_the_first_fall_of_health_within_72_hours(demo_store, here, found):
@@ -98,7 +99,7 @@ def test_the_usual_day_is_the_mean_of_healthy_hours_before_the_day_measured():
     marked = _marked(_hours(calm + burst))
     first = marked.filter("above").row(0, named=True)
     assert first["usual"] == pytest.approx(2.0, rel=0.01)  # 467 hours before, not whole days
-    assert first["day_sum"] >= new.LEAST_OPENERS
+    assert first["day_sum"] >= bursts.LEAST_OPENERS
     assert first["hour"] == T + (20 * 24 + 10) * HOUR
     sick = _marked(_hours(calm + burst, health="CRITICAL")).filter("above").row(0, named=True)
     assert sick["usual"] is None
@@ -353,7 +354,7 @@ def test_hours_of_the_calendar_are_those_of_the_zone(here):
 
 def test_the_thresholds_written_are_those_counted():
     text = HOW["bursts"].words
-    assert f"at least {new.LEAST_OPENERS} and at least {new.TIMES:.0f} times" in text
-    assert f"{new.LEAST_HEALTHY_DAYS} days of such hours" in text
+    assert f"at least {bursts.LEAST_OPENERS} and at least {bursts.TIMES:.0f} times" in text
+    assert f"{bursts.LEAST_HEALTHY_DAYS} days of such hours" in text
     assert f"within {new.FOLLOW_HOURS} h" in text
     assert f"{new.FOLLOW_HOURS} h" in rows.HEADS[-2][0]

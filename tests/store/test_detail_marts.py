@@ -21,6 +21,7 @@ def test_an_older_store_is_refused_until_refresh_brings_it_up_to_date_and_fills_
             ("line_totals", "line_total"),
             ("openers", "opener"),
             ("failures_by_hour", "failure_hour"),
+            ("actions", "action"),
         ):
             con.execute(f"drop view {view}")
             con.execute(f"drop table {table}")
