@@ -26,10 +26,9 @@ from tests.pages.conftest import ROOT
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
 """Columns of a query beside those of its file: what it is sorted or grouped by."""
-PARTLY = ("plan", "replay", "settings")
 NONE_MOVED = "spread"
 """In the made-up fleet no pattern moves to another line: test_helped.py has one that does."""
-PARTLY = ("plan", "settings", "helped", "effects", "spread")
+PARTLY = ("plan", "replay", "settings", "helped", "effects", "spread")
 """The file holds what no query can give: the plan is computed by the call, and the store keeps no default of a setting."""
 LINE = "+14155550101"
 STRETCHED = ("bursts", "every_burst")
