@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import duckdb
@@ -66,9 +67,27 @@ def messages(
         where, values = f"{where} and list_contains($lines, line)", values | {"lines": lines}
     if chat_id is not None:
         where, values = f"{where} and chat_id = $chat_id", values | {"chat_id": chat_id}
+    source = "messages" if line is None else f"({placed_on_line(con)})"
     return frame_of(
-        con, f'select *, sent_at as "at" from messages where {where} order by {_MESSAGE_ORDER}', MESSAGES, values
+        con, f'select *, sent_at as "at" from {source} where {where} order by {_MESSAGE_ORDER}', MESSAGES, values
     )
+
+
+def placed_on_line(con: duckdb.DuckDBPyConnection) -> str:
+    """Return the query of the view ``messages`` over the rows that can be of line $line only.
+
+    The view finds out each message's line from its chat, so that a filter on it reads every message; those told without a line are few.
+    """
+    view = con.execute("select sql from duckdb_views() where view_name = 'messages' and not internal").fetchall()[0][0]
+    body = re.split(r"(?i)\bas\b", view.rstrip().rstrip(";"), maxsplit=1)[1]
+    return f"""
+    with message as (
+      select * from main.message where line = $line
+      union all
+      select m.* from main.message m join chat c on c.chat_id = m.chat_id and c.is_owner and c.line = $line where m.line is null
+    )
+    select * from ({body})
+    """
 
 
 def chat_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -93,11 +112,17 @@ def chats(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.Data
     return frame_of(con, f"select * from chats where {where} order by chat_id", CHATS, values)
 
 
-def chat_health(con: duckdb.DuckDBPyConnection, *, chat_id: str | None = None) -> pl.DataFrame:
-    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health; of one chat where one is named."""
-    where = "true" if chat_id is None else "chat_id = $chat_id"
-    sql = f'select chat_id, known_at as "at", health from chat_health where {where} order by all'
-    return frame_of(con, sql, CHAT_HEALTH, None if chat_id is None else {"chat_id": chat_id})
+def chat_health(con: duckdb.DuckDBPyConnection, *, chat_id: str | None = None, line: str | None = None) -> pl.DataFrame:
+    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health; of one chat or one line's where named."""
+    tests = {
+        "chat_id = $chat_id": ("chat_id", chat_id),
+        "chat_id in (select chat_id from chat_state where line = $line)": ("line", line),
+    }
+    kept = {test: named for test, named in tests.items() if named[1] is not None}
+    sql = (
+        f'select chat_id, known_at as "at", health from chat_health where {" and ".join(["true", *kept])} order by all'
+    )
+    return frame_of(con, sql, CHAT_HEALTH, dict(kept.values()) or None)
 
 
 def changes(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
