@@ -246,7 +246,9 @@ def _merge_messages(con: duckdb.DuckDBPyConnection) -> None:
     new = f"select message_id, {least}, bool_or(is_group) as is_group from temp.stage_message group by message_id"
     if not con.execute("select 1 from message limit 1").fetchall():
         # a first load lies in order of line and chat: who asks for one chat, or one line, reads a few blocks
-        con.execute(f"insert into message by name select * from ({new}) order by line, chat_id, coalesce(sent_at, seen_at), message_id")
+        con.execute(
+            f"insert into message by name select * from ({new}) order by line, chat_id, coalesce(sent_at, seen_at), message_id"
+        )
         return
     update = ", ".join(f"{c} = least(t.{c}, s.{c})" for c in MIN_FIELDS)
     con.execute(

@@ -193,6 +193,14 @@ def explanation_documents(
     ]
 
 
+def progress_document(con: duckdb.DuckDBPyConnection, *, line: str, at: datetime, kind: str) -> str | None:
+    """Return the steps of a worsening with what the data up to the latest event shows of each, as JSON; None where none is kept."""
+    rows = con.execute(
+        "select document from progress where line = ? and changed_at = ? and kind = ?", [line, at, kind]
+    ).fetchall()
+    return rows[0][0] if rows else None
+
+
 def openers(con: duckdb.DuckDBPyConnection, *, line: str, since: datetime, until: datetime) -> pl.DataFrame:
     """Return the opening sends of new conversations in [since, until): at, chat_id, answered (null: failed, or too young to say)."""
     sql = """
