@@ -114,9 +114,11 @@ class Judge:
         return y
 
     def moved_at(self, at: int) -> int:
-        """Return when the vendor last moved its limits before an instant; NEVER where it did not."""
-        moves = (self.turn[0], *((self.middle,) if self.drift != 1 else ()))
-        return max((m for m in moves if m <= at), default=NEVER)
+        """Return when the vendor made the move of its limits that holds at an instant, or held last; NEVER where it made none yet."""
+        own = self.turn[0] if self.turn[0] <= at else NEVER
+        if self.drift == 1 or at < self.middle:
+            return own
+        return own if self.middle < own and at < self.turn[1] else self.middle
 
     def states(self, y: np.ndarray) -> np.ndarray:
         """Return the severity by hour: up after two hours beyond a limit, down after twelve clearly below it."""
