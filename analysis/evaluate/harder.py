@@ -124,7 +124,7 @@ def without_day(frames: Frames, day: datetime, lines: list[str]) -> Frames:
         c: hit & pl.col(c).is_between(day, until, closed="left") for c in ("at", "delivered_at", "read_at", "failed_at")
     }
     kept = frames.messages.filter(~lost["at"]).with_columns(
-        pl.when(~lost[c].fill_null(value=False)).then(pl.col(c)) for c in ("delivered_at", "read_at", "failed_at")
+        pl.when(~lost[c]).then(pl.col(c)) for c in ("delivered_at", "read_at", "failed_at")
     )
     seen = pl.col("delivered_at").is_not_null() | pl.col("read_at").is_not_null()
     messages = kept.with_columns(
