@@ -311,6 +311,32 @@ GATE = pl.Schema(
 """Contract.md, section 8, key line."""
 
 
+ALERTS = pl.Schema(
+    {
+        "group": pl.String,  # alerts of one group make one message
+        "kind": pl.String,  # "likely" | "changed" | "recovered"
+        "line": pl.String,
+        "at": INSTANT,  # when it is due
+        "main_driver": pl.String,
+        "p_worse_24h": pl.Float64,  # null but of "likely"
+        "changed": pl.String,  # "health" | "status"; null of "likely"
+        "changed_at": INSTANT,
+        "new": pl.String,  # the state after the change; null of "likely"
+        "told": pl.String,  # what is said of the line
+    }
+)
+"""Alerts that are due, a group at a time, the worst first; key (kind, line, changed, changed_at)."""
+ALERTED = pl.Schema(
+    {
+        **{
+            c: ALERTS[c] for c in ("line", "kind", "at", "main_driver", "p_worse_24h", "changed", "changed_at", "group")
+        },
+        "calm_at": INSTANT,  # when the chance was first seen under half of the level after it; null: not yet
+    }
+)
+"""Alerts whose delivery was confirmed, in order of time and line."""
+
+
 PLAN = pl.Schema(
     {
         "day": pl.Int64,  # 0 is today

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -26,6 +27,13 @@ def _is_zone(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return True
+
+
+def _hours_of(text: str) -> tuple[int, int] | None:
+    """Return the two hours of "22-07"; None where the text is not such."""
+    found = re.fullmatch(r"(\d{1,2})-(\d{1,2})", text)
+    begin, end = (int(found[1]), int(found[2])) if found else (0, 0)
+    return (begin, end) if begin != end and max(begin, end) < 24 else None
 
 
 @dataclass(frozen=True)
@@ -213,6 +221,34 @@ class Settings:
         "Data older than this decides nothing: the gate goes slow.",
         "own choice: a day's counts are unknown then",
     )
+    alert_from: float = _s(
+        0.0,
+        "probability",
+        0,
+        1,
+        "Chance of turning worse within 24 h from which to alert; 0: what the own past chose, else gate_risk.",
+        "0: chosen on the own past for at most one false alarm a line and month",
+    )
+    alert_again_hours: float = _s(
+        72.0,
+        "h",
+        1,
+        720,
+        "A line that stays likely to turn worse for the same reason is told again after this long.",
+        "own choice: how far the forecast looks ahead",
+    )
+    alert_news_hours: float = _s(
+        72.0, "h", 1, 720, "Changes older than this are history, not news: no alert.", "own choice: a long weekend"
+    )
+    alert_quiet: str = _s(
+        "",
+        "hours, as 22-07",
+        None,
+        None,
+        "Alerts wait until these hours of the store's zone end; a change to CRITICAL or FLAGGED does not. Empty: none.",
+        "own choice: none",
+    )
+    alert_recovered: int = _s(0, "0 or 1", 0, 1, "1: also tell when a line is healthy again.", "own choice: off")
 
     def __post_init__(self) -> None:
         """Check every value once, and report all that is wrong together."""
@@ -225,6 +261,8 @@ class Settings:
                 wrong.append(f"{f.name} must be a number from {low} to {high} ({f.metadata['unit']})")
         if not _is_zone(self.timezone):
             wrong.append("timezone must be an IANA name such as America/New_York")
+        if self.alert_quiet and not _hours_of(self.alert_quiet):
+            wrong.append("alert_quiet must be two different hours from 0 to 23 such as 22-07, or empty")
         if wrong:
             raise SettingsError("; ".join(wrong), where="settings", fix="correct or remove the value")
 
@@ -232,3 +270,8 @@ class Settings:
     def zone(self) -> ZoneInfo:
         """The zone in which days and hours are cut."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def quiet(self) -> tuple[int, int] | None:
+        """Hours of the day at which the quiet begins and ends; None where there is none."""
+        return _hours_of(self.alert_quiet)

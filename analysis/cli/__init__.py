@@ -25,6 +25,7 @@ COMMANDS = {
     "forecast": "ahead",
     "gate": "ahead",
     "plan": "ahead",
+    "alerts": "ahead",
     "thresholds": "ahead",
     "endpoint": "serve",
     "replay": "ahead",

@@ -1,4 +1,4 @@
-"""Commands that look ahead: forecast, gate, plan; what the past shows; and replay, which tries a rule on it."""
+"""Commands that look ahead: forecast, gate, plan, alerts; what the past shows; and replay, which tries a rule on it."""
 
 from __future__ import annotations
 
@@ -90,6 +90,40 @@ def plan(new: int, days: int, at: str | None, store: str | None, as_json: bool) 
     click.echo(f"{found.placed:,} of {found.asked:,} placed on {found.lines:,} healthy lines")
     for row in found.rows.iter_rows(named=True):
         click.echo(f"day {row['day'] + 1}  {row['line']}  {row['new_recipients']} of at most {row['most']}")
+
+
+@click.command()
+@_AT
+@click.option(
+    "--now", "now_", is_flag=True, help="Sent now: quiet hours, repeats and the data's age by this machine's clock."
+)
+@click.option("--mark", is_flag=True, help="They are delivered: don't tell them again while nothing is new.")
+@STORE
+@AS_JSON
+def alerts(at: str | None, now_: bool, mark: bool, store: str | None, as_json: bool) -> None:
+    """Which lines to tell somebody about: likely to turn worse, or turned worse, with the reason. One message a reason."""
+    from analysis import pipeline
+
+    first = pipeline.alerted(store).is_empty()
+    record = pipeline.alert_record(store)
+    found = pipeline.alerts(store, at=at, clock=pipeline.clock() if now_ else None, mark=mark)
+    if as_json:
+        rows = {part["group"][0]: pipeline.records(part) for part in found.rows.partition_by("group")}
+        told = [
+            {"group": m.group, "kind": m.kind, "main_driver": m.main_driver, "text": m.text, "alerts": rows[m.group]}
+            for m in found.messages
+        ]
+        known = {"at": pipeline.iso(found.at), "level": found.level, "waiting": found.waiting}
+        print_json({**known, "messages": told, "record": record})
+        return
+    if first:
+        click.echo(record["sentence"] + "\n")
+    for message in found.messages:
+        click.echo(message.text)
+    if not found.messages:
+        click.echo("nothing new to tell")
+    if found.waiting:
+        click.echo(f"{found.waiting} more {'waits' if found.waiting == 1 else 'wait'} for the quiet hours to end")
 
 
 @click.command()

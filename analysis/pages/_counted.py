@@ -324,6 +324,15 @@ HOW = {
         "was told and what came, by tenths of the forecasts.",
         "import analysis as lh; lh.forecast_record()",
     ),
+    "alerts": How(
+        "Alerts",
+        "Likely: the chance of turning worse within 24 h is at or over the level. Told again only where the main driver is another, the chance fell "
+        "under half of the level in between, or alert_again_hours passed. Turned worse: once a change. One message a kind and main driver. How "
+        "right: this rule (without the drivers) on forecasts of every 6 h of the last 8 weeks, each from what came before its week only. An alert is false "
+        "where no fall follows within 72 h; a fall is told of where an alert came 6 to 72 h before it. The other levels have half, twice and four "
+        "times the odds of the one in force. Under 10 falls: too few to say. The file holds the table; `linehealth alerts` prints what is due.",
+        "import analysis as lh; lh.alert_record()",
+    ),
     "opened": How(
         "Who opened the chats",
         "By the first message ever seen in a chat. Known from another line: the line wrote first to a person who had a chat on another "

@@ -265,6 +265,10 @@ from signals_hour where line = {line} and hour >= {since} and hour < {until} ord
 )
 select hours::bigint as horizon_hours, (r->>'told')::double as told, (r->>'came')::double as came, (r->>'n')::bigint as forecasts
 from horizon, unnest(cast(document->'record'->'horizons'->hours->'reliability' as json[])) as rows(r)""",
+    "alerts": """select (r->>'level')::double as alert_level, (r->>'in_force')::boolean as in_force, (r->>'alerts')::bigint as alerts,
+  (r->>'right')::bigint as alerts_right, (r->>'false')::bigint as alerts_false, (r->>'false_a_month')::double as false_a_line_month,
+  (r->>'worsenings')::bigint as falls_tried, (r->>'told')::bigint as falls_told, (r->>'lead_hours')::double as told_hours_ahead
+from meta, unnest(cast(cast(value as json)->'record'->'alerts' as json[])) as rows(r) where key = 'ahead'""",
     # ------------------------------------------------------------------ Data
     "deliveries": """select line, start_at as start_utc, end_at as end_utc, expected, by_chance_a_year
 from gap order by line nulls first, start_at""",

@@ -66,6 +66,18 @@ def record(rests: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def alerts(record: dict[str, Any]) -> pl.DataFrame:
+    """Return how right alerts would have been by level; key alert_level."""
+    names = {
+        "level": "alert_level", "in_force": "in_force", "alerts": "alerts", "right": "alerts_right", "false": "alerts_false",
+        "false_a_month": "false_a_line_month", "worsenings": "falls_tried", "told": "falls_told", "lead_hours": "told_hours_ahead",
+    }  # fmt: skip
+    rows = [{new: row[old] for old, new in names.items()} for row in record["levels"]]
+    counts = dict.fromkeys(("alerts", "alerts_right", "alerts_false", "falls_tried", "falls_told"), pl.Int64())
+    types = {"in_force": pl.Boolean(), **counts}
+    return pl.DataFrame(rows, schema={name: types.get(name, pl.Float64()) for name in names.values()})
+
+
 # ------------------------------------------------------------------ Data
 
 SOURCE = {"path": "file", "kind": "file_kind", "first_at": "first_event_utc", "last_at": "last_event_utc"}

@@ -9,6 +9,7 @@ import streamlit as st
 
 from analysis import charts, pipeline
 from analysis.pages import _ahead as parts
+from analysis.pages import _alerts as alerting
 from analysis.pages import _figures as figures
 from analysis.pages import _figures_more as more
 from analysis.pages import _history as history
@@ -215,6 +216,7 @@ def main() -> None:
     head = st.container(horizontal=True, key="head_foot")
     decisions(gate, forecast, here)
     turns_next(forecast, here)
+    alerting.card(here)
     placed = plan(here)
     replay.card(here)
     history.shown_levels(here)

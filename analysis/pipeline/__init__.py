@@ -1,14 +1,15 @@
 """START HERE: the whole flow. Exports -> facts -> store -> signals, health, explanations -> frames for app, notebook and report.
 
 ``writing`` loads and brings up to date, ``steps`` says how far a load is, ``derive`` computes, ``reading`` gives frames, ``detail`` those of days, chats
-and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``history`` what the past shows, ``alternatives`` what if and what since, ``replay`` what if on altered history, ``audits`` holds
-and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``alternatives`` what if and what since, ``actions`` what people did and ``helped`` whether it helped, ``audits`` holds
+and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``alerts`` what is to be told of it, ``history`` what the past shows, ``alternatives`` what if and what since, ``replay`` what if on altered history,
+``actions`` what people did and ``helped`` whether it helped, ``audits`` holds
 the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
 from analysis.pipeline.actions import ActionsReport, actions, add_action, load_actions, remove_action
 from analysis.pipeline.ahead import KeptGate, forecast, forecast_record, gate, gate_now, kept_gate, plan
+from analysis.pipeline.alerts import alert_record, alerted, alerts, mark_alerts
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
@@ -53,6 +54,9 @@ __all__ = [
     "actions",
     "add_action",
     "agreement",
+    "alert_record",
+    "alerted",
+    "alerts",
     "as_csv",
     "as_text",
     "blinded",
@@ -83,6 +87,7 @@ __all__ = [
     "lines",
     "load",
     "load_actions",
+    "mark_alerts",
     "messages",
     "opened",
     "openers",

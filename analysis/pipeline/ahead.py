@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
+from analysis.ahead.alerted import alerted_before
+from analysis.ahead.alerts import in_force
 from analysis.ahead.backtest import record_of, tried
 from analysis.ahead.clock import at_clock, is_stale
 from analysis.ahead.features import HOURLY
@@ -38,6 +41,8 @@ class Foreseen:
     past: pl.DataFrame
     """HOURLY every TICK_HOURS: what both rest on."""
     learned_at: datetime
+    newest: datetime | None = None
+    """The newest event known then."""
 
 
 def foresee(
@@ -70,19 +75,29 @@ def foresee(
     )
     forecast = ahead.rows.join(drivers, on="line", how="left", maintain_order="left")
     gate = gate_of(ahead, hours, settings=settings, newest=newest, at=at)
-    return Foreseen(forecast, gate, _rests_on(ahead, back), ahead.past, ahead.learned_at)
+    return Foreseen(forecast, gate, _rests_on(ahead, back, settings), ahead.past, ahead.learned_at, newest)
 
 
-def _rests_on(ahead: Ahead, back: bool) -> dict[str, Any]:
+def _rests_on(ahead: Ahead, back: bool, settings: Settings) -> dict[str, Any]:
     model = ahead.models[24]
-    record = record_of(tried(ahead.ticks, at=ahead.learned_at)) if back else None
-    return {
+    rests = {
         "basis": ahead.basis,
         "worsenings": model.worsenings,
         "line_days": round(model.line_days),
         "weights": {str(h): m.told() for h, m in ahead.models.items()},
-        "record": record,
+        "record": None,
     }
+    if not back:
+        return rests
+    past = tried(ahead.ticks, at=ahead.learned_at)
+    record = record_of(past)
+    falls = past.filter(pl.col("came_24") > 0).select("line", "worse_at").n_unique()
+    first: Any = past["at"].min()
+    weeks = math.ceil((ahead.learned_at - first) / timedelta(days=7)) if past.height else 0
+    rests |= {"record": record, "tried": {"worsenings": falls, "weeks": weeks}}
+    if record:
+        record["alerts"] = alerted_before(past, level=in_force(settings, rests)[0], settings=settings)
+    return rests
 
 
 def forecast(store: Where = None, *, at: When = None) -> pl.DataFrame:
@@ -92,7 +107,7 @@ def forecast(store: Where = None, *, at: When = None) -> pl.DataFrame:
         store: path of the store.
         at: as of then, from nothing later; the latest event where None.
     """
-    return _at(store, at).forecast if at is not None else _kept(store, "forecast")
+    return seen_at(store, at).forecast if at is not None else _kept(store, "forecast")
 
 
 def gate(store: Where = None, *, at: When = None) -> pl.DataFrame:
@@ -103,7 +118,7 @@ def gate(store: Where = None, *, at: When = None) -> pl.DataFrame:
         at: as of then, from nothing later; the latest event where None. Later than the newest event by ``gate_stale_hours``, no line
             may open anything: what was sent since is not known.
     """
-    return _at(store, at).gate if at is not None else _kept(store, "gate")
+    return seen_at(store, at).gate if at is not None else _kept(store, "gate")
 
 
 @dataclass(frozen=True)
@@ -179,8 +194,8 @@ def _kept(store: Where, which: str) -> pl.DataFrame:
         return read.forecast(con) if which == "forecast" else read.gate(con)
 
 
-def _at(store: Where, at: When) -> Foreseen:
-    """Work forecast and gate out at a time, from the facts as they were known then."""
+def seen_at(store: Where, at: When, *, back: bool = False) -> Foreseen:
+    """Work forecast and gate out at a time, from the facts as they were known then; with ``back`` tried on the weeks before it too."""
     then = moment(at)
     if then is None:
         raise UsageError("a time is needed", where="at", fix="write it like 2026-03-01T12:00:00Z")
@@ -209,7 +224,7 @@ def _at(store: Where, at: When) -> Foreseen:
         settings=chosen,
         grain="hour",
     )
-    return foresee(hours, spells, transitions, at=then, newest=seen, settings=chosen)
+    return foresee(hours, spells, transitions, at=then, newest=seen, settings=chosen, back=back)
 
 
 def _newest(messages: pl.DataFrame, changes: pl.DataFrame, at: datetime) -> datetime | None:

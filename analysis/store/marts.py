@@ -77,3 +77,22 @@ def keep_actions(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame, *, now: da
 def drop_action(con: duckdb.DuckDBPyConnection, action_id: str) -> bool:
     """Forget one action; False where there is none of this name."""
     return bool(con.execute("delete from action where action_id = ? returning action_id", [action_id]).fetchall())
+
+
+def keep_alerts(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> None:
+    """Keep alerts that were delivered (ALERTED without ``calm_at``); one that is known stays as it is."""
+    frame = frame.rename({"at": "alerted_at", "group": "told_in"})
+    con.execute(
+        "insert into alert by name select * from frame anti join alert using (line, kind, alerted_at, main_driver) where kind = 'likely'"
+    )
+    con.execute(
+        "insert into alert by name select * from frame anti join alert using (line, kind, changed, changed_at) where kind <> 'likely'"
+    )
+
+
+def calm_alerts(con: duckdb.DuckDBPyConnection, lines: list[str], *, at: datetime) -> None:
+    """Note that the chance of some lines was seen under half of the level: what was told before may be told again."""
+    con.execute(
+        "update alert set calm_at = $at where kind = 'likely' and calm_at is null and alerted_at <= $at and list_contains($lines, line)",
+        {"at": at, "lines": lines},
+    )

@@ -16,6 +16,7 @@ STEPS = (
     "005_detail.sql",
     "006_pages.sql",
     "007_action.sql",
+    "008_alerts.sql",
 )
 """SQL of each schema version, oldest first: version n is STEPS[n-1]."""
 VERSION = len(STEPS)

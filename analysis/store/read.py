@@ -10,6 +10,7 @@ import polars as pl
 
 from analysis.schema import (
     ACTIONS,
+    ALERTED,
     CHANGES,
     CHAT_HEALTH,
     CHATS,
@@ -381,3 +382,13 @@ def meta(con: duckdb.DuckDBPyConnection, key: str) -> str | None:
     """Return one fact about the store, or None."""
     rows = con.execute("select value from meta where key = ?", [key]).fetchall()
     return rows[0][0] if rows else None
+
+
+def alerted(con: duckdb.DuckDBPyConnection, *, until: datetime | None = None) -> pl.DataFrame:
+    """Return alerts that were delivered as ALERTED, in its order; as known at ``until`` where it is given."""
+    sql = """
+    select * exclude (alerted_at, told_in, calm_at), alerted_at as "at", told_in as "group",
+      case when $until is null or calm_at <= $until then calm_at end as calm_at
+    from alert where $until is null or alerted_at <= $until order by alerted_at, line, kind, changed, changed_at
+    """
+    return frame_of(con, sql, ALERTED, {"until": until})

@@ -26,10 +26,9 @@ from tests.pages.conftest import ROOT
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
 """Columns of a query beside those of its file: what it is sorted or grouped by."""
-PARTLY = ("plan", "replay", "settings")
 NONE_MOVED = "spread"
 """In the made-up fleet no pattern moves to another line: test_helped.py has one that does."""
-PARTLY = ("plan", "settings", "helped", "effects", "spread")
+PARTLY = ("plan", "replay", "settings", "helped", "effects", "spread")
 """The file holds what no query can give: the plan is computed by the call, and the store keeps no default of a setting."""
 LINE = "+14155550101"
 STRETCHED = ("bursts", "every_burst")
@@ -97,10 +96,39 @@ def with_record(store, folder):
     tenths = [{"told": 0.01, "came": 0.0, "n": 40}, {"told": 0.31, "came": 0.275, "n": 40}]
     day = {"skill": 0.2, "calibration_error": 0.03, "reliability": tenths}
     three = {**day, "reliability": [{"told": 0.5, "came": 0.45, "n": 80}]}
-    record = {"worsenings": 11, "ticks": 80, "horizons": {"24": day, "72": three}, "alarm": None}
+    alert = {
+        "level": 0.15,
+        "in_force": True,
+        "alerts": 22,
+        "right": 14,
+        "false": 8,
+        "false_a_month": 0.91,
+        "worsenings": 11,
+    }
+    alert |= {"told": 6, "lead_hours": 17.0, "precision": 14 / 22, "recall": 6 / 11}
+    silent = {
+        **alert,
+        "level": 0.4,
+        "in_force": False,
+        "alerts": 0,
+        "right": 0,
+        "false": 0,
+        "told": 0,
+        "lead_hours": None,
+    }
+    record = {
+        "worsenings": 11,
+        "ticks": 80,
+        "horizons": {"24": day, "72": three},
+        "alarm": None,
+        "alerts": [alert, silent],
+    }
     with duckdb.connect(str(kept)) as con:
         held = json.loads(con.sql("select value from meta where key = 'ahead'").fetchall()[0][0])
-        con.execute("update meta set value = ? where key = 'ahead'", [json.dumps({**held, "record": record})])
+        con.execute(
+            "update meta set value = ? where key = 'ahead'",
+            [json.dumps({**held, "record": record, "tried": {"worsenings": 11, "weeks": 8}})],
+        )
     line, at = pipeline.transitions(store).filter("worsening").select("line", "at").row(0)
     pipeline.add_action("slower", line=line, at=at + timedelta(hours=9), label="half pace", store=kept)
     pipeline.add_action("deploy", at=at - timedelta(days=3), store=kept)
