@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from analysis.cli.shared import AS_JSON, Bar, print_json
+from analysis.errors import UsageError
 
 
 @click.command()
@@ -33,6 +34,11 @@ from analysis.cli.shared import AS_JSON, Bar, print_json
     help="How right forecasts are instead; with --fit, their documented prior again.",
 )
 @click.option("--helped", "helped_", is_flag=True, help="How often actions are said to have helped instead.")
+@click.option(
+    "--harder",
+    is_flag=True,
+    help="With --forecast: also on fleets whose vendor's limits drift, with few worsenings, of one line, with data missing.",
+)
 @AS_JSON
 def evaluate(
     families: tuple[str, ...],
@@ -48,11 +54,14 @@ def evaluate(
     fit_: bool,
     forecast_: bool,
     helped_: bool,
+    harder: bool,
     as_json: bool,
 ) -> None:
     """How often reasons are right on made-up fleets with known causes, beside simpler methods; fresh fleets each time."""
     from analysis import evaluate as room
 
+    if harder and (fit_ or not forecast_):
+        raise UsageError("--harder tries forecasts", where="evaluate", fix="give it with --forecast, without --fit")
     first = secrets.randbelow(10**6) if seed is None else seed
     chosen = room.fleets(
         seeds=list(range(first, first + seeds)),
@@ -67,6 +76,10 @@ def evaluate(
         click.echo(
             f"{len(chosen)} fleets of {lines_} lines and {days} days, seeds {first} to {first + seeds - 1}", err=True
         )
+    asked = {"seed": first, "seeds": seeds, "lines": lines_, "days": days, "strength": strength, "noise": noise}
+    if harder:
+        _harder(chosen, asked, as_json=as_json)
+        return
     if forecast_:
         _forecasts(chosen, fit=fit_, as_json=as_json)
         return
@@ -77,9 +90,7 @@ def evaluate(
         cases = room.all_cases(chosen, peers=not fit_, progress=bar)
         told = room.fitted(cases) if fit_ else room.evaluated(cases, labelled=labelled)
     if as_json:
-        print_json(
-            {"seed": first, "seeds": seeds, "lines": lines_, "days": days, "strength": strength, "noise": noise, **told}
-        )
+        print_json(asked | told)
     else:
         click.echo(room.fit_text(told) if fit_ else room.as_text(told, causes=causes))
 
@@ -105,3 +116,14 @@ def _helped(chosen: list[Any], *, as_json: bool) -> None:
         print_json(found)
     else:
         click.echo(room.helping_text(found))
+
+
+def _harder(chosen: list[Any], asked: dict[str, Any], *, as_json: bool) -> None:
+    from analysis import evaluate as room
+
+    with Bar() as bar:
+        told = room.harder_evaluated(room.all_harder_ticks(chosen, progress=bar))
+    if as_json:
+        print_json(asked | told)
+    else:
+        click.echo(room.harder_text(told))

@@ -32,6 +32,7 @@ class Fleet:
     days: int
     strength: float = 1.0
     noise: float = 1.0
+    drift: float = 1.0
 
     def frames(self) -> Frames:
         """Make it."""
@@ -43,6 +44,7 @@ class Fleet:
             scorer=self.scorer,
             strength=self.strength,
             noise=self.noise,
+            drift=self.drift,
         )
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import pairwise
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -30,6 +31,7 @@ from analysis.errors import UsageError
 from analysis.evaluate.fleets import Fleet
 from analysis.settings import Settings
 from analysis.signals import health, panel
+from analysis.simulate.frames import Frames
 
 PRIOR_PRECISION = 1.0
 """The documented prior itself is drawn to nothing by one change a weight."""
@@ -40,13 +42,19 @@ TICKS = pl.Schema(
 )
 """TRIED of many fleets; planted: the next worsening has a cause in the data."""
 
+Said = TypeVar("Said")
 Told = tuple[pl.DataFrame, pl.DataFrame]
 """Of one fleet: its labelled ticks with ``until`` (its end), and TICKS."""
 
 
 def ticks_of(fleet: Fleet, priors: dict[int, dict[str, float]] | None = None) -> Told:
     """Make a fleet and forecast its past; arguments as ``tried``."""
-    frames, settings = fleet.frames(), Settings()
+    return ticks_of_frames(fleet.frames(), fleet, priors)
+
+
+def ticks_of_frames(frames: Frames, fleet: Fleet, priors: dict[int, dict[str, float]] | None = None) -> Told:
+    """Forecast the past of frames under a fleet's name: its own, or some that were made of them."""
+    settings = Settings()
     spells = health.spells(frames.changes)
     hours = panel.signals(
         frames.messages, frames.chats, frames.chat_health, spells, as_of=frames.as_of, settings=settings, grain="hour"
@@ -70,17 +78,28 @@ def all_ticks(
     progress: Callable[[str, float, float], None] | None = None,
 ) -> Told:
     """Return both frames of all fleets, in their order; on several cores."""
-    found: list[Told] = []
-    if processes <= 1 or len(fleets) == 1:
-        found = [ticks_of(fleet, priors) for fleet in fleets]
-    else:
-        with ProcessPoolExecutor(min(processes, len(fleets)), mp_context=get_context("spawn")) as pool:
-            jobs = [pool.submit(ticks_of, fleet, priors) for fleet in fleets]
-            for done, (fleet, job) in enumerate(zip(fleets, jobs, strict=True)):
-                if progress:
-                    progress(f"{fleet.family}, {fleet.scorer}, seed {fleet.seed}", done, len(fleets))
-                found.append(job.result())
+    found = on_cores(partial(ticks_of, priors=priors), fleets, processes=processes, progress=progress)
     return pl.concat([a for a, _ in found]), pl.concat([b for _, b in found])
+
+
+def on_cores(
+    verb: Callable[[Fleet], Said],
+    fleets: list[Fleet],
+    *,
+    processes: int,
+    progress: Callable[[str, float, float], None] | None = None,
+) -> list[Said]:
+    """Return what a verb (of a module: it goes to other processes) says of every fleet, in their order."""
+    if processes <= 1 or len(fleets) == 1:
+        return [verb(fleet) for fleet in fleets]
+    found = []
+    with ProcessPoolExecutor(min(processes, len(fleets)), mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(verb, fleet) for fleet in fleets]
+        for done, (fleet, job) in enumerate(zip(fleets, jobs, strict=True)):
+            if progress:
+                progress(f"{fleet.family}, {fleet.scorer}, seed {fleet.seed}", done, len(fleets))
+            found.append(job.result())
+    return found
 
 
 def forecasts_evaluated(told: pl.DataFrame) -> dict[str, Any]:
@@ -95,7 +114,7 @@ def forecasts_evaluated(told: pl.DataFrame) -> dict[str, Any]:
     if not told["came_72"].sum():
         raise UsageError("no line of these fleets got worse", where="evaluate", fix="ask for more lines or days")
     scorers = {
-        f"{family}/{scorer}": _figures(part)
+        f"{family}/{scorer}": figures_of(part)
         for (family, scorer), part in told.partition_by("family", "scorer", as_dict=True, maintain_order=True).items()
     }
     least = {
@@ -105,15 +124,21 @@ def forecasts_evaluated(told: pl.DataFrame) -> dict[str, Any]:
     return {"scorers": scorers, "worst": {**least, "calibration_error_24": most}}
 
 
-def _figures(part: pl.DataFrame) -> dict[str, Any]:
+def worsenings(told: pl.DataFrame) -> int:
+    """Return how many worsenings came within 72 h of a tick of TICKS."""
+    return told.filter(pl.col("came_72") > 0).select("seed", "line", "worse_at").n_unique()
+
+
+def figures_of(part: pl.DataFrame) -> dict[str, Any]:
+    """Return the figures of one scorer's TICKS, among which a worsening came."""
     p, y, base, yesterday, single = (part[c].to_numpy() for c in ("p_24", "came_24", "base_24", "yesterday", "single"))
     p72, y72, base72 = (part[c].to_numpy() for c in ("p_72", "came_72", "base_72"))
     alarm = alarm_of(part.with_columns(line=pl.format("{}/{}", "seed", "line")).select(TRIED.names()))
     whole, caught = _caught(part, alarm.from_p if alarm else 2.0)
-    better = lambda other: lambda i: 1 - float(((p[i] - y[i]) ** 2).mean() / ((other[i] - y[i]) ** 2).mean())  # noqa: E731
+    better = lambda other: lambda i: skill(p[i], y[i], other[i])  # noqa: E731
     owner = part.select(pl.struct("seed", "line").rank("dense")).to_series().to_numpy() - 1
     return {
-        "worsenings": part.filter(pl.col("came_72") > 0).select("seed", "line", "worse_at").n_unique(),
+        "worsenings": worsenings(part),
         "ticks": part.height,
         "base_24": float(y.mean()),
         "skill_24": _with_interval(lambda i: skill(p[i], y[i], base[i]), owner),
@@ -167,32 +192,34 @@ def prior_of(ticks: pl.DataFrame) -> dict[int, dict[str, float]]:
     return found
 
 
+HEADS = (
+    "skill 24 h", "skill 72 h", "ahead of yesterday", "of best signal", "calibration", "warned, planted", "false",
+)  # fmt: skip
+"""Of the cells that ``figure_cells`` returns."""
+
+
+def figure_cells(f: dict[str, Any]) -> tuple[str, ...]:
+    """Return the figures of ``figures_of`` as words, in the order of HEADS."""
+    span = lambda k: f"{f[k]['value']:+.3f} [{f[k]['low']:+.3f}, {f[k]['high']:+.3f}]"  # noqa: E731
+    alarm = f["alarm"] or {"false_a_month": 0.0}
+    return (
+        *(span(k) for k in ("skill_24", "skill_72", "ahead_of_yesterday", "ahead_of_single")),
+        f"{f['calibration_error_24']['value']:.3f}",
+        f"{f['warned_planted']['value']:.2f} of {f['warned_planted']['n']}",
+        f"{alarm['false_a_month']:.2f} a line and month",
+    )
+
+
 def forecasts_text(told: dict[str, Any]) -> str:
     """Return the figures as a table."""
-    heads = (
-        "scorer",
-        "worsenings",
-        "skill 24 h",
-        "skill 72 h",
-        "ahead of yesterday",
-        "of best signal",
-        "calibration",
-        "warned, planted",
-        "false",
-    )
-    rows = [heads]
-    for name, f in told["scorers"].items():
-        span = lambda k: f"{f[k]['value']:+.3f} [{f[k]['low']:+.3f}, {f[k]['high']:+.3f}]"  # noqa: B023, E731
-        alarm = f["alarm"] or {"false_a_month": 0.0}
-        rows.append(
-            (
-                name, f"{f['worsenings']:,}", span("skill_24"), span("skill_72"), span("ahead_of_yesterday"), span("ahead_of_single"),
-                f"{f['calibration_error_24']['value']:.3f}", f"{f['warned_planted']['value']:.2f} of {f['warned_planted']['n']}",
-                f"{alarm['false_a_month']:.2f} a line and month",
-            )
-        )  # fmt: skip
-    wide = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, wide, strict=True)).rstrip() for row in rows)
+    rows = [(name, f"{f['worsenings']:,}", *figure_cells(f)) for name, f in told["scorers"].items()]
+    return aligned([("scorer", "worsenings", *HEADS), *rows])
+
+
+def aligned(rows: list[tuple[str, ...]]) -> str:
+    """Return rows as lines of text whose columns stand below one another; a row may end early."""
+    wide = [max(len(row[i]) for row in rows if len(row) > i) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, wide, strict=False)).rstrip() for row in rows)
 
 
 def prior_text(prior: dict[int, dict[str, float]]) -> str:

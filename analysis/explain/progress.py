@@ -43,12 +43,19 @@ def progress_of(
         each action that data can show, with ``done`` (null: not enough data, or too early) and ``since``, its figures.
     """
     known = histories(messages, chats, chat_health, settings)
+    return progress_in(e, next(iter(known.values()), None), since=since, until=until, settings=settings)
+
+
+def progress_in(
+    e: Explanation, history: LineHistory | None, *, since: datetime, until: datetime, settings: Settings
+) -> list[dict[str, Any]]:
+    """Return the same from the line's history, which may reach beyond ``until``; None where it has no message."""
     start = round((since - datetime(1970, 1, 1)).total_seconds() * 1000)
     end = round((until - datetime(1970, 1, 1)).total_seconds() * 1000)
     days, steps = (end - start) / DAY, [a for a in e.actions if str(a.get("driver", "")) in _RULES]
-    if not known or days < CONSTANTS.progress_days:
+    if history is None or days < CONSTANTS.progress_days:
         return [a | {"done": None, "since": "Too early to say."} for a in steps]
-    seen = _Since(next(iter(known.values())), start, end, settings)
+    seen = _Since(history, start, end, settings)
     return [a | dict(zip(("done", "since"), _judged(a, seen), strict=True)) for a in steps]
 
 

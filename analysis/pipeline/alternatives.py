@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -79,10 +80,13 @@ def progress(store: Where = None, *, line: str, at: When = None, until: When = N
     e = _worsening(store, line, at, where="progress")
     when = instant(e.at)
     with reading(store) as con:
-        chosen, end = settings_in(con), moment(until) or _back(store, e) or read.as_of(con) or when
+        kept = read.progress_document(con, line=line, at=when, kind=e.kind) if until is None else None
+        if kept is not None:
+            told: list[dict[str, Any]] = json.loads(kept)
+            return told
+        chosen, end = settings_in(con), moment(until) or _back(store, e) or read.newest(con) or when
         known = read.messages(con, line=line).filter(pl.col("at") <= end)
-        chats, health = read.chats(con, line=line), read.chat_health(con)
-    health = health.join(known.select("chat_id").unique(), on="chat_id", how="semi")
+        chats, health = read.chats(con, line=line), read.chat_health(con, line=line)
     return progress_of(e, known, chats, health, since=when, until=end, settings=chosen)
 
 

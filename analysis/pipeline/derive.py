@@ -11,8 +11,9 @@ import msgspec
 import polars as pl
 
 from analysis.explain.agreement import recalibrated
-from analysis.explain.history import Histories
+from analysis.explain.history import Histories, LineHistory
 from analysis.explain.measure import measured
+from analysis.explain.progress import progress_in
 from analysis.explain.verdict import explained
 from analysis.pipeline.ahead import RECORD, Foreseen, foresee
 from analysis.pipeline.beside import audits_in
@@ -63,8 +64,9 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict
     marts.replace(con, "transition", transitions_)
     lost = silences.gaps(counted.activity, as_of=at, settings=chosen)
     marts.replace(con, "gap", lost)
+    histories = counted.histories.built(lost) if transitions_.height else {}
     known = measured(
-        counted.histories.built(lost) if transitions_.height else {},
+        histories,
         spells_,
         transitions_,
         as_of=at,
@@ -133,6 +135,23 @@ def _keep_ahead(con: Any, seen: Foreseen) -> None:
     marts.replace(con, "forecast", seen.forecast)
     marts.replace(con, "gate", seen.gate)
     marts.set_meta(con, RECORD, json.dumps(seen.rests_on, default=str))
+
+
+def _progress_rows(
+    found: list[Explanation], histories: dict[str, LineHistory], at: datetime, chosen: Settings
+) -> pl.DataFrame:
+    """Return what the data since each worsening shows of its steps: up to the line's return to health, else to the latest event."""
+    back: dict[tuple[str, str], datetime] = {}
+    rows = []
+    for e in reversed(found):  # latest first: what comes after each is known
+        when = instant(e.at)
+        if e.new in ("HEALTHY", "ACTIVE"):
+            back[e.line, e.kind] = when
+        elif e.actions:
+            until = back.get((e.line, e.kind), at)
+            steps = progress_in(e, histories.get(e.line), since=when, until=until, settings=chosen)
+            rows.append((e.line, when, e.kind, json.dumps(steps, ensure_ascii=False)))
+    return pl.DataFrame(rows, schema=marts.PROGRESS, orient="row").sort("line", "at", "kind")
 
 
 def _explanation_rows(found: list[Explanation]) -> pl.DataFrame:

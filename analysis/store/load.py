@@ -243,11 +243,18 @@ def _count_changes(con: duckdb.DuckDBPyConnection) -> None:
 
 def _merge_messages(con: duckdb.DuckDBPyConnection) -> None:
     least = ", ".join(f"min({c}) as {c}" for c in MIN_FIELDS)
+    new = f"select message_id, {least}, bool_or(is_group) as is_group from temp.stage_message group by message_id"
+    if not con.execute("select 1 from message limit 1").fetchall():
+        # a first load lies in order of line and chat: who asks for one chat, or one line, reads a few blocks
+        con.execute(
+            f"insert into message by name select * from ({new}) order by line, chat_id, coalesce(sent_at, seen_at), message_id"
+        )
+        return
     update = ", ".join(f"{c} = least(t.{c}, s.{c})" for c in MIN_FIELDS)
     con.execute(
         f"""
         merge into message t
-        using (select message_id, {least}, bool_or(is_group) as is_group from temp.stage_message group by message_id) s
+        using ({new}) s
         on t.message_id = s.message_id
         when matched and ({_adds(MIN_FIELDS, "s", "t")} or (s.is_group is not null and t.is_group is null) or (s.is_group and not t.is_group))
           then update set {update}, is_group = case when t.is_group is null then s.is_group else t.is_group or coalesce(s.is_group, false) end

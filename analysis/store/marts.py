@@ -18,10 +18,12 @@ EXPLANATIONS = pl.Schema(
 """Explanations as kept, key (line, at, kind)."""
 TABLES = (
     "signal_day", "signal_hour", "spell", "transition", "explanation", "gap", "forecast", "gate", "chat_state", "delivery_day",
-    "line_total", "opener", "failure_hour",
+    "line_total", "opener", "failure_hour", "progress",
 )  # fmt: skip
 
 
+PROGRESS = pl.Schema({"line": pl.String, "at": INSTANT, "kind": pl.String, "document": pl.String})
+"""Steps of a worsening and what has been done of them as kept, key (line, at, kind)."""
 TIMES = {"forecast": "forecast_at", "gate": "gate_at", "opener": "sent_at"}
 """What ``at`` is called in a table, where not changed_at."""
 

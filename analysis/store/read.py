@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import duckdb
@@ -67,9 +68,27 @@ def messages(
         where, values = f"{where} and list_contains($lines, line)", values | {"lines": lines}
     if chat_id is not None:
         where, values = f"{where} and chat_id = $chat_id", values | {"chat_id": chat_id}
+    source = "messages" if line is None else f"({placed_on_line(con)})"
     return frame_of(
-        con, f'select *, sent_at as "at" from messages where {where} order by {_MESSAGE_ORDER}', MESSAGES, values
+        con, f'select *, sent_at as "at" from {source} where {where} order by {_MESSAGE_ORDER}', MESSAGES, values
     )
+
+
+def placed_on_line(con: duckdb.DuckDBPyConnection) -> str:
+    """Return the query of the view ``messages`` over the rows that can be of line $line only.
+
+    The view finds out each message's line from its chat, so that a filter on it reads every message; those told without a line are few.
+    """
+    view = con.execute("select sql from duckdb_views() where view_name = 'messages' and not internal").fetchall()[0][0]
+    body = re.split(r"(?i)\bas\b", view.rstrip().rstrip(";"), maxsplit=1)[1]
+    return f"""
+    with message as (
+      select * from main.message where line = $line
+      union all
+      select m.* from main.message m join chat c on c.chat_id = m.chat_id and c.is_owner and c.line = $line where m.line is null
+    )
+    select * from ({body})
+    """
 
 
 def chat_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -94,11 +113,17 @@ def chats(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.Data
     return frame_of(con, f"select * from chats where {where} order by chat_id", CHATS, values)
 
 
-def chat_health(con: duckdb.DuckDBPyConnection, *, chat_id: str | None = None) -> pl.DataFrame:
-    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health; of one chat where one is named."""
-    where = "true" if chat_id is None else "chat_id = $chat_id"
-    sql = f'select chat_id, known_at as "at", health from chat_health where {where} order by all'
-    return frame_of(con, sql, CHAT_HEALTH, None if chat_id is None else {"chat_id": chat_id})
+def chat_health(con: duckdb.DuckDBPyConnection, *, chat_id: str | None = None, line: str | None = None) -> pl.DataFrame:
+    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health; of one chat or one line's where named."""
+    tests = {
+        "chat_id = $chat_id": ("chat_id", chat_id),
+        "chat_id in (select chat_id from chat_state where line = $line)": ("line", line),
+    }
+    kept = {test: named for test, named in tests.items() if named[1] is not None}
+    sql = (
+        f'select chat_id, known_at as "at", health from chat_health where {" and ".join(["true", *kept])} order by all'
+    )
+    return frame_of(con, sql, CHAT_HEALTH, dict(kept.values()) or None)
 
 
 def changes(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -167,6 +192,14 @@ def explanation_documents(
             f"select document from explanation where {where} order by changed_at, line, kind", values
         ).fetchall()
     ]
+
+
+def progress_document(con: duckdb.DuckDBPyConnection, *, line: str, at: datetime, kind: str) -> str | None:
+    """Return the steps of a worsening with what the data up to the latest event shows of each, as JSON; None where none is kept."""
+    rows = con.execute(
+        "select document from progress where line = ? and changed_at = ? and kind = ?", [line, at, kind]
+    ).fetchall()
+    return rows[0][0] if rows else None
 
 
 def openers(con: duckdb.DuckDBPyConnection, *, line: str, since: datetime, until: datetime) -> pl.DataFrame:

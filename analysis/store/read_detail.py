@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from analysis.schema import CHAT_STATE, DELIVERY_DAY, INSTANT
-from analysis.store.read import frame_of
+from analysis.store.read import frame_of, placed_on_line
 
 OPENED = pl.Schema({"line": pl.String, "opened_by": pl.String, "chats": pl.Int64})
 STREAKS = pl.Schema({"line": pl.String, "unanswered": pl.Int64, "chats": pl.Int64})
@@ -88,11 +88,11 @@ def streaks(con: duckdb.DuckDBPyConnection, *, active_since: datetime) -> pl.Dat
 
 def chats_between(con: duckdb.DuckDBPyConnection, *, line: str, since: datetime, until: datetime) -> pl.DataFrame:
     """Return the chats of a line with a message in [since, until), with what was sent and received then, busiest first; key chat_id."""
-    sql = """
+    sql = f"""
     with told as (
       select chat_id, count(*) filter (direction = 'outbound') as sends, count(*) filter (direction = 'inbound') as received,
         count(*) filter (failed) as failed, min(sent_at) as first_at, max(sent_at) as last_at
-      from messages where line = $line and sent_at >= $since and sent_at < $until group by chat_id
+      from ({placed_on_line(con)}) where line = $line and sent_at >= $since and sent_at < $until group by chat_id
     )
     select t.chat_id, t.sends, t.received, t.failed, t.first_at, t.last_at, s.opened_by, s.first_at >= $since as is_new, s.unanswered, s.health
     from told t left join chat_state s on s.line = $line and s.chat_id = t.chat_id

@@ -122,6 +122,8 @@ def test_the_labelled_peer_joins_on_request():
         (["--days", "5"], "5 is not in the range"),
         (["--strength", "-1"], "the strength is not from 0 to 10"),
         (["--noise", "nan"], "the noise is not from 0 to 10"),
+        (["--harder"], "--harder tries forecasts; give it with --forecast, without --fit"),
+        (["--forecast", "--fit", "--harder"], "--harder tries forecasts; give it with --forecast"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_exit_code_2(words, says, monkeypatch, capsys):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from functools import cache
+from itertools import product
 
 import polars as pl
 import pytest
@@ -251,3 +252,30 @@ def test_the_zones_of_a_fleet_lie_on_both_sides_of_the_equator():
         for i in drawn.line.fleet(seed=seed, lines=8, days=21, end=drawn.milliseconds(drawn.END), strength=1.0)
     }
     assert zones == set(drawn.kinds.ZONES)
+
+
+@pytest.mark.parametrize("family", MAKE)
+def test_limits_that_drift_are_the_old_ones_until_the_middle_day_and_tighter_from_then_on(family):
+    more, onsets = 0, []
+    for scorer, seed in product(ROOMS[family].SCORERS, SEEDS):
+        plain, drift = (made(family, scorer, seed, drift=d) for d in (1.0, 0.5))
+        middle = ROOMS[family].END - timedelta(days=DAYS) + timedelta(days=DAYS // 2)
+        for name in ("messages", "chats", "chat_health"):
+            assert_frame_equal(getattr(plain, name), getattr(drift, name))
+        before = pl.col("changed_at") < middle
+        assert_frame_equal(plain.changes.filter(before), drift.changes.filter(before))
+        more += worse(drift).filter(pl.col("at") >= middle).height - worse(plain).filter(pl.col("at") >= middle).height
+        vendors = worse(drift).filter(pl.col("at") >= middle, pl.col("cause") == "vendor_side")
+        assert vendors.height > 0
+        assert (vendors["onset"] >= middle).all()  # later where the vendor moved once more
+        onsets += vendors["onset"].to_list()
+    assert more >= 10
+    assert onsets.count(middle) >= 10
+
+
+def test_a_drift_of_one_leaves_every_fleet_as_it_is():
+    for family, scorer in SCORERS:
+        for name in FRAMES:
+            assert_frame_equal(
+                getattr(made(family, scorer, 11), name), getattr(made(family, scorer, 11, drift=1.0), name)
+            )

@@ -52,3 +52,28 @@ def test_the_latest_event_is_kept_and_no_page_looks_for_it(demo_store):
 
     with duckdb.connect(str(demo_store), read_only=True) as con:
         assert read.newest(con) == read.as_of(con)
+
+
+def test_a_first_load_lies_in_order_of_line_and_chat_so_that_one_chat_is_a_few_blocks(demo_store):
+    with duckdb.connect(str(demo_store), read_only=True) as con:
+        kept = con.sql("select line, chat_id from message").pl()
+    told = kept.with_columns(pl.col("line").fill_null("~"), pl.col("chat_id").fill_null("~"))
+    assert told.equals(told.sort("line", "chat_id", maintain_order=True))
+
+
+def test_one_lines_messages_are_those_of_the_whole_table_and_messages_told_without_a_line_are_among_them(store, write):
+    line = "+14155550101"
+    tables = "message_id,line,chat_id,direction,sent_at\n" + "".join(
+        f"m{n},{line if n % 2 else '+14155550102'},{'A' if n % 2 else 'B'},outbound,2026-03-01T00:{n:02d}:00Z\n"
+        for n in range(20)
+    )
+    later = [
+        {"type": "message.delivered", "webhook_version": "2026-02-03", "created_at": "2026-03-01T05:00:00Z", "event_id": "e1",
+         "data": {"id": "lone", "chat": {"id": "A"}, "direction": "outbound", "sent_at": "2026-03-01T04:59:00Z", "delivered_at": "2026-03-01T05:00:00Z"}},
+    ]  # fmt: skip
+    pipeline.load([write("messages.csv", tables)], store=store)
+    pipeline.load([write("webhooks.jsonl", later)], store=store)
+    whole = pipeline.messages(store)
+    own = pipeline.messages(store, line=line)
+    assert own.equals(whole.filter(pl.col("line") == line))
+    assert own.height == whole.height - 10

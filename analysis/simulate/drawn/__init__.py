@@ -36,7 +36,15 @@ __all__ = ["SCORERS", "drawn_frames"]
 
 
 def drawn_frames(
-    *, seed: int, lines: int, days: int, scorer: str, strength: float = 1.0, noise: float = 1.0, end: datetime = END
+    *,
+    seed: int,
+    lines: int,
+    days: int,
+    scorer: str,
+    strength: float = 1.0,
+    noise: float = 1.0,
+    drift: float = 1.0,
+    end: datetime = END,
 ) -> Frames:
     """Return a made-up fleet drawn from plain chances.
 
@@ -47,6 +55,7 @@ def drawn_frames(
         scorer: hidden judge, one of ``SCORERS``.
         strength: factor on the size of every incident.
         noise: factor on the vendor's noise and whims.
+        drift: over 0; factor on the room that the vendor's limits leave above the usual, from the middle day on.
         end: instant after the last event, UTC, a full hour.
 
     Raises:
@@ -58,7 +67,9 @@ def drawn_frames(
         raise UsageError("a drawn fleet needs at least 1 line and 14 days", where="drawn", fix="ask for more")
     made = fleet(seed=seed, lines=lines, days=days, end=milliseconds(end), strength=strength)
     quiet = [live(line, frozenset()) for line in made]
-    judge = Judge(made, quiet, live, _SCORES[scorer](made, quiet, seed), seed, noise, tightens=scorer == "surprise")
+    judge = Judge(
+        made, quiet, live, _SCORES[scorer](made, quiet, seed), seed, noise, tightens=scorer == "surprise", drift=drift
+    )
     return frames_of(judge, _manners, days=days, end=end)
 
 

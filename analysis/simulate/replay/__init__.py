@@ -38,7 +38,15 @@ END = datetime(2026, 11, 22)
 
 
 def replay_frames(
-    *, seed: int, lines: int, days: int, scorer: str, strength: float = 1.0, noise: float = 1.0, end: datetime = END
+    *,
+    seed: int,
+    lines: int,
+    days: int,
+    scorer: str,
+    strength: float = 1.0,
+    noise: float = 1.0,
+    drift: float = 1.0,
+    end: datetime = END,
 ) -> Frames:
     """Return a made-up fleet of lines whose behaviour is resampled from real conversations.
 
@@ -49,6 +57,7 @@ def replay_frames(
         scorer: hidden judge, one of ``SCORERS``.
         strength: factor on the size of every incident.
         noise: factor on the vendor's noise and whims.
+        drift: over 0; factor on the room that the vendor's limits leave above the usual, from the middle day on.
         end: instant after the last event, UTC, a full hour.
 
     Raises:
@@ -62,7 +71,7 @@ def replay_frames(
     made = fleet(seed=seed, lines=lines, days=days, end=until, strength=strength)
     quiet = [live(line, frozenset()) for line in made]
     score = _SCORES[scorer](made, quiet, seed)
-    judge = Judge(made, quiet, live, score, seed, noise, tightens=scorer == "state_space")
+    judge = Judge(made, quiet, live, score, seed, noise, tightens=scorer == "state_space", drift=drift)
     return frames_of(judge, _manners, days=days, end=end)
 
 

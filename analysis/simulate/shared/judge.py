@@ -68,9 +68,13 @@ class Judge:
     noise: float
     tightens: bool
     """The vendor tightens its limits for good, midway; else only for some days, or not at all."""
+    drift: float = 1.0
+    """Over 0. Factor on the room that every limit leaves above the usual score, from the middle day on; 1 leaves the limits alone."""
     limits: _Limits = field(init=False)
     turn: tuple[int, int] = field(init=False)
     """When the vendor's limits are tighter than before."""
+    middle: int = field(init=False)
+    """The midnight from which ``drift`` holds."""
 
     def __post_init__(self) -> None:
         every = np.concatenate([self.score(p, life)[72:] for p, life in enumerate(self.quiet)])
@@ -78,6 +82,7 @@ class Judge:
         self.limits = _Limits(usual, risk, risk + 0.8 * (risk - usual))
         rng = np.random.default_rng([self.seed, 17])
         start, end = min(line.start for line in self.lines), self.lines[0].end
+        self.middle = start + (end - start) // 2 // DAY * DAY
         if self.tightens:
             self.turn = (int(start + rng.uniform(0.48, 0.62) * (end - start)), NEVER)
         elif rng.random() < 0.6:
@@ -102,8 +107,18 @@ class Judge:
         for i in line.incidents:
             if i.kind == "carrier_flag" and i.number in left:
                 y += 2.2 * room * ((hours >= i.start + HOUR) & (hours < i.stop + 9 * HOUR))
+        if self.drift != 1 and VENDOR in left:
+            # a score so much farther from the usual meets the old limits where the score itself meets the tighter ones
+            y = np.where(hours > self.middle, self.limits.usual + (y - self.limits.usual) / self.drift, y)
         y[:48] = np.minimum(y[:48], self.limits.usual)  # too new to be judged
         return y
+
+    def moved_at(self, at: int) -> int:
+        """Return when the vendor made the move of its limits that holds at an instant, or held last; NEVER where it made none yet."""
+        own = self.turn[0] if self.turn[0] <= at else NEVER
+        if self.drift == 1 or at < self.middle:
+            return own
+        return own if self.middle < own and at < self.turn[1] else self.middle
 
     def states(self, y: np.ndarray) -> np.ndarray:
         """Return the severity by hour: up after two hours beyond a limit, down after twelve clearly below it."""
@@ -170,9 +185,9 @@ def _worse(
     judge: Judge,
 ) -> Change:
     """Return a worsening with the cause whose absence delays it most, or where none does, eases the score most."""
-    turn, found, eases = judge.turn, [], []
+    vendor, found, eases = judge.moved_at(at), [], []
     for n, run in without.items():
-        began = turn[0] if n == VENDOR else life.first_touch.get(n, NEVER) if n >= 0 else line.start
+        began = vendor if n == VENDOR else life.first_touch.get(n, NEVER) if n >= 0 else line.start
         if n >= 0 and line.incidents and _incident(line, n).kind == "carrier_flag":
             began = _incident(line, n).start
         if began > at:
@@ -201,7 +216,7 @@ def _worse(
         tuple(sorted(also - {driver})),
         cause,
         planted,
-        _onset(line, life, full, without[n], n, k, turn),
+        _onset(line, life, full, without[n], n, k, vendor),
     )
 
 
@@ -216,10 +231,10 @@ def _named(line: MadeLine, n: int) -> tuple[str, str]:
     return incident.driver or "unexplained", incident.kind
 
 
-def _onset(line: MadeLine, life: Life, full: _Run, other: _Run, n: int, k: int, turn: tuple[int, int]) -> int | None:
+def _onset(line: MadeLine, life: Life, full: _Run, other: _Run, n: int, k: int, vendor: int) -> int | None:
     """Return when the cause began: its first event, or for what grows slowly the hour its effect on the score began to show."""
     if n < 0:
-        return turn[0] if n == VENDOR else None
+        return vendor if n == VENDOR else None
     incident = _incident(line, n)
     if incident.kind == "carrier_flag":
         return incident.start

@@ -41,3 +41,9 @@ create table failure_hour (
 comment on table failure_hour is 'Failed sends by line, hour and code; a delivery after a failure wins. UTC.';
 create view failures_by_hour as select * from failure_hour;
 comment on view failures_by_hour is 'Failed sends by line, hour and code.';
+
+create table progress (
+  line varchar not null, changed_at timestamp_ms not null, kind varchar not null, document varchar not null,
+  primary key (line, changed_at, kind)
+);
+comment on table progress is 'For each worsening: the steps of its playbook with what the data since shows of each, JSON (linehealth progress). UTC.';
