@@ -9,11 +9,9 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from analysis.explain.asks import ChatStates, Row, asks_of, opt_outs_of, rows_of
+from analysis.explain.asks import ChatStates, Row
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
-from analysis.explain.receipts import expected_of, with_lost
 from analysis.explain.running import NEVER, Array, Running, Span
-from analysis.settings import Settings
 
 _ROOM = 1 << 42
 """More ms than any history has: keys of chat and time in one number."""
@@ -344,93 +342,3 @@ def _recent(chat: Array, first: Array, last: Array, streak: Array, gaps: list[Sp
 def _rows(frame: pl.DataFrame) -> list[Row]:
     columns = ("chat_id", "at", "outbound", "receipt", "failed", "code", "service", "fingerprint", "lost")
     return [Row(*values) for values in frame.select(columns).iter_rows()]
-
-
-class Histories:
-    """Lines added some at a time, so that a large fleet's messages are never all in memory; built together at the end.
-
-    Args:
-        settings: see Settings.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._parts: list[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]] = []
-        self._expected: list[pl.DataFrame] = []
-
-    def add(self, messages: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame) -> None:
-        """Add whole lines: all their MESSAGES, CHATS and CHAT_HEALTH, any order."""
-        rows = rows_of(messages, chat_health)
-        self._parts.append((rows, chats.select("chat_id", "created_at"), chat_health))
-        self._expected.append(expected_of(rows))
-
-    def built(self, gaps: pl.DataFrame | None = None) -> dict[str, LineHistory]:
-        """Return a LineHistory per line with messages, in order of line; what was added is let go of.
-
-        Args:
-            gaps: GAPS, any order; none where None.
-        """
-        if not self._parts:
-            return {}
-        lost, expected = _lost(gaps), pl.concat(self._expected).sort("at")
-        found: dict[str, LineHistory] = {}
-        while self._parts:
-            rows, chats, chat_health = self._parts.pop()
-            found |= self._of(with_lost(rows, expected), chats, chat_health, lost)
-        return dict(sorted(found.items()))
-
-    def _of(
-        self, rows: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame, lost: dict[str | None, list[Span]]
-    ) -> dict[str, LineHistory]:
-        settings = self._settings
-        asks = asks_of(rows, chats, settings).partition_by("line", as_dict=True)
-        owner = rows.select("chat_id", "line").unique()
-        states = chat_health.select("chat_id", pl.col("at").cast(pl.Int64), "health").join(owner, on="chat_id")
-        states_of = states.sort("line", "chat_id", "at").partition_by("line", as_dict=True)
-        outs = opt_outs_of(chat_health).join(owner, on="chat_id").sort("line", "at")
-        outs_of = {line: part["at"].to_numpy() for (line,), part in outs.partition_by("line", as_dict=True).items()}
-        none, empty = np.array([], dtype=np.int64), states.clear()
-        no_asks = next(iter(asks.values())).clear() if asks else None
-        return {
-            str(line): LineHistory(
-                str(line),
-                asks.get((line,), no_asks) if no_asks is not None else asks_of(part, chats, settings),
-                part,
-                states=states_of.get((line,), empty),
-                opt_outs=outs_of.get(line, none),
-                gaps=sorted(lost.get(None, []) + lost.get(str(line), [])),
-                window=settings.explain_reply_hours * HOUR,
-            )
-            for (line,), part in rows.partition_by("line", as_dict=True, maintain_order=True).items()
-        }
-
-
-def histories(
-    messages: pl.DataFrame,
-    chats: pl.DataFrame,
-    chat_health: pl.DataFrame,
-    settings: Settings,
-    gaps: pl.DataFrame | None = None,
-) -> dict[str, LineHistory]:
-    """Return a LineHistory per line with messages, in order of line; of all lines at once.
-
-    Args:
-        messages: MESSAGES, any order.
-        chats: CHATS, any order.
-        chat_health: CHAT_HEALTH, any order.
-        settings: see Settings.
-        gaps: GAPS, any order; none where None.
-    """
-    parts = Histories(settings)
-    parts.add(messages, chats, chat_health)
-    return parts.built(gaps)
-
-
-def _lost(gaps: pl.DataFrame | None) -> dict[str | None, list[Span]]:
-    """Return the gaps of each line, and of the whole fleet (None)."""
-    found: dict[str | None, list[Span]] = defaultdict(list)
-    if gaps is not None:
-        rows = gaps.select("line", pl.col("start_at").cast(pl.Int64), pl.col("end_at").cast(pl.Int64))
-        for line, start, end in rows.iter_rows():
-            found[line].append((float(start), float(end) if end is not None else float(NEVER)))
-    return found

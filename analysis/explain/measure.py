@@ -15,7 +15,8 @@ from analysis.explain.constants import DAY
 from analysis.explain.drift import ScoringChange, ScoringChanges
 from analysis.explain.effects import effects_at
 from analysis.explain.evidence import Case
-from analysis.explain.history import LineHistory, histories
+from analysis.explain.histories import histories
+from analysis.explain.history import LineHistory
 from analysis.explain.onset import onset_of
 from analysis.explain.peers import Peers
 from analysis.explain.quiet import QuietTimes

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from analysis.explain.constants import CONSTANTS, DAY, KINDS, MINUTE
-from analysis.explain.history import LineHistory, histories
+from analysis.explain.histories import histories
+from analysis.explain.history import LineHistory
 from analysis.explain.words import count, lasting, plural
 from analysis.schema import Explanation
 from analysis.settings import Settings

@@ -15,7 +15,8 @@ from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
 from analysis.explain.effects import effects_in
 from analysis.explain.evidence import Case
 from analysis.explain.found import Effects
-from analysis.explain.history import LineHistory, histories
+from analysis.explain.histories import histories
+from analysis.explain.history import LineHistory
 from analysis.explain.running import NEVER, Array
 from analysis.explain.window import Window
 from analysis.explain.words import count, iso, plural, times

@@ -11,7 +11,8 @@ import msgspec
 import polars as pl
 
 from analysis.explain.agreement import recalibrated
-from analysis.explain.history import Histories, LineHistory
+from analysis.explain.histories import Histories
+from analysis.explain.history import LineHistory
 from analysis.explain.measure import measured
 from analysis.explain.progress import progress_in
 from analysis.explain.verdict import explained

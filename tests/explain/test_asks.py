@@ -9,7 +9,7 @@ import pytest
 from analysis.explain.asks import asks_of, rows_of
 from analysis.explain.baseline import ReplyCurve, Usual
 from analysis.explain.constants import DAY, HOUR, KINDS, MINUTE
-from analysis.explain.history import histories
+from analysis.explain.histories import histories
 from analysis.explain.receipts import expected_of, with_lost
 from analysis.explain.window import Seen, seen_asks
 from analysis.schema import CHAT_HEALTH, CHATS, MESSAGES
