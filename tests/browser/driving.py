@@ -24,6 +24,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+EVERY = bool(os.environ.get("LINEHEALTH_EVERY"))
+"""Whether every page is looked at in every width and theme ($LINEHEALTH_EVERY=1): a sweep of some minutes; else a part of them is."""
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 """Streamlit asks for these under a deep link's own path first and gets 404: its habit, not a fault of a page."""
 

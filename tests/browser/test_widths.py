@@ -3,7 +3,7 @@
 import pytest
 
 from analysis import pipeline
-from tests.browser.driving import chromium, own_errors, settle, window
+from tests.browser.driving import EVERY, chromium, own_errors, settle, window
 from tests.browser.screenshots import addresses
 
 pytestmark = [
@@ -20,9 +20,12 @@ PAGES = [
     "chat",
     "chat-day",
     "ahead",
+    "helped",
     "transitions",
     "data",
 ]
+ALL_WIDTHS = ("fleet", "why-new_conversations")
+"""Looked at in all four widths."""
 OVER = "[...document.querySelectorAll('[data-testid=stMain], body')].map(e => e.scrollWidth - e.clientWidth)"
 BESIDE = """e => e.closest('[class*=st-key-card]').getBoundingClientRect().right
     - e.querySelector('svg').getBoundingClientRect().right"""
@@ -49,8 +52,10 @@ def pages(demo_store):
     return addresses(demo_store)
 
 
-@pytest.mark.parametrize("width", [390, 768, 1440, 3840])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [(n, w) for n in PAGES for w in (390, 768, 1440, 3840) if w in (390, 1440) or n in ALL_WIDTHS or EVERY],
+)
 def test_nothing_is_cut_or_runs_out_sideways(address, chrome, pages, name, width):
     where, charts = pages[name]
     with window(chrome, width=width, height=2160 if width == 3840 else 900) as (page, seen):
