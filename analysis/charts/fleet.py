@@ -71,18 +71,26 @@ def ribbons(
                 },
             }
         )
-    layers.append(
-        {
-            "data": data("no_data"),
-            "mark": {"type": "bar", "height": 13, "fill": p.surface, "stroke": p.faint, "strokeWidth": 1, "clip": True},
-            "encoding": {
-                "x": time("t0"),
-                "x2": {"field": "t1"},
-                "y": y,
-                "tooltip": field("tip", "nominal"),
-            },
-        }
-    )
+    if no_data.height:  # a layer without a mark is a nameless picture to a reader
+        layers.append(
+            {
+                "data": data("no_data"),
+                "mark": {
+                    "type": "bar",
+                    "height": 13,
+                    "fill": p.surface,
+                    "stroke": p.faint,
+                    "strokeWidth": 1,
+                    "clip": True,
+                },
+                "encoding": {
+                    "x": time("t0"),
+                    "x2": {"field": "t1"},
+                    "y": y,
+                    "tooltip": field("tip", "nominal"),
+                },
+            }
+        )
     layers.append(
         {
             "data": data("codes"),

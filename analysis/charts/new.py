@@ -225,5 +225,10 @@ def opener_calendar(
         "mark": {"type": "rule", "color": p.mut, "strokeWidth": 1.2, "interactive": False},
         "encoding": {"x": x, "x2": {"field": "t1"}, "y": {**y, "field": "hour_end"}, "y2": {"field": "hour"}},
     }
-    body = {"layer": [boxes, struck, outline], "height": 250}
+    layers = [
+        boxes,
+        *([struck] if no_data.height else []),
+        outline,
+    ]  # a layer without a mark is a nameless picture to a reader
+    body = {"layer": layers, "height": 250}
     return document(body, {"cells": cells, "days": days, "no_data": no_data}, theme, padding=(2, 6, 4, 2))
