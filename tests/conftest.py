@@ -7,8 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("here", deadline=None)  # a busy machine is no fault of the code
+hypothesis.settings.load_profile("here")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
