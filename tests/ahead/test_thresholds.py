@@ -11,6 +11,7 @@ from analysis.ahead.features import known_by_hour
 from analysis.ahead.thresholds import BEHAVIOURS, THRESHOLDS, thresholds_of
 from tests.ahead.made import NO_SPELLS, fleet
 from tests.ahead.planted import planted
+from tests.browser.driving import EVERY
 
 
 def found(hours, transitions, until, spells=NO_SPELLS):
@@ -35,7 +36,7 @@ def rotated(hours, seed):
     return pl.concat(parts)
 
 
-@pytest.mark.parametrize("seed", [101, 102, 103])
+@pytest.mark.parametrize("seed", [101, 102, 103] if EVERY else [101])
 @pytest.mark.parametrize(("by", "level"), [("openers", 20), ("openers", 40), ("failures", 4)])
 def test_a_planted_level_is_found_within_its_interval_and_what_comes_with_it_is_not_blamed(by, level, seed):
     every = levels(seed, by=by, level=level, often=0.35)

@@ -8,7 +8,7 @@ import pytest
 from analysis import pipeline
 from analysis.charts.theme import palette
 from analysis.pages import _words as words
-from tests.browser.driving import app, browser, chromium, own_errors, settle, window
+from tests.browser.driving import EVERY, app, browser, chromium, own_errors, settle, window
 
 pytestmark = [
     pytest.mark.browser,
@@ -111,7 +111,12 @@ def _chats(page):
     page.get_by_role("button", name="Earlier").click()
 
 
-@pytest.mark.parametrize("choose", [_fleet, _why, _replies, _new, _transitions, _ahead, _delivery, _data, _chats])
+@pytest.mark.parametrize(
+    "choose",
+    [_fleet, _why, _replies, _new, _transitions, _ahead, _delivery, _data, _chats]
+    if EVERY
+    else [_why, _transitions, _ahead],
+)
 def test_the_copied_link_shows_the_same_in_a_fresh_window(address, chrome, choose):
     name = choose.__name__[1:]
     with window(chrome, height=1600) as (page, seen):

@@ -9,6 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from analysis import pipeline
+from tests.browser.driving import EVERY
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def test_marked_alerts_outlive_a_new_computation_and_marking_twice_is_as_once(fl
     assert pipeline.alerts(fleet).rows.is_empty()
 
 
+@pytest.mark.skipif(not EVERY, reason="slow: a part of the sweep with LINEHEALTH_EVERY=1")
 def test_a_line_told_as_likely_is_told_again_after_it_was_calm(fleet):
     pipeline.set_setting("alert_from", "0.001", store=fleet)
     first = pipeline.alerts(fleet, mark=True).rows.filter(pl.col("kind") == "likely")

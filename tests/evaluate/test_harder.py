@@ -28,6 +28,7 @@ from analysis.evaluate.harder import (
     harder_frames,
 )
 from analysis.signals import health
+from tests.browser.driving import EVERY
 from tests.evaluate.builders import START
 
 FRAMES = ("messages", "chats", "chat_health", "changes", "truth")
@@ -181,6 +182,7 @@ def test_on_one_line_the_day_is_lost_and_the_others_have_theirs(kin, day):
     same(lost, plain, but=("messages", "chats"))
 
 
+@pytest.mark.skipif(not EVERY, reason="slow: a part of the sweep with LINEHEALTH_EVERY=1")
 def test_several_cores_give_what_one_gives():
     fleets = [replace(SMALL, lines=2, days=36, seed=s) for s in (1, 2)]
     one = all_harder_ticks(fleets, processes=1)
