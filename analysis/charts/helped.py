@@ -58,5 +58,10 @@ def effects(rows: pl.DataFrame, *, theme: Theme = "light") -> Spec:
             "encoding": {"x": field("effect", **x), "y": y, **tip},
         },
     ]  # fmt: skip
+    there = {True, False} & set(rows["sure"].to_list())
+    if True not in there:  # a layer without a mark is a nameless picture to a reader
+        del layers[2]
+    if False not in there:
+        del layers[-1]
     body = {"data": data("effects"), "layer": layers, "height": ROW * max(1, rows.height) + 46}
     return document(body, {"effects": rows, "none": none}, theme, padding=(0, 12, 4, 2))

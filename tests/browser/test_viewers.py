@@ -13,8 +13,9 @@ from analysis.pages import _words as words
 from tests.browser.driving import ROOT, app
 from tests.browser.viewers import Walk, mistaken, table, walks, watch
 
-VIEWERS, THINK, ALLOWED = 20, 5.0, 2.0
-"""People, seconds between two clicks of each, and the seconds that the others may cost a click."""
+VIEWERS, THINK, ALLOWED = 20, 5.0, 4.0
+"""People, seconds between two clicks of each, and the seconds that the others may cost a click: 2 is the aim (viewers.py measures it alone);
+here another worker's tests run on the same two cores."""
 
 
 @pytest.fixture
