@@ -77,9 +77,8 @@ def _counted(shown: Shown, here: Here) -> None:
         st.code(shown.call, language=None, wrap_lines=True)
         st.html(f'<p class="lh-small">As SQL on the store, {text(str(here.store))} (DuckDB, opened read-only):</p>')
         tall: int | Literal["content"] = SQL_HEIGHT if shown.sql.count("\n") >= SQL_LINES else "content"
-        st.code(
-            shown.sql, language=None, wrap_lines=True, height=tall
-        )  # Streamlit's colours of SQL are too pale to read
+        # without a language: Streamlit's colours of SQL are too pale to read
+        st.code(shown.sql, language=None, wrap_lines=True, height=tall)
 
 
 def _files(shown: Shown, here: Here, chart: tuple[str, str] | None) -> None:

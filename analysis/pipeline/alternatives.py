@@ -52,7 +52,11 @@ def what_if(store: Where = None, *, line: str, at: When = None) -> list[dict[str
     with reading(store) as con:
         chosen = settings_in(con)
         known = read.messages(con, line=line).filter(pl.col("at") <= when)
-        chats, health, spells = read.chats(con, line=line), read.chat_health(con), read.spells(con, line=line)
+        chats, health, spells = (
+            read.chats(con, line=line),
+            read.chat_health(con, line=line),
+            read.spells(con, line=line),
+        )
     health = health.filter(pl.col("at") <= when).join(known.select("chat_id").unique(), on="chat_id", how="semi")
 
     def signals(messages: pl.DataFrame) -> pl.DataFrame:

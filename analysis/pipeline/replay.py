@@ -192,13 +192,12 @@ def _period(con: Any, line: str, since: When, until: When) -> tuple[datetime, da
 def _read(con: Any, lines: tuple[str, ...], settings: Settings) -> Facts:
     messages = pl.concat([read.messages(con, line=one) for one in lines])
     chats = pl.concat([read.chats(con, line=one) for one in lines])
-    mine = messages.select("chat_id").unique()
-    newest = read.as_of(con)
+    newest = read.newest(con)
     assert newest is not None
     return Facts(
         messages,
         chats,
-        read.chat_health(con).join(mine, on="chat_id", how="semi", maintain_order="left"),
+        pl.concat([read.chat_health(con, line=one) for one in lines]),
         read.spells(con),
         read.transitions(con),
         read.signals(con, "hour"),
