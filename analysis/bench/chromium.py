@@ -66,7 +66,7 @@ def browsed(store: Path, page: str, *, runs: int) -> tuple[dict[str, list[float]
         with sync_playwright() as p:
             chrome = p.chromium.launch(executable_path=binary(), args=ARGUMENTS)
             for run in range(runs):
-                with _server(store) as address:
+                with server(store) as address:
                     for which in ("first visit of a server", "another visit"):
                         context = chrome.new_context(viewport={"width": 1440, "height": 1300})
                         context.add_init_script(WATCH)
@@ -137,7 +137,7 @@ _CLICKS: dict[str, list[tuple[str, Callable[[Page], None]]]] = {
 
 
 @contextlib.contextmanager
-def _server(store: Path) -> Iterator[str]:
+def server(store: Path) -> Iterator[str]:
     """Run the app on a store; yield its address."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

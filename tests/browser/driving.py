@@ -4,58 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+import pytest
+
+from analysis.bench.chromium import ARGUMENTS
+from analysis.bench.chromium import binary as chromium
+from analysis.bench.chromium import server as app
+
+__all__ = ["EVERY", "NEEDS_CHROMIUM", "Seen", "app", "browser", "chromium", "own_errors", "settle", "window"]
+
 EVERY = bool(os.environ.get("LINEHEALTH_EVERY"))
 """Whether every page is looked at in every width and theme ($LINEHEALTH_EVERY=1): a sweep of some minutes; else a part of them is."""
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 """Streamlit asks for these under a deep link's own path first and gets 404: its habit, not a fault of a page."""
 
 
-def chromium() -> str | None:
-    """Return a Chromium on this machine, or None."""
-    return next((p for name in ("chromium", "google-chrome", "chrome") if (p := shutil.which(name))), None)
-
-
-@contextlib.contextmanager
-def app(store: Path) -> Iterator[str]:
-    """Run the app on a store; yield its address."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    call = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    env = {**os.environ, "LINEHEALTH_STORE": str(store)}
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(call, cwd=ROOT, env=env, stdout=quiet, stderr=quiet)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as r:
-                if r.read() == b"ok":
-                    break
-            time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(10)
+NEEDS_CHROMIUM = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install one to see the app tested in it"),
+]
+"""Marks of a module whose tests drive the app in a browser."""
 
 
 @dataclass

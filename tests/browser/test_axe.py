@@ -3,13 +3,10 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.driving import EVERY, app, chromium, settle, window
+from tests.browser.driving import EVERY, NEEDS_CHROMIUM, app, settle, window
 from tests.browser.screenshots import addresses
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install one to see the app tested in it"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 PAGES = [
     "fleet",

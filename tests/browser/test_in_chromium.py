@@ -9,12 +9,9 @@ import pytest
 
 from analysis import pipeline
 from analysis.pages import _words as words
-from tests.browser.driving import app, chromium, own_errors, settle, window
+from tests.browser.driving import NEEDS_CHROMIUM, app, own_errors, settle, window
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install one to see the app tested in it"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,8 @@
 """The main journey without a mouse: from the fleet to a line's Why, through its changes, to the evidence in hand."""
 
-import pytest
+from tests.browser.driving import NEEDS_CHROMIUM, own_errors, settle, window
 
-from tests.browser.driving import chromium, own_errors, settle, window
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install one to see the app tested in it"),
-]
+pytestmark = NEEDS_CHROMIUM
 STOPS = 80
 """More stops than any page has before its last card."""
 NAME = "e => (e.getAttribute('aria-label') || e.innerText || '').trim()"

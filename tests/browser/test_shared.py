@@ -8,12 +8,9 @@ import pytest
 from analysis import pipeline
 from analysis.charts.theme import palette
 from analysis.pages import _words as words
-from tests.browser.driving import EVERY, app, browser, chromium, own_errors, settle, window
+from tests.browser.driving import EVERY, NEEDS_CHROMIUM, own_errors, settle, window
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install one to see the app tested in it"),
-]
+pytestmark = NEEDS_CHROMIUM
 CHARTS = {
     "fleet": 2,
     "why": 2,
@@ -25,18 +22,6 @@ CHARTS = {
     "data": 0,
     "chats": 0,
 }
-
-
-@pytest.fixture(scope="module")
-def address(demo_store):
-    with app(demo_store) as base:
-        yield base
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with browser() as b:
-        yield b
 
 
 def seen_on(page):

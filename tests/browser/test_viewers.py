@@ -9,8 +9,9 @@ from datetime import timedelta
 import pytest
 
 from analysis import pipeline
+from analysis.bench.visit import ROOT
 from analysis.pages import _words as words
-from tests.browser.driving import ROOT, app
+from tests.browser.driving import app
 from tests.browser.viewers import Walk, mistaken, table, walks, watch
 
 VIEWERS, THINK, ALLOWED = 20, 5.0, 4.0

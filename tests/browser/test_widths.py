@@ -3,13 +3,10 @@
 import pytest
 
 from analysis import pipeline
-from tests.browser.driving import EVERY, chromium, own_errors, settle, window
+from tests.browser.driving import EVERY, NEEDS_CHROMIUM, own_errors, settle, window
 from tests.browser.screenshots import addresses
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install one to see the app tested in it"),
-]
+pytestmark = NEEDS_CHROMIUM
 PAGES = [
     "fleet",
     "why-new_conversations",
