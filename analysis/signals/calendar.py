@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from analysis.schema import INSTANT
+from analysis.signals.grid import Ints
 
 Grain = Literal["day", "hour"]
 _GRID = timedelta(minutes=15)
+_GRID_MS = 900_000
 """Offsets of zones, and the changes of them since the year 2000, are whole quarters of an hour."""
 
 
@@ -35,6 +39,18 @@ class Calendar:
     def bucket(self, at: pl.Series) -> pl.Series:
         """Return the bucket of each instant; -1 before the first."""
         return self.begins.search_sorted(at, side="right").cast(pl.Int64) - 1
+
+    @cached_property
+    def _quarters(self) -> tuple[int, Ints]:
+        """The first quarter of an hour that has a bucket, and the bucket of it and of each one after: no bucket begins within a quarter."""
+        begins = self.begins.to_physical().to_numpy() // _GRID_MS
+        return int(begins[0]), np.repeat(np.arange(len(begins)), np.diff(begins, append=begins[-1] + 1))
+
+    def bucket_of(self, at: Ints) -> Ints:
+        """Return the bucket of each instant, given in ms since 1970; as ``bucket``, and faster for many."""
+        first, buckets = self._quarters
+        place = at // _GRID_MS - first
+        return np.where(place < 0, -1, buckets[np.clip(place, 0, len(buckets) - 1)])
 
     def table(self) -> pl.DataFrame:
         """Return ``bucket``, its key (``day``: date, or ``hour``: instant it begins), ``date``, and ``last``: its last instant."""
@@ -65,13 +81,3 @@ def calendar(first: datetime, last: datetime, *, zone: str, grain: Grain) -> Cal
     # the first point of the grid is no beginning: what went before it is not known
     told = told.filter((begins != begins.shift()) | (strikes & (pl.int_range(pl.len()) > 0)))
     return Calendar(grain, told["at"].cast(INSTANT), told["date"])
-
-
-def spine(messages: pl.DataFrame) -> pl.DataFrame:
-    """Return every bucket between each line's first and last message (``line_no``, ``bucket``), key (line_no, bucket)."""
-    ends = messages.group_by("line_no").agg(first=pl.col("bucket").min(), last=pl.col("bucket").max())
-    return (
-        ends.select("line_no", bucket=pl.int_ranges("first", pl.col("last") + 1, dtype=pl.Int64))
-        .explode("bucket", empty_as_null=False, keep_nulls=False)
-        .sort("line_no", "bucket")
-    )

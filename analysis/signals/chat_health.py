@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from analysis.schema import CHAT_HEALTHS
 from analysis.signals.calendar import Calendar
+from analysis.signals.grid import Grid, Ints
 
 _TROUBLED = {"chats_at_risk": "AT_RISK", "chats_critical": "CRITICAL", "chats_opted_out": "OPTED_OUT"}
 
@@ -40,38 +42,67 @@ def after_opt_out(messages: pl.DataFrame, reports: pl.DataFrame) -> pl.DataFrame
     return numbered.with_columns(after_opt_out=pl.col("_row").is_in(rows.implode())).drop("_row")
 
 
-def activity(messages: pl.DataFrame, reports: pl.DataFrame, *, calendar: Calendar, days: int) -> pl.DataFrame:
-    """Return how many chats of a line are active, and in which health, after each bucket in which that changes.
+def activity(
+    talk: Ints, line_no: Ints, bucket: Ints, reports: pl.DataFrame, grid: Grid, calendar: Calendar, *, days: int
+) -> dict[str, Ints]:
+    """Return how many chats of a line are active, and in which health, at the end of every bucket of a grid.
 
     A chat is active in a bucket if it has a message in the ``days`` days up to the bucket's end: that many calendar days, or 24 hours for
     each, the bucket being the last. Its health is the latest known before the bucket's end; active chats of unknown health count in
     ``chats_active`` only.
 
-    messages: as `volume.in_order` gives, with ``bucket``. reports: as `reports` gives. Returns ``line_no``, ``bucket``, ``chats_active``,
-    ``chats_at_risk``, ``chats_critical``, ``chats_opted_out``; key (line_no, bucket); holds until the next row. Source: METHOD.md.
+    Args:
+        talk: one value a message, as the next two, in order of talk and time.
+        line_no: its line.
+        bucket: its bucket.
+        reports: as `reports` gives.
+        grid: of the messages.
+        calendar: that numbered the buckets.
+        days: a setting.
+
+    Returns:
+        ``chats_active``, ``chats_at_risk``, ``chats_critical``, ``chats_opted_out``. Source: METHOD.md.
     """
     length = calendar.length_of_days(days)
-    same = pl.col("talk") == pl.col("talk").shift()
-    apart = pl.col("bucket") - pl.col("bucket").shift()
-    seen = messages.select("talk", "line_no", "bucket").filter(~(same & (apart == 0)).fill_null(False))
-    joined = (same & (apart <= length)).fill_null(False)
-    marked = seen.with_columns(_joined=joined, _goes_on=joined.shift(-1, fill_value=False))
-    begins = marked.filter(~pl.col("_joined")).select("talk", "line_no", "bucket", active=pl.lit(1, dtype=pl.Int64))
-    ends = marked.filter(~pl.col("_goes_on")).select(
-        "talk", "line_no", pl.col("bucket") + length, active=pl.lit(0, dtype=pl.Int64)
+    first = np.ones(min(len(talk), 1), dtype=bool)
+    seen = np.flatnonzero(np.concatenate((first, (talk[1:] != talk[:-1]) | (bucket[1:] != bucket[:-1]))))
+    talk, line_no, bucket = talk[seen], line_no[seen], bucket[seen]
+    apart = (talk[1:] != talk[:-1]) | (bucket[1:] - bucket[:-1] > length)
+    begins, ends = np.concatenate((first, apart)), np.concatenate((apart, first))
+    lines = np.concatenate((line_no[begins], line_no[ends]))
+    when = np.concatenate((bucket[begins], bucket[ends] + length))
+    by = np.repeat(np.array([1, -1]), [int(begins.sum()), int(ends.sum())])
+    troubled = reports.filter(pl.col("health").is_in(list(_TROUBLED.values())))["talk"].unique()
+    here = np.isin(talk, troubled.to_numpy())
+    present = pl.concat(
+        pl.DataFrame(
+            {
+                "talk": talk[here & edge],
+                "line_no": line_no[here & edge],
+                "bucket": bucket[here & edge] + late,
+                "active": np.full(int((here & edge).sum()), on),
+            }
+        )
+        for edge, late, on in ((begins, 0, 1), (ends, length, 0))
     )
-    told = reports.select("talk", "line_no", "health", bucket=calendar.bucket(reports["at"])).unique(
-        ["talk", "bucket"], keep="last", maintain_order=True
+    return {"chats_active": grid.running(lines, when, by)} | _in_trouble(
+        present, reports.filter(pl.col("talk").is_in(troubled.implode())), grid, calendar
     )
-    steps = _filled(pl.concat([begins, ends, told], how="diagonal"))
-    deltas = _changes(steps, {"chats_active": pl.lit(1)} | {n: pl.col("health") == w for n, w in _TROUBLED.items()})
-    names = ["chats_active", *_TROUBLED]
-    return (
-        deltas.group_by("line_no", "bucket")
-        .agg(pl.col(names).sum())
-        .sort("line_no", "bucket")
-        .with_columns(pl.col(names).cum_sum().over("line_no", order_by="bucket"))
-    )
+
+
+def _in_trouble(present: pl.DataFrame, reports: pl.DataFrame, grid: Grid, calendar: Calendar) -> dict[str, Ints]:
+    """Return how many active chats are in each troubled health at the end of every bucket of a grid.
+
+    present: when chats that were ever in trouble become active and cease to be: ``talk``, ``line_no``, ``bucket``, ``active``.
+    reports: of the same chats.
+    """
+    told = reports.select(
+        "talk", "line_no", "health", bucket=calendar.bucket_of(reports["at"].to_physical().to_numpy())
+    ).unique(["talk", "bucket"], keep="last", maintain_order=True)
+    steps = _filled(pl.concat([present, told], how="diagonal"))
+    changes = _changes(steps, {name: pl.col("health") == word for name, word in _TROUBLED.items()})
+    lines, buckets = changes["line_no"].to_numpy(), changes["bucket"].to_numpy()
+    return {name: grid.running(lines, buckets, changes[name].to_numpy()) for name in _TROUBLED}
 
 
 def _filled(events: pl.DataFrame) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import polars as pl
 
@@ -12,6 +13,7 @@ from analysis.settings import Settings
 from analysis.signals import chat_health as chat_state
 from analysis.signals.calendar import Calendar, Grain, calendar
 from analysis.signals.new_conversations import openers
+from analysis.signals.peaks import Sliding, sliding
 from analysis.signals.reply_rate import fates
 from analysis.signals.turns import late_turns
 from analysis.signals.volume import in_order, talks
@@ -28,6 +30,11 @@ class Judged:
     messages: pl.DataFrame
     talks: pl.DataFrame
     reports: pl.DataFrame
+
+    @cached_property
+    def sliding(self) -> tuple[Sliding, Sliding]:
+        """Sliding counts over sends and over opening sends, made once for days and hours."""
+        return sliding(self.messages)
 
     def calendar(self, zone: str, grain: Grain) -> Calendar:
         """Return the days or hours of a zone that hold every message; there must be one."""

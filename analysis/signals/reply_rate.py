@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+_NEVER = 2**62
+"""Stands for the place of an answer that does not come: farther than any window from every place."""
+
 
 def fates(messages: pl.DataFrame, *, window: timedelta, as_of: datetime) -> pl.DataFrame:
     """Return messages, in their order, with ``mature`` and ``replied``.
@@ -15,18 +18,19 @@ def fates(messages: pl.DataFrame, *, window: timedelta, as_of: datetime) -> pl.D
 
     messages: as `volume.in_order` gives. Source: METHOD.md, ``replied``.
     """
-    # inbound first within an instant: the next inbound after a send is then strictly later
-    swapped = messages.with_row_index("_row").sort("talk", "at", "outbound")
-    inbound = ~pl.col("outbound")
-    following = swapped.with_columns(
-        _next=pl.when(inbound).then("at").backward_fill(), _talk=pl.when(inbound).then("talk").backward_fill()
-    )
+    # one number a message: its chat's place on a common axis, and its time; no window reaches from one chat into the next
+    at, length = pl.col("at").to_physical(), int(window.total_seconds() * 1000)
+    place = (pl.col("talk") * (at.max() - at.min() + length + 1) + at - at.min()).alias("_place")
+    following = pl.when(~pl.col("outbound")).then("_place").backward_fill()
+    # an inbound of the send's own instant stands after it and is no answer: what follows the instant's last message is looked at
+    ends = (pl.col("_place") != pl.col("_place").shift(-1)).fill_null(True)
     mature = pl.col("outbound") & ~pl.col("failed") & (pl.col("at") <= as_of - window)
-    answered = (pl.col("_talk") == pl.col("talk")) & (pl.col("_next") <= pl.col("at") + window)
     return (
-        following.with_columns(mature=mature, replied=mature & answered.fill_null(False))
-        .sort("_row")
-        .drop("_row", "_next", "_talk")
+        messages.with_columns(place)
+        .with_columns(_after=following.shift(-1))
+        .with_columns(_next=pl.when(ends).then(pl.col("_after").fill_null(_NEVER)).backward_fill())
+        .with_columns(mature=mature, replied=mature & (pl.col("_next") - pl.col("_place") <= length))
+        .drop("_place", "_after", "_next")
     )
 
 

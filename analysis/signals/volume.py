@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import polars as pl
+
+from analysis.signals.grid import Bools, Grid, Ints
 
 
 def talks(messages: pl.DataFrame) -> pl.DataFrame:
@@ -42,12 +45,18 @@ def in_order(messages: pl.DataFrame, talks: pl.DataFrame, *, also: Mapping[str, 
     )
 
 
-def volume() -> dict[str, pl.Expr]:
-    """Return the aggregates ``outbound``, ``inbound``, ``failed`` and ``recipients`` (distinct chats sent to, failed sends too)."""
-    outbound = pl.col("outbound")
+def volume(outbound: Bools, failed: Bools, talk: Ints, cells: Ints, grid: Grid) -> dict[str, Ints]:
+    """Return ``outbound``, ``inbound``, ``failed`` and ``recipients`` (distinct chats sent to, failed sends too) of every cell of a grid.
+
+    All arguments but the grid: one value a message, in order of talk and time.
+    """
+    sent, to = cells[outbound], talk[outbound]
+    # a chat's sends stand in order of time: it counts where its cell is not that of its send before
+    again = (to[1:] == to[:-1]) & (sent[1:] == sent[:-1])
+    distinct = np.concatenate((np.ones(min(len(sent), 1), dtype=bool), ~again))
     return {
-        "outbound": outbound.sum(),
-        "inbound": (~outbound).sum(),
-        "failed": (outbound & pl.col("failed")).sum(),
-        "recipients": pl.col("talk").filter(outbound).n_unique(),
+        "outbound": grid.count(sent),
+        "inbound": grid.count(cells[~outbound]),
+        "failed": grid.count(cells[outbound & failed]),
+        "recipients": grid.count(sent[distinct]),
     }
