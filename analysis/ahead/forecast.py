@@ -59,7 +59,14 @@ class Ahead:
         return f"{n:,} changes for the worse of this fleet, drawn to a documented prior from made-up fleets"
 
 
-def forecast_of(hours: pl.DataFrame, spells: pl.DataFrame, transitions: pl.DataFrame, *, at: datetime) -> Ahead:
+def forecast_of(
+    hours: pl.DataFrame,
+    spells: pl.DataFrame,
+    transitions: pl.DataFrame,
+    *,
+    at: datetime,
+    models: dict[int, Model] | None = None,
+) -> Ahead:
     """Return the chance of turning worse of every line at one time, from nothing later.
 
     Args:
@@ -67,6 +74,7 @@ def forecast_of(hours: pl.DataFrame, spells: pl.DataFrame, transitions: pl.DataF
         spells: SPELLS as known at ``at``.
         transitions: TRANSITIONS up to ``at``.
         at: UTC.
+        models: by horizon, as learned at the last midnight; learned here where None.
 
     Returns:
         Ahead. A line known for less than a week has no probability and says so; a critical one cannot turn worse: 0.
@@ -76,7 +84,7 @@ def forecast_of(hours: pl.DataFrame, spells: pl.DataFrame, transitions: pl.DataF
     whole = known_by_hour(past, spells, as_of=at, every=TICK_HOURS)
     ticks = labelled(whole, told)
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    models = {hours_: learned(ticks, at=midnight, hours=hours_) for hours_ in HORIZONS}
+    models = models or {hours_: learned(ticks, at=midnight, hours=hours_) for hours_ in HORIZONS}
     known = whole.filter(pl.col("hour") == whole["hour"].max()) if whole.height else whole
     return Ahead(
         at, known, models, _rows(known, models, at), _drivers(known, models[HORIZONS[0]]), ticks, whole, midnight

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from analysis.ahead.alerted import alerted_before
@@ -17,18 +18,23 @@ from analysis.ahead.clock import at_clock, is_stale
 from analysis.ahead.features import HOURLY
 from analysis.ahead.forecast import Ahead, forecast_of
 from analysis.ahead.gate import gate_of
+from analysis.ahead.model import Model
 from analysis.ahead.plan import Plan, plan_of
 from analysis.errors import UsageError
+from analysis.pipeline.due import Due
+from analysis.pipeline.history import keep_history
 from analysis.pipeline.moments import When, moment, now
 from analysis.pipeline.opened import Where, reading, settings_in, store_at
-from analysis.schema import FORECAST, GATE
+from analysis.schema import FORECAST, GATE, Explanation
 from analysis.settings import Settings
 from analysis.signals import health as timeline
 from analysis.signals import panel
-from analysis.store import read
+from analysis.store import marts, read
 
 RECORD = "ahead"
 """The word under which a store keeps what its forecasts rest on, and how right they have been."""
+MODELS = "ahead_models"
+"""The word under which it keeps what was learned at the last midnight."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,75 @@ class Foreseen:
     past: pl.DataFrame
     """HOURLY every TICK_HOURS: what both rest on."""
     learned_at: datetime
+    models: dict[int, Model]
     newest: datetime | None = None
     """The newest event known then."""
+
+
+def keep_ahead(
+    con: Any,
+    due: Due,
+    spells: pl.DataFrame,
+    transitions: pl.DataFrame,
+    explained: list[Explanation],
+    *,
+    at: datetime,
+    settings: Settings,
+) -> None:
+    """Keep what is likely next and what may still be sent as of the latest event, and what the past shows.
+
+    Models learn once a day, of what was known at the last UTC midnight: where all that is new is later than it, what they learned and how
+    right they have been stays as it is.
+    """
+    hours = read.signals(con, "hour")
+    kept = read.meta(con, MODELS)
+    learned = Learned.of(kept) if kept and not due.whole else None
+    if learned is not None and not learned.holds(at, due.earliest):
+        learned = None
+    seen = foresee(hours, spells, transitions, at=at, newest=at, settings=settings, back=True, learned=learned)
+    marts.replace(con, "forecast", seen.forecast)
+    marts.replace(con, "gate", seen.gate)
+    if learned is None:
+        marts.set_meta(con, RECORD, json.dumps(seen.rests_on, default=str))
+        marts.set_meta(con, MODELS, Learned(seen.learned_at, seen.models, seen.rests_on).told())
+        keep_history(con, seen.past, hours, transitions, explained, until=seen.learned_at)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was learned at the last midnight: models by horizon, and what the forecasts rest on."""
+
+    at: datetime
+    models: dict[int, Model]
+    rests_on: dict[str, Any]
+
+    def holds(self, at: datetime, earliest: datetime | None) -> bool:
+        """Say whether it is what would be learned at a later time, given the earliest instant of which anything new is known."""
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight == self.at and (earliest is None or earliest > self.at)
+
+    def told(self) -> str:
+        """Return it as JSON, every number to its last digit."""
+        models = {
+            str(h): {
+                "weights": m.weights.tolist(),
+                "covariance": m.covariance.tolist(),
+                "worsenings": m.worsenings,
+                "line_days": m.line_days,
+            }
+            for h, m in self.models.items()
+        }
+        return json.dumps({"at": self.at.isoformat(), "models": models, "rests_on": self.rests_on}, default=str)
+
+    @classmethod
+    def of(cls, kept: str) -> Learned:
+        """Return what ``told`` wrote."""
+        found = json.loads(kept)
+        models = {
+            int(h): Model(int(h), np.array(m["weights"]), np.array(m["covariance"]), m["worsenings"], m["line_days"])
+            for h, m in found["models"].items()
+        }
+        return cls(datetime.fromisoformat(found["at"]), models, found["rests_on"])
 
 
 def foresee(
@@ -54,6 +127,7 @@ def foresee(
     newest: datetime | None,
     settings: Settings,
     back: bool = False,
+    learned: Learned | None = None,
 ) -> Foreseen:
     """Return forecast and gate at a time from what was known then.
 
@@ -65,9 +139,10 @@ def foresee(
         newest: the newest event known then.
         settings: ``gate_*``.
         back: also try the forecasts on the past weeks.
+        learned: what was learned already, where it holds.
     """
     known_at = min(at, newest) if newest else at
-    ahead = forecast_of(hours, spells, transitions, at=known_at)
+    ahead = forecast_of(hours, spells, transitions, at=known_at, models=learned.models if learned else None)
     drivers = pl.DataFrame(
         [(line, json.dumps(of, ensure_ascii=False)) for line, of in ahead.drivers.items()],
         schema={"line": pl.String, "drivers": pl.String},
@@ -75,7 +150,8 @@ def foresee(
     )
     forecast = ahead.rows.join(drivers, on="line", how="left", maintain_order="left")
     gate = gate_of(ahead, hours, settings=settings, newest=newest, at=at)
-    return Foreseen(forecast, gate, _rests_on(ahead, back, settings), ahead.past, ahead.learned_at, newest)
+    rests_on = learned.rests_on if learned else _rests_on(ahead, back, settings)
+    return Foreseen(forecast, gate, rests_on, ahead.past, ahead.learned_at, ahead.models, newest)
 
 
 def _rests_on(ahead: Ahead, back: bool, settings: Settings) -> dict[str, Any]:
@@ -210,7 +286,7 @@ def seen_at(store: Where, at: When, *, back: bool = False) -> Foreseen:
     if newest is None:
         empty = pl.DataFrame(schema=HOURLY)
         return Foreseen(
-            pl.DataFrame(schema={**FORECAST, "drivers": pl.String}), pl.DataFrame(schema=GATE), {}, empty, then
+            pl.DataFrame(schema={**FORECAST, "drivers": pl.String}), pl.DataFrame(schema=GATE), {}, empty, then, {}
         )
     messages = as_known(messages, then)
     spells, transitions = timeline.spells(changes), timeline.transitions(changes)

@@ -17,6 +17,7 @@ from analysis.sources import Found, Mapping, Pseudonyms, find, load_key, load_ma
 from analysis.sources.reading import source_id
 from analysis.store import Store, marts, read
 from analysis.store import load as merging
+from analysis.store.touched import Touched
 
 
 @dataclass
@@ -179,9 +180,10 @@ def _write(
                 fresh.append(source)
             else:
                 known[source.source_id] = seen
-        for source, report in zip(fresh, merging.merge(con, fresh, now=now()), strict=True):
+        reports, touched = merging.merge(con, fresh, now=now())
+        for source, report in zip(fresh, reports, strict=True):
             known[source.source_id] = report
-        derive(con, chosen, tell)
+        derive(con, chosen, tell, touched=touched)
 
 
 def _in_order(
@@ -217,7 +219,9 @@ def _repeat(report: merging.SourceReport, path: str) -> merging.SourceReport:
 
 
 def refresh(*, store: Where = None, full: bool = False, progress: Progress | None = None) -> dict[str, Any]:
-    """Bring signals, health and explanations up to date with the facts, from scratch: so far ``full`` is the only way there is.
+    """Bring signals, health and explanations up to date with the facts.
+
+    Every load does it by itself, for what it brought. ``full``: from scratch, every line and day.
 
     Returns the number of lines, days and transitions. Raises StoreError where there is no store.
     """
@@ -226,8 +230,8 @@ def refresh(*, store: Where = None, full: bool = False, progress: Progress | Non
         with target.reader():
             pass
     with target.writer() as con:
-        derived = derive(con, settings_in(con), progress)
-    return {**derived, "full": True}
+        derived = derive(con, settings_in(con), progress, touched=None if full else Touched())
+    return {**derived, "full": full}
 
 
 def set_setting(key: str, value: str | None, *, store: Where = None) -> Settings:

@@ -63,8 +63,8 @@ def chat_state(
 
 def _opened_by(of: Judged, named: pl.DataFrame, settings: Settings) -> pl.Series:
     buckets = of.calendar(settings.timezone, "day")
-    days = named.select("line_no", day=buckets.bucket(named["first_at"]))
-    young = days.select(young=pl.col("day") - pl.col("day").min().over("line_no") < settings.young_line_days)
+    day, born = buckets.bucket(named["first_at"]), buckets.bucket(of.first_at()).gather(named["line_no"])
+    young = (day - born < settings.young_line_days).alias("young").to_frame()
     grace = timedelta(hours=settings.new_chat_grace_hours)
     created, first = pl.col("created_at"), pl.col("first_at")
     older = (created < first - grace) | (created.is_null() & pl.col("young"))

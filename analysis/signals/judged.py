@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -30,6 +31,8 @@ class Judged:
     messages: pl.DataFrame
     talks: pl.DataFrame
     reports: pl.DataFrame
+    born: pl.DataFrame | None = None
+    """line, first_at: each line's first message, where the messages may begin later; else None."""
 
     @cached_property
     def sliding(self) -> tuple[Sliding, Sliding]:
@@ -39,7 +42,15 @@ class Judged:
     def calendar(self, zone: str, grain: Grain) -> Calendar:
         """Return the days or hours of a zone that hold every message; there must be one."""
         at = self.messages["at"]
-        return calendar(at.min(), at.max(), zone=zone, grain=grain)  # type: ignore[arg-type]
+        first: Any = at.min() if self.born is None else min(self.born["first_at"].min(), at.min())  # type: ignore[type-var]
+        return calendar(first, at.max(), zone=zone, grain=grain)  # type: ignore[arg-type]
+
+    def first_at(self) -> pl.Series:
+        """Return the time of each line's first message, in the order of their numbers."""
+        firsts = self.messages.group_by("line_no").agg(first_at=pl.col("at").min())
+        if self.born is not None:
+            firsts = self.talks.select("line", "line_no").unique().join(self.born, on="line")
+        return firsts.sort("line_no")["first_at"]
 
 
 def judge(
@@ -50,6 +61,7 @@ def judge(
     as_of: datetime,
     settings: Settings,
     also: Mapping[str, pl.Expr] | None = None,
+    born: pl.DataFrame | None = None,
 ) -> Judged:
     """Return messages in order with what each one is: mature, replied, opener, unanswered so far, late turn, after an opt-out.
 
@@ -60,6 +72,7 @@ def judge(
         as_of: the latest event time of the store; nothing after it is assumed.
         settings: windows and limits.
         also: further columns of the messages to carry, by name.
+        born: line, first_at of each line's first message, where ``messages`` may begin later.
     """
     known = talks(messages)
     reports = chat_state.reports(chat_health, known)
@@ -67,4 +80,4 @@ def judge(
     judged = fates(judged, window=timedelta(hours=settings.reply_window_hours), as_of=as_of)
     judged = openers(judged, chats, grace=timedelta(hours=settings.new_chat_grace_hours))
     judged = late_turns(judged, gap=timedelta(minutes=settings.turn_gap_minutes), late=settings.late_turn)
-    return Judged(chat_state.after_opt_out(judged, reports), known, reports)
+    return Judged(chat_state.after_opt_out(judged, reports), known, reports, born)

@@ -62,7 +62,7 @@ def counted(of: Judged, spells: pl.DataFrame, *, settings: Settings, grain: Grai
     columns |= chat_state.activity(
         of.messages["talk"].to_numpy(), line_no, bucket, of.reports, grid, buckets, days=settings.active_days
     )
-    table = _with_names_and_days(columns, of.talks, grid, buckets)
+    table = _with_names_and_days(columns, of, grid, buckets)
     for kind in ("health", "status"):
         table = _with_state(table, spells, kind)
     return table.select(schema.names()).cast(schema)
@@ -86,15 +86,16 @@ def _counts(messages: pl.DataFrame, cells: Ints, grid: Grid) -> dict[str, Ints]:
     }
 
 
-def _with_names_and_days(columns: dict[str, Ints], talks: pl.DataFrame, grid: Grid, buckets: Calendar) -> pl.DataFrame:
+def _with_names_and_days(columns: dict[str, Ints], of: Judged, grid: Grid, buckets: Calendar) -> pl.DataFrame:
     """Put lines and times in the place of numbers, in order of line and bucket; add rates, and the days since the line's first one."""
-    lines = talks.select("line_no", "line").unique("line_no").sort("line_no")["line"]
+    lines = of.talks.select("line_no", "line").unique("line_no").sort("line_no")["line"]
     dates = buckets.table()["date"].to_physical().to_numpy()
     held, bucket = grid.lines(), grid.buckets()
+    first = buckets.bucket(of.first_at()).to_numpy()
     return pl.DataFrame(columns).with_columns(
         lines.gather(held).alias("line"),
         *(buckets.table()[name].gather(bucket) for name in (buckets.grain, "last")),
-        history_days=pl.Series(dates[bucket] - dates[grid.first][held]),
+        history_days=pl.Series(dates[bucket] - dates[first][held]),
         reply_rate=rate("replied", "mature"),
         new_reply_rate=rate("new_replied", "new_mature"),
     )

@@ -1,43 +1,14 @@
-"""Messages in; totals of each line, its opening sends and its failures by hour, out: what pages would else look for among all messages."""
+"""Judged messages in; opening sends and failures by hour out: what pages would else look for among all messages."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import polars as pl
 
-from analysis.schema import FAILURE_HOURS, LINE_TOTALS, OPENERS
+from analysis.schema import FAILURE_HOURS, OPENERS
 from analysis.signals.judged import Judged
 
 NO_CODE = "no code"
 """Stands for the code of a failure that came without one."""
-
-
-def line_totals(messages: pl.DataFrame) -> pl.DataFrame:
-    """Return how many messages each line has, from when to when, and how its sends were received: LINE_TOTALS, key line.
-
-    messages: MESSAGES, any order. Source: METHOD.md, "How complete and how late the data is".
-    """
-    sent = pl.col("direction") == "outbound"
-    told = pl.col("delivered_at").is_not_null() | pl.col("read_at").is_not_null()
-    late = lambda hours: (sent & (pl.col("delivered_at") > pl.col("at") + timedelta(hours=hours))).sum()  # noqa: E731
-    return (
-        messages.group_by("line")
-        .agg(
-            messages=pl.len(),
-            first_at=pl.col("at").min(),
-            last_at=pl.col("at").max(),
-            last_event_at=pl.max_horizontal("at", "delivered_at", "read_at", "failed_at").max(),
-            sends=sent.sum(),
-            failed=(sent & pl.col("failed")).sum(),
-            received=(sent & ~pl.col("failed") & told).sum(),
-            received_1h=late(1),
-            received_24h=late(24),
-        )
-        .select(LINE_TOTALS.names())
-        .cast(dict(LINE_TOTALS))  # type: ignore[arg-type]
-        .sort("line")
-    )
 
 
 def opening_sends(of: Judged) -> pl.DataFrame:

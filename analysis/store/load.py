@@ -14,6 +14,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from analysis.store import touched as touching
+
 MIN_FIELDS = (
     "line",
     "chat_id",
@@ -99,9 +101,12 @@ def known_source(con: duckdb.DuckDBPyConnection, source_id: str, path: str) -> S
     )
 
 
-def merge(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: datetime) -> list[SourceReport]:
-    """Merge the facts of these files into an open store (in the caller's transaction) and report each file's counts."""
+def merge(
+    con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: datetime
+) -> tuple[list[SourceReport], touching.Touched]:
+    """Merge the facts of these files into an open store (in the caller's transaction); report each file's counts, and what is new."""
     _stage(con, sources)
+    touched = touching.before(con)
     for told in (_count_messages, _count_chats, _count_changes):
         told(con)
     _merge_chats(con)
@@ -126,6 +131,7 @@ def merge(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: dateti
              source.late["timed"], source.late["late_1h"], source.late["late_24h"]],
         )  # fmt: skip
         reports.append(report)
+    touched = touching.after(con, touched)
     for name in (
         "stage_message",
         "stage_chat",
@@ -136,7 +142,7 @@ def merge(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: dateti
         "told_change",
     ):
         con.execute(f"drop table temp.{name}")
-    return reports
+    return reports, touched
 
 
 def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:
@@ -210,7 +216,7 @@ def _told(con: duckdb.DuckDBPyConnection, name: str, table: str, key: tuple[str,
     con.execute(
         f"""
         create or replace temp table told_{name} as
-        select s.source_no, s.position, s.line, {"s.chat_id," if table in ("message", "chat") else "null as chat_id,"}
+        select s.source_no, s.position, s.line, {"s.message_id," if table == "message" else ""} {"s.chat_id," if table in ("message", "chat") else "null as chat_id,"}
           case
             when row_number() over (partition by {whole} order by s.source_no, s.position) > 1 then 'duplicates'
             when t.line_known is null and row_number() over (partition by {keyed} order by s.source_no, s.position) = 1 then 'inserted'

@@ -12,7 +12,7 @@ from analysis.schema import INSTANT
 EXPLANATIONS = pl.Schema(
     {
         "line": pl.String, "at": INSTANT, "kind": pl.String, "main_driver": pl.String, "headline": pl.String, "onset": INSTANT,
-        "confidence": pl.String, "document": pl.String,
+        "confidence": pl.String, "document": pl.String, "measured_p": pl.Float64,
     }
 )  # fmt: skip
 """Explanations as kept, key (line, at, kind)."""

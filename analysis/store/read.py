@@ -10,6 +10,7 @@ import polars as pl
 
 from analysis.schema import (
     ACTIONS,
+    ACTIVITY,
     ALERTED,
     CHANGES,
     CHAT_HEALTH,
@@ -192,6 +193,26 @@ def explanation_documents(
             f"select document from explanation where {where} order by changed_at, line, kind", values
         ).fetchall()
     ]
+
+
+def explanations_as_kept(con: duckdb.DuckDBPyConnection) -> list[tuple[str, float | None]]:
+    """Return the JSON of every explanation with its stated probability before the vendor's audits corrected it, ordered by (at, line, kind).
+
+    A null probability: made by an older version.
+    """
+    return con.execute("select document, measured_p from explanation order by changed_at, line, kind").fetchall()
+
+
+def line_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the time of each line's first message: line, first_at."""
+    return frame_of(
+        con, "select line, first_at from line_total order by line", pl.Schema({"line": pl.String, "first_at": INSTANT})
+    )
+
+
+def activity(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return in which slots of five minutes an event of a line is known as ACTIVITY, in order of its key."""
+    return frame_of(con, "select * from activity order by line, slot", ACTIVITY)
 
 
 def progress_document(con: duckdb.DuckDBPyConnection, *, line: str, at: datetime, kind: str) -> str | None:

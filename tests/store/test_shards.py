@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from analysis import pipeline
-from analysis.pipeline import derive
+from analysis.pipeline import counting, explaining
 from analysis.pipeline.shards import shards
 
 MARTS = (
@@ -33,7 +33,8 @@ def marts(path):
 def test_groups_of_any_size_give_the_same_marts(demo_store, tmp_path, monkeypatch, most):
     store = tmp_path / "copy.duckdb"
     shutil.copy(demo_store, store)
-    monkeypatch.setattr(derive, "shards", lambda firsts: shards(firsts, most=most))
+    for module in (counting, explaining):
+        monkeypatch.setattr(module, "shards", lambda firsts: shards(firsts, most=most))
     pipeline.refresh(store=store, full=True)
     before, after = marts(demo_store), marts(store)
     assert [name for name in MARTS if not before[name].equals(after[name])] == []

@@ -1,0 +1,111 @@
+"""An open store and what is due in, the marts that count messages filled out: a group of lines at a time, all of it or what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+
+from analysis.pipeline.due import Due
+from analysis.pipeline.shards import grouped, shards
+from analysis.pipeline.steps import Progress, Step
+from analysis.schema import CHAT_STATE, DELIVERY_DAY, FAILURE_HOURS, OPENERS, SIGNALS_DAY, SIGNALS_HOUR
+from analysis.settings import Settings
+from analysis.signals import delivery, panel
+from analysis.signals.chats import chat_state, moved
+from analysis.signals.gaps import SLOT_MINUTES
+from analysis.signals.judged import judge
+from analysis.signals.totals import failure_hours, opening_sends
+from analysis.store import marts, read, since
+
+_SCHEMAS = {
+    "signal_day": SIGNALS_DAY,
+    "signal_hour": SIGNALS_HOUR,
+    "chat_state": CHAT_STATE,
+    "delivery_day": DELIVERY_DAY,
+    "opener": OPENERS,
+    "failure_hour": FAILURE_HOURS,
+}
+Tables = dict[str, pl.DataFrame]
+
+
+def count_again(con: Any, due: Due, spells: pl.DataFrame, *, as_of: Any, settings: Settings, tell: Progress) -> None:
+    """Fill the marts that count messages, so that they are what a count of everything would give.
+
+    Args:
+        con: a store open for writing.
+        due: of ``due.due``.
+        spells: SPELLS.
+        as_of: the latest event.
+        settings: see Settings.
+        tell: is told how far it is.
+    """
+
+    def counted(
+        messages: pl.DataFrame,
+        chats: pl.DataFrame,
+        health: pl.DataFrame,
+        moved_here: pl.DataFrame,
+        born: pl.DataFrame | None,
+    ) -> Tables:
+        judged = judge(messages, chats, health, as_of=as_of, settings=settings, also=delivery.ALSO, born=born)
+        states = chat_state(judged, chats, settings=settings, moved_here=moved_here)
+        return {
+            "signal_day": panel.counted(judged, spells, settings=settings, grain="day"),
+            "signal_hour": panel.counted(judged, spells, settings=settings, grain="hour"),
+            "chat_state": states,
+            "delivery_day": delivery.delivery_day(judged, states, settings=settings),
+            "opener": opening_sends(judged),
+            "failure_hour": failure_hours(messages),
+        }
+
+    if due.whole:
+        _all(con, counted, tell)
+    elif due.wanted.height:
+        _new(con, due, counted, tell)
+    since.refill_activity(con, None if due.whole else due.activity, minutes=SLOT_MINUTES)
+
+
+def _all(con: Any, counted: Callable[..., Tables], tell: Progress) -> None:
+    firsts, chats, chat_health = read.chat_firsts(con), read.chats(con), read.chat_health(con)
+    moved_here = moved(firsts)
+    of_lines = firsts.select("line", "chat_id")
+    groups = shards(firsts)
+    parts: list[Tables] = []
+    for done, lines in enumerate(groups):
+        here = of_lines.filter(pl.col("line").is_in(pl.Series(lines).implode())).select("chat_id").unique()
+        health, own = (frame.join(here, on="chat_id", how="semi") for frame in (chat_health, chats))
+        parts.append(counted(read.messages(con, lines=lines), own, health, moved_here, None))
+        tell(Step("signals", done=(done + 1) / len(groups)))
+    for name, frame in _together(parts).items():
+        marts.replace(con, name, frame)
+    since.line_totals(con, wanted_only=False)
+
+
+def _new(con: Any, due: Due, counted: Callable[..., Tables], tell: Progress) -> None:
+    rows = since.want(con, due.wanted, due.chats)
+    since.line_totals(con, wanted_only=True)
+    chats, chat_health = since.chats(con), since.chat_health(con)
+    others = since.moved_as_kept(con).join(due.asked, on=["line", "chat_id"], how="anti")
+    moved_here = pl.concat([due.moved, others])
+    born = read.line_firsts(con)
+    groups = grouped(rows)
+    parts = []
+    for done, lines in enumerate(groups):
+        messages = since.messages(con, lines)
+        here = messages.select("chat_id").unique()
+        health, own = (frame.join(here, on="chat_id", how="semi") for frame in (chat_health, chats))
+        mine = born.filter(pl.col("line").is_in(pl.Series(lines).implode()))
+        parts.append(counted(messages, own, health, moved_here, mine))
+        tell(Step("signals", done=(done + 1) / len(groups)))
+    for name, frame in _together(parts).items():
+        since.replace_since(con, name, frame)
+    since.done(con)
+
+
+def _together(parts: list[Tables]) -> Tables:
+    return {
+        name: pl.concat([part[name] for part in parts]) if parts else pl.DataFrame(schema=schema)
+        for name, schema in _SCHEMAS.items()
+    }

@@ -1,0 +1,243 @@
+"""Lines and the instants from which to count them again in, the messages that takes out; and marts replaced from there on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import duckdb
+import polars as pl
+
+from analysis.schema import CHAT_HEALTH, CHATS, INSTANT, MESSAGES
+from analysis.store.read import frame_of
+
+EVER = datetime(1970, 1, 1)
+"""Stands for "from the beginning"."""
+WANTED = pl.Schema(
+    {
+        "line": pl.String,
+        "day": pl.Date,  # the first day to count again, in the store's zone
+        "since": INSTANT,  # when it begins
+        "whole_from": INSTANT,  # a chat with a message from then on is wanted with all its messages
+        "seen_from": INSTANT,  # every message is wanted from then on
+    }
+)
+"""Lines to count again, key line; EVER in all columns: from the beginning."""
+_ORDER = "line, chat_id, sent_at, direction desc, message_id"
+_TIMED = {
+    "signal_day": "day",
+    "signal_hour": "hour",
+    "delivery_day": "day",
+    "opener": "sent_at",
+    "failure_hour": "hour",
+}
+"""Marts of which the rows from an instant on are replaced, and the column that says when."""
+
+
+def want(con: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, chats: list[str]) -> dict[str, int]:
+    """Collect the messages that counting again takes, for ``messages`` and the others here; returns how many each line has.
+
+    A chat with a message from ``whole_from`` on, or named, comes with all its messages: what a send is depends on what went before it in its
+    chat. Other messages count from ``seen_from`` on only.
+
+    Args:
+        con: a store open for writing.
+        wanted: WANTED.
+        chats: chats of these lines that are wanted whatever their last message.
+    """
+    named = pl.DataFrame({"chat_id": chats}, schema={"chat_id": pl.String})
+    con.register("wanted_now", wanted)
+    con.register("named_now", named)
+    con.execute("create or replace temp table wanted as select * from wanted_now")
+    con.execute(
+        """
+        create or replace temp table whole_chat as
+        select distinct m.line, m.chat_id from messages m join temp.wanted w on m.line = w.line where m.sent_at >= w.whole_from
+        union select m.line, m.chat_id from messages m semi join temp.wanted w on m.line = w.line semi join named_now n on m.chat_id = n.chat_id
+        """
+    )
+    con.execute(
+        """
+        create or replace temp table needed as
+        select m.* from messages m join temp.wanted w on m.line = w.line left join temp.whole_chat c on c.line = m.line and c.chat_id = m.chat_id
+        where m.sent_at >= w.seen_from or c.chat_id is not null
+        """
+    )
+    con.unregister("wanted_now")
+    con.unregister("named_now")
+    return dict(con.execute("select line, count(*) from temp.needed group by line order by line").fetchall())
+
+
+def messages(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
+    """Return the wanted messages of some lines as MESSAGES."""
+    sql = f'select *, sent_at as "at" from temp.needed where list_contains($lines, line) order by {_ORDER}'
+    return frame_of(con, sql, MESSAGES, {"lines": lines})
+
+
+def chats(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the chats of the wanted messages as CHATS."""
+    return frame_of(con, "select * from chats semi join temp.needed using (chat_id) order by chat_id", CHATS)
+
+
+def chat_health(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return what is known of the health of these chats as CHAT_HEALTH."""
+    sql = 'select chat_id, known_at as "at", health from chat_health semi join temp.needed using (chat_id) order by all'
+    return frame_of(con, sql, CHAT_HEALTH)
+
+
+def done(con: duckdb.DuckDBPyConnection) -> None:
+    """Let go of what ``want`` collected."""
+    for name in ("wanted", "whole_chat", "needed"):
+        con.execute(f"drop table temp.{name}")
+
+
+def replace_since(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    """Replace, on the wanted lines, the rows of a mart from ``since`` on by those of a frame; its earlier ones are left out.
+
+    ``chat_state``: the rows of the wanted whole chats; a line that is wanted from the beginning loses all its rows first.
+    """
+    if table == "chat_state":
+        con.execute(
+            """
+            delete from chat_state using temp.wanted w
+            where chat_state.line = w.line and (
+              w.since = '1970-01-01' or exists (select 1 from temp.whole_chat c where c.line = chat_state.line and c.chat_id = chat_state.chat_id)
+            )
+            """
+        )
+        con.execute(
+            "insert into chat_state by name select f.* from frame f semi join temp.whole_chat c on c.line = f.line and c.chat_id = f.chat_id"
+        )
+        return
+    when = _TIMED[table]
+    if "at" in frame.columns:
+        frame = frame.rename({"at": "sent_at"})
+    con.execute(
+        f"delete from {table} using temp.wanted w where {table}.line = w.line and {table}.{when} >= w.{_begin(table)}"
+    )
+    con.execute(
+        f"insert into {table} by name select f.* from frame f join temp.wanted w on f.line = w.line where f.{when} >= w.{_begin(table)}"
+    )
+
+
+def _begin(table: str) -> str:
+    return "day" if _TIMED[table] == "day" else "since"
+
+
+def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame | None, *, minutes: int) -> None:
+    """Find again in which slots of so many minutes an event of a line is known: sends, replies, and the receipts of sends.
+
+    Args:
+        con: a store open for writing.
+        since: line, since: from when on to look; all lines from the beginning where None.
+        minutes: length of a slot.
+    """
+    ms = minutes * 60_000
+    if since is None:
+        con.execute("delete from activity")
+        where, joined = "true", ""
+    else:
+        con.register("since_now", since)
+        con.execute(
+            f"create or replace temp table since_slot as select line, (epoch_ms(since) // {ms}) as slot from since_now"
+        )
+        con.unregister("since_now")
+        con.execute(
+            "delete from activity using temp.since_slot s where activity.line = s.line and activity.slot >= s.slot"
+        )
+        joined = "join temp.since_slot s using (line)"
+        where = f"epoch_ms(told_at) // {ms} >= s.slot"
+    con.execute(
+        f"""
+        insert into activity
+        with told as (
+          select line, sent_at as told_at, 1 as message from messages
+          union all select line, delivered_at, 0 from messages where delivered_at is not null
+          union all select line, read_at, 0 from messages where read_at is not null
+        )
+        select line, epoch_ms(told_at) // {ms} as slot, min(told_at), max(told_at), sum(message) from told {joined} where {where} group by all
+        """
+    )
+    if since is not None:
+        con.execute("drop table temp.since_slot")
+
+
+def spell_changes(con: duckdb.DuckDBPyConnection, spells: pl.DataFrame) -> pl.DataFrame:
+    """Return from when on a line's health or status is told otherwise than the mart has it: line, since (1970: from the beginning)."""
+    con.register("spells", spells)
+    sql = """
+    with old as (select * from spell), new as (select * from spells),
+    other as ((from old except from new) union all (from new except from old))
+    select line, min(since) as since from (
+      select o.line,
+        case when count(*) = 2 and count(distinct o.start_known) = 1 then min(o.end_at) else coalesce(o.start_at, '1970-01-01'::timestamp_ms) end as since
+      from other o group by o.line, o.kind, o.state, o.start_at
+    ) group by line order by line
+    """
+    found = frame_of(con, sql, pl.Schema({"line": pl.String, "since": INSTANT}))
+    con.unregister("spells")
+    return found
+
+
+def line_totals(con: duckdb.DuckDBPyConnection, *, wanted_only: bool) -> None:
+    """Make ``line_total`` again: how many messages each line has, from when to when, and how its sends were received. METHOD.md, Data."""
+    which = "semi join temp.wanted using (line)" if wanted_only else ""
+    con.execute(
+        "delete from line_total" + (" using temp.wanted w where line_total.line = w.line" if wanted_only else "")
+    )
+    con.execute(
+        f"""
+        insert into line_total by name
+        select line, count(*) as messages, min(sent_at) as first_at, max(sent_at) as last_at,
+          max(greatest(sent_at, delivered_at, read_at, failed_at)) as last_event_at,
+          count(*) filter (where direction = 'outbound') as sends, count(*) filter (where direction = 'outbound' and failed) as failed,
+          count(*) filter (where direction = 'outbound' and not failed and (delivered_at is not null or read_at is not null)) as received,
+          count(*) filter (where direction = 'outbound' and delivered_at > sent_at + interval 1 hour) as received_1h,
+          count(*) filter (where direction = 'outbound' and delivered_at > sent_at + interval 24 hour) as received_24h
+        from messages {which} group by line order by line
+        """
+    )
+
+
+def moved_since(con: duckdb.DuckDBPyConnection, chats: list[str]) -> pl.DataFrame:
+    """Return the chats of the people of some chats, on all lines: line, chat_id, recipient, first_at, and opened_by as the mart has it.
+
+    Whether a chat was moved from another line depends on no others (``signals.chats.moved``). Null ``opened_by``: one of ``chats``, whose
+    row of the mart is to be made again.
+    """
+    con.register("named", pl.DataFrame({"chat_id": chats}, schema={"chat_id": pl.String}))
+    sql = """
+    with people as (select distinct recipient from chats semi join named using (chat_id) where recipient is not null),
+    theirs as (select chat_id, recipient from chats semi join people using (recipient))
+    select s.line, s.chat_id, t.recipient, s.first_at, s.opened_by from chat_state s join theirs t using (chat_id) anti join named using (chat_id)
+    union all
+    select m.line, m.chat_id, any_value(t.recipient), min(m.sent_at), null
+    from messages m join theirs t using (chat_id) semi join named using (chat_id) group by m.line, m.chat_id
+    order by 1, 2
+    """
+    schema = {
+        "line": pl.String,
+        "chat_id": pl.String,
+        "recipient": pl.String,
+        "first_at": INSTANT,
+        "opened_by": pl.String,
+    }
+    found = frame_of(con, sql, pl.Schema(schema))
+    con.unregister("named")
+    return found
+
+
+def moved_as_kept(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the wanted whole chats that the mart has as moved from another line: line, chat_id."""
+    sql = "select s.line, s.chat_id from chat_state s semi join temp.whole_chat using (line, chat_id) where s.opened_by = 'moved'"
+    return frame_of(con, sql, pl.Schema({"line": pl.String, "chat_id": pl.String}))
+
+
+def sending_lines(con: duckdb.DuckDBPyConnection, after: datetime) -> list[str]:
+    """Return the lines that sent anything after an instant, as the mart of hours has it."""
+    sql = "select distinct line from signal_hour where outbound > 0 and hour > $after - interval 1 hour order by line"
+    return [row[0] for row in con.execute(sql, {"after": after}).fetchall()]
+
+
+def last_messages(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+    """Return the time of each line's last message as the mart has it."""
+    return dict(con.execute("select line, last_at from line_total").fetchall())

@@ -1,0 +1,131 @@
+"""A merge in, what it changed out: for each line the earliest event that is new, so that marts are counted again from there only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import duckdb
+
+EVER = datetime(1970, 1, 1)
+"""Stands for "from the beginning"."""
+
+
+@dataclass
+class Touched:
+    """What of the facts is new or different since the marts were made.
+
+    Args:
+        whole: everything may be: marts are made from scratch.
+        since: line to the earliest instant of which something is new: a message, a receipt, a chat's creation or health.
+        changes: line to the earliest new report of its health or status.
+        chats: chats of which something is new.
+    """
+
+    whole: bool = False
+    since: dict[str, datetime] = field(default_factory=dict)
+    changes: dict[str, datetime] = field(default_factory=dict)
+    chats: list[str] = field(default_factory=list)
+
+    @property
+    def earliest(self) -> datetime | None:
+        """The earliest instant of which something is new on any line; None where nothing is."""
+        return min([*self.since.values(), *self.changes.values()], default=None)
+
+
+def before(con: duckdb.DuckDBPyConnection) -> Touched:
+    """Look at staged facts before they are merged; keeps what ``after`` compares with, in temporary tables.
+
+    Returns:
+        Touched, ``whole`` where an event puts a known message on another line or into another chat, or two lines claim one chat: such a
+        message leaves marts of which the event says nothing.
+    """
+    if not con.execute("select 1 from message limit 1").fetchall():
+        return Touched(whole=True)
+    con.execute(
+        """
+        create or replace temp table staged_chat as
+        select distinct chat_id from (select chat_id from temp.stage_message union all select chat_id from temp.stage_chat) where chat_id is not null
+        """
+    )
+    con.execute(
+        "create or replace temp table chat_before as select chat_id, line, recipient, is_group, created_at from chat semi join temp.staged_chat using (chat_id)"
+    )
+    con.execute(
+        "create or replace temp table new_health as select distinct chat_id, known_at from temp.stage_health s anti join chat_health h using (chat_id, known_at, health)"
+    )
+    moved = """
+    select 1 from temp.stage_message s join message m using (message_id)
+    where (s.line <> m.line) or (s.chat_id <> m.chat_id) or (s.direction <> m.direction)
+    union all
+    select 1 from (
+      select chat_id, line from chat semi join temp.staged_chat using (chat_id)
+      union select chat_id, line from temp.stage_chat
+      union select chat_id, line from temp.stage_message where chat_id is not null and line is not null
+    ) group by chat_id having count(*) > 1
+    limit 1
+    """
+    return Touched(whole=bool(con.execute(moved).fetchall()))
+
+
+def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
+    """Say what a merge changed, once it is done and while its staged and told rows are still there.
+
+    A chat that is new or known better (its line, recipient or creation) may place or move every message it has. On a line with messages
+    that name no chat, a chat of the same recipient may take them in: such a line is new from the beginning.
+    """
+    if found.whole:
+        return found
+    con.execute(
+        """
+        create or replace temp table better_chat as
+        select distinct chat_id, line from (
+          select chat_id, line, recipient, is_group, created_at from chat semi join temp.staged_chat using (chat_id)
+          except select * from temp.chat_before
+        )
+        """
+    )
+    con.execute(
+        """
+        create or replace temp table new_message as
+        select distinct s.message_id from temp.stage_message s join temp.told_message t using (source_no, position, message_id)
+        where t.outcome in ('inserted', 'merged')
+        """
+    )
+    con.execute(
+        f"""
+        create or replace temp table news as
+        select c.line, m.chat_id, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at) as told_at
+        from message m semi join temp.new_message using (message_id) join chat c on c.chat_id = m.chat_id and c.is_owner
+        union all
+        select m.line, m.chat_id, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at)
+        from message m semi join temp.new_message using (message_id) where m.line is not null
+        union all
+        select b.line, m.chat_id, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at)
+        from message m join temp.better_chat b using (chat_id)
+        union all
+        select c.line, h.chat_id, h.known_at from temp.new_health h join chat c on c.chat_id = h.chat_id and c.is_owner
+        union all
+        select line, null, '{EVER:%Y-%m-%d}'::timestamp_ms from (select distinct line from message where chat_id is null and line is not null)
+        where line in (
+          select line from temp.better_chat union all select m.line from message m semi join temp.new_message using (message_id)
+        )
+        """
+    )
+    found.since = dict(
+        con.execute("select line, min(told_at) from temp.news where line is not null group by line").fetchall()
+    )
+    found.chats = [
+        row[0] for row in con.execute("select distinct chat_id from temp.news where chat_id is not null").fetchall()
+    ]
+    found.changes = dict(
+        con.execute(
+            """
+            select s.line, min(s.changed_at) from temp.stage_change s join temp.told_change t using (source_no, position, line)
+            where t.outcome in ('inserted', 'merged') group by s.line
+            """
+        ).fetchall()
+    )
+    for name in ("staged_chat", "chat_before", "new_health", "better_chat", "new_message", "news"):
+        con.execute(f"drop table temp.{name}")
+    return found

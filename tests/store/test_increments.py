@@ -1,0 +1,159 @@
+"""A load makes again only what its facts touch: after any sequence of loads every mart is that of one full recompute, row for row."""
+
+import gzip
+import random
+import re
+import shutil
+from datetime import datetime, timedelta
+
+import duckdb
+import polars as pl
+import pytest
+
+from analysis import pipeline
+from analysis.pipeline import explaining
+from analysis.simulate import write_demo
+from tests.browser.driving import EVERY
+
+FACTS = {
+    "source",
+    "quarantine",
+    "message",
+    "chat",
+    "chat_health",
+    "change",
+    "setting",
+    "folded",
+    "pull_mark",
+    "pull_run",
+    "audit",
+    "action",
+    "alert",
+}
+LOADS = ("snapshot",)
+
+
+def marts(path):
+    """Every derived table, whole; and what meta keeps of the last refresh."""
+    with duckdb.connect(str(path), read_only=True) as con:
+        names = [n for (n,) in con.execute("select table_name from duckdb_tables() order by 1").fetchall()]
+        kept = {n: con.sql(f"select * from {n} order by all").pl() for n in names if n not in FACTS}
+    kept["meta"] = kept["meta"].filter(~pl.col("key").is_in(LOADS))
+    return kept
+
+
+def differing(one, other):
+    return [name for name, frame in one.items() if not frame.equals(other[name])]
+
+
+def same_as_in_full(store, tmp_path):
+    """Names of marts that a full recompute of the same facts gives otherwise."""
+    copy = tmp_path / "full.duckdb"
+    copy.unlink(missing_ok=True)
+    shutil.copy(store, copy)
+    pipeline.refresh(store=copy, full=True)
+    return differing(marts(store), marts(copy))
+
+
+def made(line):
+    """When an event was made; nothing for a broken line."""
+    told = re.search(r'"created_at":"([0-9TZ:.-]+)"', line)
+    return told.group(1) if told and line.rstrip().endswith("}") else None
+
+
+def events_of(folder, *, lines, days, seed):
+    """The webhook deliveries of a made-up fleet in order of time, and its tables."""
+    write_demo(folder, lines=lines, days=days, seed=seed)
+    rows = []
+    for path in sorted(folder.glob("webhooks-*")):
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt") as file:
+            rows += [line for line in file if made(line)]
+    return sorted(rows, key=made), [p for p in folder.iterdir() if p.suffix in (".parquet", ".csv")]
+
+
+def load(store, folder, rows, name):
+    path = folder / f"{name}.jsonl"
+    path.write_text("".join(rows))
+    return pipeline.load([path], store=store)
+
+
+@pytest.mark.parametrize("seed", range(5, 25) if EVERY else [5, 6])
+def test_any_sequence_of_loads_gives_the_marts_of_one_full_recompute(tmp_path, seed):
+    chance = random.Random(seed)
+    rows, tables = events_of(tmp_path / "fleet", lines=3, days=12 + seed % 9, seed=seed)
+    store = tmp_path / "store.duckdb"
+    late = chance.sample(rows, 40)
+    rest = [row for row in rows if row not in late]
+    cuts = sorted(chance.sample(range(len(rest) // 2, len(rest)), 3))
+    pieces = [
+        rest[: cuts[0]],
+        rest[cuts[0] : cuts[1]],
+        late[:20],
+        rest[cuts[1] : cuts[2]],
+        late[20:] + rest[:50],
+        rest[cuts[2] :],
+    ]
+    if chance.random() < 0.5:
+        pipeline.load(tables, store=store)
+    for number, piece in enumerate(pieces):
+        load(store, tmp_path, piece, number)
+        if number in (1, 2, 4, 5):
+            assert same_as_in_full(store, tmp_path) == [], f"after piece {number}"
+    pipeline.load(tables, store=store)
+    assert same_as_in_full(store, tmp_path) == []
+
+
+@pytest.fixture(scope="module")
+def two_weeks(tmp_path_factory):
+    """A store of all but the last day of a fleet, and that day's deliveries."""
+    folder = tmp_path_factory.mktemp("increments")
+    rows, tables = events_of(folder / "fleet", lines=4, days=20, seed=3)
+    last = (datetime.fromisoformat(made(rows[-1])) - timedelta(hours=10)).isoformat()
+    store = folder / "store.duckdb"
+    pipeline.load(tables, store=store)
+    old = [row for row in rows if made(row) < last]
+    load(store, folder, old, "old")
+    day = [row for row in rows if made(row) >= last and "phone_number.status_updated" not in row]
+    return store, [row for row in day if all(at >= last[:16] for at in re.findall(r'"sent_at":"([^"]+)"', row))]  # none is late
+
+
+def test_a_day_more_reads_no_message_for_explanations_that_stand(two_weeks, tmp_path, monkeypatch):
+    store = tmp_path / "store.duckdb"
+    shutil.copy(two_weeks[0], store)
+    before = marts(store)["explanation"]
+    assert before.height > 0
+    monkeypatch.setattr(explaining, "_histories", lambda *a: pytest.fail("read all messages again"))
+    assert load(store, tmp_path, two_weeks[1], "day").totals["inserted"] > 0
+    assert marts(store)["explanation"].equals(before)
+    monkeypatch.undo()
+    monkeypatch.setenv("LINEHEALTH_KEY", "a key that only the tests use")
+    assert same_as_in_full(store, tmp_path) == []
+
+
+def test_a_late_event_of_one_line_leaves_the_rows_of_the_others_alone(two_weeks, tmp_path, monkeypatch):
+    store = tmp_path / "store.duckdb"
+    shutil.copy(two_weeks[0], store)
+    with duckdb.connect(str(store), read_only=True) as con:
+        line, day = con.execute(
+            "select line, min(day) + 9 from signal_day group by line order by line limit 1"
+        ).fetchall()[0]
+    late = pl.DataFrame(
+        {
+            "message_id": ["late"],
+            "line": [line],
+            "chat_id": ["late"],
+            "direction": ["outbound"],
+            "sent_at": [f"{day}T09:00:00Z"],
+        }
+    )
+    late.write_csv(tmp_path / "late.csv")
+    seen = []
+    monkeypatch.setattr(
+        pipeline.counting.since,
+        "want",
+        lambda con, wanted, chats, _want=pipeline.counting.since.want: seen.append(wanted) or _want(con, wanted, chats),
+    )
+    pipeline.load([tmp_path / "late.csv"], store=store)
+    assert seen[0]["line"].to_list() == [line]
+    assert seen[0]["day"].to_list() == [day - timedelta(days=1)]
+    assert same_as_in_full(store, tmp_path) == []
