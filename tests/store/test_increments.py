@@ -4,7 +4,7 @@ import gzip
 import random
 import re
 import shutil
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import duckdb
 import polars as pl
@@ -104,35 +104,42 @@ def test_any_sequence_of_loads_gives_the_marts_of_one_full_recompute(tmp_path, s
 
 
 @pytest.fixture(scope="module")
-def two_weeks(tmp_path_factory):
-    """A store of all but the last day of a fleet, and that day's deliveries."""
+def three_weeks(tmp_path_factory):
+    """A store of a fleet with transitions that are explained."""
     folder = tmp_path_factory.mktemp("increments")
-    rows, tables = events_of(folder / "fleet", lines=4, days=20, seed=3)
-    last = (datetime.fromisoformat(made(rows[-1])) - timedelta(hours=10)).isoformat()
-    store = folder / "store.duckdb"
-    pipeline.load(tables, store=store)
-    old = [row for row in rows if made(row) < last]
-    load(store, folder, old, "old")
-    day = [row for row in rows if made(row) >= last and "phone_number.status_updated" not in row]
-    return store, [row for row in day if all(at >= last[:16] for at in re.findall(r'"sent_at":"([^"]+)"', row))]  # none is late
+    write_demo(folder / "fleet", lines=4, days=20, seed=3)
+    pipeline.load([folder / "fleet"], store=folder / "store.duckdb")
+    return folder / "store.duckdb"
 
 
-def test_a_day_more_reads_no_message_for_explanations_that_stand(two_weeks, tmp_path, monkeypatch):
+def six_hours_more(store, path):
+    """Messages of every line, a quarter of an hour apart from the latest event on, in new chats."""
+    last = pipeline.lines(store)["last_at"].max()
+    rows = [
+        {"message_id": f"{line}{k}", "line": line, "chat_id": f"{line}-{k // 2}", "direction": ("outbound", "inbound")[k % 2], "sent_at": f"{(last + timedelta(minutes=15 * k + 1)).isoformat()}Z"}
+        for line in pipeline.lines(store)["line"]
+        for k in range(24)
+    ]  # fmt: skip
+    pl.DataFrame(rows).write_csv(path)
+    return path
+
+
+def test_hours_more_read_no_message_for_explanations_that_stand(three_weeks, tmp_path, monkeypatch):
     store = tmp_path / "store.duckdb"
-    shutil.copy(two_weeks[0], store)
+    shutil.copy(three_weeks, store)
     before = marts(store)["explanation"]
     assert before.height > 0
     monkeypatch.setattr(explaining, "_histories", lambda *a: pytest.fail("read all messages again"))
-    assert load(store, tmp_path, two_weeks[1], "day").totals["inserted"] > 0
+    assert pipeline.load([six_hours_more(store, tmp_path / "more.csv")], store=store).totals["inserted"] == 24 * 4
     assert marts(store)["explanation"].equals(before)
     monkeypatch.undo()
     monkeypatch.setenv("LINEHEALTH_KEY", "a key that only the tests use")
     assert same_as_in_full(store, tmp_path) == []
 
 
-def test_a_late_event_of_one_line_leaves_the_rows_of_the_others_alone(two_weeks, tmp_path, monkeypatch):
+def test_a_late_event_of_one_line_leaves_the_rows_of_the_others_alone(three_weeks, tmp_path, monkeypatch):
     store = tmp_path / "store.duckdb"
-    shutil.copy(two_weeks[0], store)
+    shutil.copy(three_weeks, store)
     with duckdb.connect(str(store), read_only=True) as con:
         line, day = con.execute(
             "select line, min(day) + 9 from signal_day group by line order by line limit 1"
