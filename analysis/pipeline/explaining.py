@@ -67,7 +67,7 @@ def explain_again(
         told = _measured(con, spells, transitions, lost, as_of=as_of, settings=settings, tell=tell)
     found = recalibrated(told, audits_in(con))
     rows = _rows(found, told)
-    if rows["document"].to_list() != [document for document, _ in kept]:
+    if rows.select("document", "measured_p").rows() != kept:
         marts.replace(con, "explanation", rows)
     return found
 
