@@ -10,7 +10,7 @@ from analysis import pipeline
 from analysis.charts.panels import FAILURE_HOURS, OPENER_HOURS, OPENINGS
 from analysis.pages import _words as words
 from analysis.pages._frames import USUAL_DAYS, ms, wall_ms
-from analysis.pages._store import Here
+from analysis.pages._state import State as Here
 from analysis.schema import Explanation
 
 

@@ -23,6 +23,7 @@ from analysis.pipeline.quality import blinded, delays, freshness
 from analysis.pipeline.reading import (
     explanations,
     failures,
+    fingerprint,
     lines,
     messages,
     openers,
@@ -71,6 +72,7 @@ __all__ = [
     "deliveries",
     "explanations",
     "failures",
+    "fingerprint",
     "forecast",
     "forecast_record",
     "freshness",
