@@ -14,7 +14,6 @@ from analysis.pages import _html as html
 from analysis.pages import _lanes, _why, _why_hours
 from analysis.pages import _quality as quality
 from analysis.pages import _words as words
-from analysis.pages._evidence import bundle
 from analysis.pages._foot import foot
 from analysis.pages._frame import asked, draw, switch
 from analysis.pages._frames import USUAL_DAYS, clipped, ms, trailing
@@ -271,7 +270,7 @@ def to_do(e: Explanation, here: Here) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.download_button(
                 "Download evidence",
-                lambda: bundle(e, here),
+                lambda: pipeline.evidence(here.store, line=e.line, at=e.at),
                 file_name=f"evidence-{words.line_key(e.line)}-{e.at[:10]}.zip",
                 mime="application/zip",
                 type="tertiary",

@@ -16,10 +16,7 @@ from analysis.schema import Explanation
 
 def span(e: Explanation, here: Here) -> tuple[datetime, datetime]:
     """Return the hours drawn one by one: a day before it began (three before the change at most) to 12 h after the change."""
-    at = words.instant(e.at)
-    began = max(words.instant(e.onset), at - timedelta(days=3)) if e.onset else at - timedelta(days=1)
-    start = (began - timedelta(hours=12)).replace(minute=0, second=0, microsecond=0)
-    return start, min(at + timedelta(hours=12), max(here.as_of, at) + timedelta(hours=1))
+    return pipeline.hours_around(e, here.as_of)
 
 
 def moments(e: Explanation, here: Here) -> list[tuple[float, str, bool]]:

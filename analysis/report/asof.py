@@ -17,12 +17,14 @@ from analysis.pages._words import instant
 from analysis.pipeline import Where, iso
 from analysis.schema import GATE, Explanation
 
+FOREVER = datetime(9999, 1, 1)
+
 
 @dataclass(frozen=True)
 class AsOf(State):
     """A state of a store at ``end``: what happened then or later is not in it. What needs the present (the gate) is empty for the past."""
 
-    end: datetime = datetime.max
+    end: datetime = FOREVER
 
     @property
     def past(self) -> bool:
@@ -92,7 +94,7 @@ def state_at(store: Where, end: datetime | None) -> AsOf:
         known,
         pipeline.settings(store),
         "light",
-        end=end or datetime.max,
+        end=end or FOREVER,
     )
     lines = state.lines()
     known["counts_by_health"] = {

@@ -109,7 +109,7 @@ def as_html(d: Document) -> str:
             style=Markup(style()),
             safe=Markup,
             share_bar=lambda e: Markup(html.share_bar(e.drivers)),
-            table=lambda heads, rows: Markup(html.table(heads, rows)),
+            table=lambda heads, rows, least=0: Markup(html.table(heads, rows, least=least)),
             pictures=lambda row: tuple(Markup(p) for p in pictures(row, d.fleet.window)),
             gap_heads=quality.GAPS,
             gap_cells=quality.gap_cells(d.gaps, d.state),
