@@ -29,8 +29,9 @@ def targets_of(send: tuple[str, ...]) -> list[Target]:
     from analysis import notify
 
     named = [notify.target_of(word, "--send") for word in send if word]
-    found = named + (notify.configured() if "" in send else [])
-    if not found:
+    own = notify.configured() if "" in send else []
+    found = named + own
+    if not found or ("" in send and not own):
         raise UsageError(
             "no place to send to",
             where="--send",
@@ -77,5 +78,6 @@ def tell(earlier: Sent, now: Sent, outbox: Outbox) -> None:
     ]
     if told:
         fail(
-            f"{'; '.join(told)}. They are tried again by the next run with --send; what waits is in {outbox.folder}", 1
+            f"{'; '.join(told)}. What failed is tried again by the next run with --send; what waits is in {outbox.folder}",
+            1,
         )

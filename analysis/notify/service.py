@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,11 @@ def _opened(address: str) -> Any:
     apprise = _apprise()
     asset = apprise.AppriseAsset(async_mode=False, app_id="Line Health", app_desc="Line Health", app_url="")
     found = apprise.Apprise(asset=asset)
-    return found if found.add(address) else None
+    with (
+        warnings.catch_warnings()
+    ):  # its plugins are imported here, one of which looks for a module that later Pythons have no more
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return found if found.add(address) else None
 
 
 def kind_of(address: str) -> str | None:

@@ -1,0 +1,321 @@
+"""The report says what the app and the verbs say, of its period only, the same each time, in one file that asks for nothing."""
+
+import itertools
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+
+import analysis as lh
+from analysis import pipeline
+from analysis.errors import StoreError, UsageError
+from analysis.pages import _fleet, _html
+from analysis.pages import _words as words
+from analysis.pages._store import Here
+from analysis.report import report
+from analysis.report.asof import AsOf
+from analysis.report.changes import changes, figures
+from analysis.report.period import Period, end_of, period_of
+from analysis.schema import SEVERITY
+
+
+def plain(text: str) -> str:
+    return (
+        re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", text))
+        .replace("&#39;", "'")
+        .replace("&#x27;", "'")
+        .replace("&amp;", "&")
+    )
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes, in order."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+# ------------------------------------------------------------------ the same numbers
+
+
+def test_its_sentence_and_tiles_are_those_of_the_fleet_page(weekly, demo_store):
+    here = Here(demo_store, "test", pipeline.status(demo_store), pipeline.settings(demo_store), "light")
+    page = _fleet.fleet(here)
+    assert weekly.title == _fleet.sentence(page)
+    assert weekly.says.tiles[:4] == _fleet.tiles(page, here)
+    assert [r.line for r in weekly.says.fleet.needy] == [r.line for r in page.needy]
+    assert weekly.says.fleet.rows == page.rows
+
+
+def test_its_counts_are_sums_of_the_daily_signals(weekly, demo_store):
+    period = weekly.says.period
+    assert (period.start.hour, period.end.hour, period.end - period.start) == (0, 0, timedelta(days=7))
+    days = pipeline.signals(demo_store)
+    for told, start in zip(figures(weekly.says.state, period), (period.start, period.before), strict=True):
+        own = days.filter(pl.col("day") >= start.date(), pl.col("day") < (start + timedelta(days=7)).date())
+        assert told == {name: own[name].sum() for name in told}
+        assert told["outbound"] > 1000
+        assert f"{told['replied']:,} of {told['mature']:,}" in plain(weekly.html)
+
+
+def test_each_lines_part_tells_headline_shares_evidence_chats_and_steps_as_explain_does(weekly, demo_store):
+    text = plain(weekly.html)
+    assert weekly.says.sections
+    for s in weekly.says.sections:
+        (e,) = [
+            e
+            for e in pipeline.explanations(demo_store, line=s.change.line)
+            if e.at == s.why.at and e.kind == s.why.kind
+        ]
+        assert e.headline in text
+        shown = _html.shown(e.drivers)
+        assert all(d.summary.rstrip(".") in text for d in shown)
+        bar = _html.share_bar(e.drivers)
+        assert bar in weekly.html
+        told = [int(re.search(rf"<b>{words.DRIVER_WORDS[d.driver]} (\d+)\s%</b>", bar)[1]) for d in shown]
+        assert all(abs(n - 100 * d.share) < 1 for n, d in zip(told, shown, strict=True))
+        assert sum(told) == 100
+        assert all(c["chat_id"] in text for c in e.chats_to_fix[:7])
+        assert all(a["action"] in text and a["expected_effect"] in text for a in e.actions)
+        assert s.lanes.startswith("<svg")
+
+
+# ------------------------------------------------------------------ what changed
+
+
+def levels(rows: pl.DataFrame, at: datetime) -> dict[str, tuple[int, int]]:
+    """How bad each line stood just before an instant: the slow way, by going through its changes."""
+    found: dict[str, list[int]] = {}
+    for line, when, kind, previous, new in rows.select("line", "at", "kind", "previous", "new").iter_rows():
+        own = found.setdefault(line, [None, None])
+        place = 0 if kind == "health" else 1
+        if when < at:
+            own[place] = SEVERITY.get(new, 0)
+        elif own[place] is None:
+            own[place] = SEVERITY.get(previous or "", 0)
+    return {line: (a or 0, b or 0) for line, (a, b) in found.items()}
+
+
+def test_groups_are_right_in_every_week_of_the_demo(demo_store):
+    status, known = pipeline.status(demo_store), pipeline.settings(demo_store)
+    seen = set()
+    rows = pipeline.transitions(demo_store)
+    ends = pl.datetime_range(rows["at"].min(), rows["at"].max() + timedelta(days=1), "1d", eager=True)
+    for end, days in [*((end, 1) for end in ends), *((end, 7) for end in ends[::7])]:
+        period = Period(end - timedelta(days=days), end)
+        state = AsOf(demo_store, "", {**status, "newest": status["as_of"]}, known, "light", end=end)
+        found = {c.line: c for c in changes(state, period)}
+        then, now = levels(rows, period.start), levels(rows, end)
+        own = rows.filter(pl.col("at") >= period.start, pl.col("at") < end)
+        assert set(found) == set(own["line"])
+        for line, c in found.items():
+            a, b = then[line], now[line]
+            want = {
+                (False, True): {"new"},
+                (True, False): {"solved"},
+                (False, False): {"passed"},
+                (True, True): {"worse"} if b > a else {"better"} if b < a else {"same", "better"},
+            }[any(a), any(b)]
+            assert c.group in want, (line, end)
+            assert period.start <= words.instant(c.why.at) < end
+            assert words.worsened(c.why) == (c.group in ("new", "worse", "passed", "same"))
+            seen.add(c.group)
+    assert {"new", "worse", "solved", "better", "passed"} <= seen
+
+
+def test_a_past_report_knows_nothing_of_what_came_later(demo_store):
+    falls = [e for e in pipeline.explanations(demo_store) if words.worsened(e)]
+    end = words.instant(falls[len(falls) // 2].at) + timedelta(minutes=1)
+    told = report(demo_store, until=end.isoformat())
+    later = [e for e in pipeline.explanations(demo_store) if words.instant(e.at) >= end]
+    text = told.markdown
+    assert later
+    assert not [e.headline for e in later if e.headline in plain(text)]
+    assert told.says.state.status["counts_by_health"] == {
+        **dict.fromkeys(("HEALTHY", "AT_RISK", "CRITICAL"), 0),
+        **dict(told.says.state.lines()["health"].drop_nulls().value_counts().iter_rows()),
+        "unknown": told.says.state.lines()["health"].null_count(),
+    }
+    severe = {line: level for line, level in levels(pipeline.transitions(demo_store), end).items() if any(level)}
+    assert {r.line for r in told.says.fleet.needy} == set(severe)
+
+
+def test_it_says_how_many_lines_it_leaves_out(demo_store, monkeypatch):
+    known = replace(pipeline.settings(demo_store), report_lines=1)
+    monkeypatch.setattr(pipeline, "settings", lambda _: known)
+    told = report(demo_store, since="2026-01-01")
+    assert len(told.says.sections) == 1
+    n = told.says.left_out
+    assert n == pipeline.transitions(demo_store)["line"].n_unique() - 1
+    assert f"{n} more lines changed" in plain(told.html)
+    assert f"{n} more lines changed" in told.markdown
+    assert "report_lines = 1" in told.says.about["settings"]
+
+
+# ------------------------------------------------------------------ the same bytes
+
+
+def test_the_same_store_gives_the_same_bytes_wherever_and_whenever(weekly, demo_store, tmp_path):
+    other = shutil.copy(demo_store, tmp_path / "elsewhere.duckdb")
+    pipeline.alerts(other, mark=True)  # the store is written again: another snapshot, the same contents
+    assert pipeline.snapshot(other) != pipeline.snapshot(demo_store)
+    again = lh.report(other)  # as a notebook has it
+    assert again.html == weekly.html
+    assert again.markdown == weekly.markdown
+    assert str(tmp_path) not in again.html
+    assert "srcdoc" in again._repr_html_()
+
+
+def test_the_footer_names_what_it_was_made_of(weekly, demo_store):
+    text = plain(weekly.html)
+    assert pipeline.fingerprint(demo_store) in text
+    assert weekly.says.about["version"] in text
+    assert "all as by default" in text
+    assert pipeline.fingerprint(demo_store) in weekly.markdown
+
+
+def test_another_setting_is_another_fingerprint(store, write):
+    pipeline.load(
+        write("m.csv", "message_id,line,chat_id,direction,sent_at\n1,+14155550101,c,outbound,2026-03-01T00:00:00Z\n"),
+        store=store,
+    )
+    before = pipeline.fingerprint(store)
+    pipeline.set_setting("report_days", "3", store=store)
+    assert pipeline.fingerprint(store) != before
+    told = report(store)
+    assert told.says.period.end - told.says.period.start == timedelta(days=3)
+    assert "report_days = 3" in plain(told.html)
+
+
+# ------------------------------------------------------------------ one file that asks for nothing
+
+
+def test_nothing_in_it_runs_or_leads_outside(weekly):
+    found = Elements(weekly.html).found
+    assert not [tag for tag, _ in found if tag in ("script", "link", "iframe", "object", "embed", "img", "form")]
+    assert not [a for _, a in found for name in a if name.startswith("on")]
+    assert all(a["href"].startswith("#") for tag, a in found if tag == "a")
+    ids = [a["id"] for _, a in found if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert {a["href"][1:] for tag, a in found if tag == "a"} <= set(ids)
+    used = re.findall(r"url\(([^)]{0,20})", weekly.html)
+    assert all(u.startswith(("#", "data:font/woff2")) for u in used)
+    assert {u[1:] for u in re.findall(r"url\((#[^)]+)\)", weekly.html)} <= set(ids)
+    assert "<svg" not in weekly.markdown
+
+
+def test_every_picture_says_what_it_shows_and_headings_skip_no_level(weekly):
+    found = Elements(weekly.html).found
+    pictures = [a for tag, a in found if tag == "svg"]
+    assert len(pictures) >= len(weekly.says.sections) + 2
+    assert all(a.get("role") == "img" and len(a.get("aria-label") or "") > 12 for a in pictures)
+    lanes = [a["aria-label"] for a in pictures if "Lanes from" in (a["aria-label"] or "")]
+    assert [s.alt for s in weekly.says.sections] == lanes
+    heads = [int(tag[1]) for tag, _ in found if re.fullmatch(r"h[1-6]", tag)]
+    assert heads.count(1) == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(heads))
+
+
+HOSTILE = '"><img src=x onerror=alert(1)>|[x](javascript:alert(1))'
+
+
+def test_hostile_names_are_words_and_nothing_else(store, tmp_path):
+    rows = [
+        f'm{i},"{HOSTILE.replace(chr(34), chr(34) * 2)}",<b>chat{i % 5}</b>,{"inbound" if i % 3 == 2 else "outbound"},{datetime(2026, 3, 1) + timedelta(minutes=20 * i):%Y-%m-%dT%H:%M:%SZ}\n'
+        for i in range(1500)
+    ]
+    messages = tmp_path / "<svg onload=alert(1)>.csv"
+    messages.write_text(
+        "message_id,line,chat_id,direction,sent_at\n" + "".join(rows) + "x,+14155550101,c,outbound,no time\n"
+    )
+    changed = tmp_path / "changes.csv"
+    quoted = HOSTILE.replace('"', '""')
+    changed.write_text(f'line,changed_at,previous_health,new_health\n"{quoted}",2026-03-20T12:00:00Z,HEALTHY,AT_RISK\n')
+    pipeline.load([messages, changed], store=store)
+    pipeline.add_action("slower", line=HOSTILE, at="2026-03-18", label="<i onclick=x>", store=store)
+    told = report(store)
+    assert [c.line for s in told.says.sections for c in [s.change]] == [HOSTILE]
+    found = Elements(told.html).found
+    assert not [tag for tag, _ in found if tag in ("img", "script", "b0")]
+    assert not [a for _, a in found for name in a if name.startswith("on")]
+    assert "&lt;img src=x" in told.html
+    assert "&lt;svg onload" in told.html
+    assert "&lt;i onclick" in told.html  # in the picture
+    assert "<img" not in told.markdown.replace(r"\<img", "")
+    assert not re.search(r"(?<!\\)\](?=\(javascript)", told.markdown)
+    assert all(line.count("|") - line.count(r"\|") in (0, 4, 5, 6, 8) for line in told.markdown.splitlines())
+
+
+def test_it_is_made_without_streamlit():
+    code = "import sys, analysis.report.render, analysis.cli.report; print('streamlit' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+# ------------------------------------------------------------------ periods and files
+
+
+def test_the_next_report_starts_where_the_last_one_ended(weekly, demo_store, tmp_path):
+    known, newest = pipeline.settings(demo_store), datetime(2026, 11, 29, 6, 15)
+    for ending in ("html", "md"):
+        last = weekly.write(tmp_path / f"last.{ending}")
+        assert end_of(last) == weekly.says.period.end
+        period = period_of(newest, known, since=None, until=None, last=last)
+        assert (period.start, period.end) == (weekly.says.period.end, datetime(2026, 11, 29, 7))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"since": "2026-11-01", "until": "2026-11-01"}, "ends"),
+        ({"since": "2030-01-01"}, "ends"),
+        ({"since": "2026-11-01", "since_last": "x.html"}, "two beginnings"),
+        ({"since_last": "no-such-file.html"}, "cannot be read"),
+        ({"since_last": __file__}, "not a report"),
+    ],
+)
+def test_a_period_that_cannot_be_is_said(demo_store, arguments, said):
+    with pytest.raises(UsageError, match=said):
+        report(demo_store, **arguments)
+
+
+def test_a_week_without_changes_says_so(demo_store):
+    told = report(demo_store, since="2026-09-24", until="2026-09-25")
+    assert told.says.sections == []
+    assert "No line changed its health or status in this period." in plain(told.html)
+    assert "New: none" in plain(told.html)
+    assert "Solved: none" in told.summary
+
+
+def test_a_store_without_data_is_an_error_that_says_what_to_do(store):
+    with pytest.raises(StoreError, match="load exports first"):
+        report(store)
+
+
+def test_files_by_their_ending(weekly, tmp_path, command, demo_store):
+    assert weekly.write(tmp_path / "r.html").read_text(encoding="utf-8") == weekly.html
+    assert weekly.write(tmp_path / "r.txt", "md").read_text(encoding="utf-8") == weekly.markdown
+    with pytest.raises(UsageError, match=r"end in \.html"):
+        weekly.write(tmp_path / "r.txt")
+    code, _, told = command("report", "--store", demo_store, "--out", tmp_path / "r.docx")
+    assert (code, "end in .html" in told) == (2, True)
+
+
+def test_pdf_without_a_chromium_says_what_to_install(weekly, monkeypatch, tmp_path, command, demo_store):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("LINEHEALTH_CHROMIUM", raising=False)
+    from analysis.errors import LineHealthError
+
+    with pytest.raises(LineHealthError, match="install chromium"):
+        weekly.write(tmp_path / "r.pdf")
