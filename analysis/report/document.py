@@ -27,6 +27,8 @@ STEPS = 12
 """Steps of the week that are listed; the lines' own parts have all."""
 NEEDY = 30
 """Lines that need somebody, with a row of their own; the table has all."""
+SHOWN, SHOWN_ELSE = {"new": 6, "worse": 6, "solved": 4}, 3
+"""Lines of a group on the first screen; the table of changes has all."""
 A_PICTURE = 40
 """Ribbons in one picture: as many as an A4 page holds."""
 QUARANTINED = 30
@@ -43,8 +45,8 @@ class Document:
     title: str
     tiles: list[tuple[str | None, str, str]]
     """State or a word, figure, small print."""
-    groups: list[tuple[str, str, list[Change]]]
-    """Heading, meaning, lines."""
+    groups: list[tuple[str, str, list[Change], int]]
+    """Heading, meaning, lines, and how many of them the first screen shows."""
     steps: list[dict[str, Any]]
     steps_left: int
     sections: list[Section]
@@ -87,7 +89,11 @@ def document(state: AsOf, period: Period) -> Document:
     )
     most = state.settings.report_lines
     sections = [section(c, state, f"line-{i}") for i, c in enumerate(pressing[:most], 1)]
-    groups = [(*GROUPS[key], own) for key in GROUPS if (own := [c for c in found if c.group == key]) or key in ALWAYS]
+    groups = [
+        (*GROUPS[key], own, SHOWN.get(key, SHOWN_ELSE))
+        for key in GROUPS
+        if (own := [c for c in found if c.group == key]) or key in ALWAYS
+    ]
     steps = _steps(f)
     gaps = quality.longest_first(quality.gaps_in(state, period.start, period.end), state)
     return Document(

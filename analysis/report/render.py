@@ -139,10 +139,12 @@ def _text(cell: str) -> str:
 def as_summary(d: Document) -> str:
     """Return the first screen as plain text."""
     told = [d.title, d.period.told(d.state.settings)]
-    for head, _, own in d.groups:
+    for head, _, own, most in d.groups:
         told += ["", f"{head}: {len(own) or 'none'}"]
-        told += [f"- {words.line_name(c.line)}, {words.plain_state(c.now).lower()}: {c.why.headline}" for c in own[:8]]
-        told += [f"- and {len(own) - 8} more"] if len(own) > 8 else []
+        told += [
+            f"- {words.line_name(c.line)}, {words.plain_state(c.now).lower()}: {c.why.headline}" for c in own[:most]
+        ]
+        told += [f"- and {len(own) - most} more"] if len(own) > most else []
     if d.steps:
         told += ["", "What to do, in order:"]
         told += [f"{i}. {words.line_name(s['line'])}: {s['action']}" for i, s in enumerate(d.steps[:5], 1)]

@@ -15,7 +15,7 @@ import pytest
 import analysis as lh
 from analysis import pipeline
 from analysis.errors import StoreError, UsageError
-from analysis.pages import _fleet, _html
+from analysis.pages import _fleet, _html, _why
 from analysis.pages import _words as words
 from analysis.pages._store import Here
 from analysis.report import report
@@ -44,6 +44,12 @@ class Elements(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.found.append((tag, dict(attrs)))
+
+    def rows_of(self, label: str) -> int:
+        """Return how many rows the table of a name has under its head."""
+        start = next(i for i, (_, a) in enumerate(self.found) if a.get("aria-label") == label) + 1
+        part = itertools.takewhile(lambda e: "lh-wrap" not in (e[1].get("class") or ""), self.found[start:])
+        return sum(tag == "tr" for tag, _ in part) - 1
 
 
 # ------------------------------------------------------------------ the same numbers
@@ -86,6 +92,7 @@ def test_each_lines_part_tells_headline_shares_evidence_chats_and_steps_as_expla
         told = [int(re.search(rf"<b>{words.DRIVER_WORDS[d.driver]} (\d+)\s%</b>", bar)[1]) for d in shown]
         assert all(abs(n - 100 * d.share) < 1 for n, d in zip(told, shown, strict=True))
         assert sum(told) == 100
+        assert all(cell in weekly.html for row in _why.evidence_rows(e) for cell in row)
         assert all(c["chat_id"] in text for c in e.chats_to_fix[:7])
         assert all(a["action"] in text and a["expected_effect"] in text for a in e.actions)
         assert s.lanes.startswith("<svg")
@@ -160,6 +167,8 @@ def test_it_says_how_many_lines_it_leaves_out(demo_store, monkeypatch):
     assert n == pipeline.transitions(demo_store)["line"].n_unique() - 1
     assert f"{n} more lines changed" in plain(told.html)
     assert f"{n} more lines changed" in told.markdown
+    whole = Elements(told.html).rows_of("Table: lines that changed")
+    assert whole == sum(len(own) for _, _, own, _ in told.says.groups) == n + 1
     assert "report_lines = 1" in told.says.about["settings"]
 
 
