@@ -16,6 +16,7 @@ from analysis.charts.svg import ribbon_svg, spark_svg
 from analysis.pages import _fleet as fleet
 from analysis.pages import _html as html
 from analysis.pages import _quality as quality
+from analysis.pages import _why as why
 from analysis.pages import _words as words
 from analysis.report.asof import AsOf
 from analysis.report.changes import ALWAYS, GROUPS, Change, changes, figures
@@ -49,6 +50,8 @@ class Document:
     """Heading, meaning, lines, and how many of them the first screen shows."""
     steps: list[dict[str, Any]]
     steps_left: int
+    steps_done: int
+    """Steps left out because the data since shows them as done."""
     sections: list[Section]
     left_out: int
     """Lines with a change that have no part of their own."""
@@ -94,7 +97,7 @@ def document(state: AsOf, period: Period) -> Document:
         for key in GROUPS
         if (own := [c for c in found if c.group == key]) or key in ALWAYS
     ]
-    steps = _steps(f)
+    steps, further, done = _steps(f, state)
     gaps = quality.longest_first(quality.gaps_in(state, period.start, period.end), state)
     return Document(
         state,
@@ -103,8 +106,9 @@ def document(state: AsOf, period: Period) -> Document:
         fleet.sentence(f),
         _tiles(f, state, period),
         groups,
-        steps[:STEPS],
-        max(0, len(steps) - STEPS),
+        steps,
+        further,
+        done,
         sections,
         max(0, len(found) - most),
         _ribbons(f, state),
@@ -134,15 +138,29 @@ def _tiles(f: fleet.Fleet, state: AsOf, period: Period) -> list[tuple[str | None
     ]
 
 
-def _steps(f: fleet.Fleet) -> list[dict[str, Any]]:
-    """Return what to do in order: the first step of each line that needs somebody, the worst line first; then the second steps."""
-    found = []
+def _steps(f: fleet.Fleet, state: AsOf) -> tuple[list[dict[str, Any]], int, int]:
+    """Return what to do in order, how many further steps there may be, and how many were left out as done.
+
+    The first step of each line that needs somebody, the worst line first; then the second steps, and so on. What the data since shows as done
+    is left out, as far as it was looked at.
+    """
+    ranked = []
     for rank, row in enumerate(f.needy):
         if row.reason is None:
             continue
-        for place, a in enumerate(a for a in row.reason.actions if a.get("driver") or len(row.reason.actions) < 3):
-            found.append((place, rank, {"line": row.line, "state": row.worst, **a}))
-    return [step for _, _, step in sorted(found, key=lambda s: s[:2])]
+        e, own = row.reason, row.reason.actions
+        for place, a in enumerate(a for a in own if a.get("driver") or len(own) < 3):
+            ranked.append((place, rank, row, e, a))
+    found: list[dict[str, Any]] = []
+    done = 0
+    for looked, (_, _, row, e, a) in enumerate(sorted(ranked, key=lambda s: s[:2])):
+        if len(found) == STEPS:
+            return found, len(ranked) - looked, done
+        if why.done_since(e, state).get(a["action"], (None, ""))[0]:
+            done += 1
+        else:
+            found.append({"line": row.line, "state": row.worst, **a})
+    return found, 0, done
 
 
 def _ribbons(f: fleet.Fleet, state: AsOf) -> list[tuple[str, str]]:

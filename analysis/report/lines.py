@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from statistics import median
 from typing import Any
 
 from analysis import pipeline
@@ -19,6 +20,8 @@ from analysis.schema import Explanation
 
 CHATS = 7
 """Chats to fix of one line that are listed, as on Why."""
+LEAST_OVER = 3
+"""Falls for a cause that must be over before a median is told."""
 WIDTH = 760
 """Of a chart, in pixels: between a screen's and an A4 page's."""
 
@@ -125,7 +128,7 @@ def worked_before(e: Explanation, state: AsOf) -> list[str]:
         for t in state.read(pipeline.helped)
         if t.of.line in (None, e.line) and t.of.verdict == "helped" and t.of.at < words.instant(e.at)
     ][-2:]
-    return [*reversed(told), *_last_time(e, state)]
+    return [*reversed(told), *_last_time(e, state), *_elsewhere(e, state)]
 
 
 def _last_time(e: Explanation, state: AsOf) -> list[str]:
@@ -147,3 +150,29 @@ def _last_time(e: Explanation, state: AsOf) -> list[str]:
             f"It fell for the same cause on {words.moment(words.instant(o.at), state.zone)} and was healthy again after {took}. {back.headline}"
         ]
     return []
+
+
+def _elsewhere(e: Explanation, state: AsOf) -> list[str]:
+    """Return how the other lines' falls for the same main cause ended: how many are over, and how long that took."""
+    main = e.drivers[0].driver
+    if not words.worsened(e) or main == "unexplained":
+        return []
+    falls, took = 0, []
+    for line, own in words.by_line(o for o in state.explanations() if o.kind == e.kind).items():
+        for i, o in enumerate(own):
+            if (
+                line == e.line
+                or o.previous not in ("HEALTHY", "ACTIVE")
+                or not words.worsened(o)
+                or o.drivers[0].driver != main
+            ):
+                continue
+            falls += 1
+            back = next((r for r in own[i + 1 :] if r.new in ("HEALTHY", "ACTIVE")), None)
+            if back is not None:
+                took.append((words.instant(back.at) - words.instant(o.at)).total_seconds() / 3600)
+    if len(took) < LEAST_OVER:
+        return []
+    return [
+        f"On the other lines {len(took):,} of {words.plural(falls, 'fall')} for this main cause {'is' if falls == 1 else 'are'} over, after {words.lasting(median(took))} at the median."
+    ]

@@ -5,10 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import datetime, timedelta
-from html.parser import HTMLParser
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -18,39 +17,11 @@ from analysis.errors import StoreError, UsageError
 from analysis.pages import _fleet, _html, _why
 from analysis.pages import _words as words
 from analysis.pages._store import Here
-from analysis.report import report
-from analysis.report.asof import AsOf
-from analysis.report.changes import changes, figures
-from analysis.report.period import Period, end_of, period_of
-from analysis.schema import SEVERITY
-
-
-def plain(text: str) -> str:
-    return (
-        re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", text))
-        .replace("&#39;", "'")
-        .replace("&#x27;", "'")
-        .replace("&amp;", "&")
-    )
-
-
-class Elements(HTMLParser):
-    """Every element of a page with its attributes, in order."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-
-    def rows_of(self, label: str) -> int:
-        """Return how many rows the table of a name has under its head."""
-        start = next(i for i, (_, a) in enumerate(self.found) if a.get("aria-label") == label) + 1
-        part = itertools.takewhile(lambda e: "lh-wrap" not in (e[1].get("class") or ""), self.found[start:])
-        return sum(tag == "tr" for tag, _ in part) - 1
-
+from analysis.report import lines, report
+from analysis.report.asof import state_at
+from analysis.report.changes import figures
+from analysis.report.period import end_of, period_of
+from tests.report.reading import Elements, plain
 
 # ------------------------------------------------------------------ the same numbers
 
@@ -98,78 +69,49 @@ def test_each_lines_part_tells_headline_shares_evidence_chats_and_steps_as_expla
         assert s.lanes.startswith("<svg")
 
 
-# ------------------------------------------------------------------ what changed
+def test_what_to_do_is_every_step_not_yet_done_the_worst_line_first(weekly, demo_store):
+    told = [(s["line"], s["action"]) for s in weekly.says.steps]
+    want, done = [], 0
+    for place in range(6):
+        for row in weekly.says.fleet.needy:
+            own = [a["action"] for a in row.reason.actions if a.get("driver")]
+            ticks = {s["action"]: s["done"] for s in pipeline.progress(demo_store, line=row.line, at=row.reason.at)}
+            if place < len(own):
+                done += ticks[own[place]] is True
+                want += [] if ticks[own[place]] is True else [(row.line, own[place])]
+    assert told == want[: len(told)]
+    assert len(told) + weekly.says.steps_left >= len(want)
+    assert weekly.says.steps_done == done > 0
+    text = plain(weekly.html)
+    assert all(f"{i}. **{a}**" in weekly.markdown.replace("\\", "") for i, (_, a) in enumerate(told, 1))
+    assert f"{words.plural(done, 'step')} that the data shows as done" in text
 
 
-def levels(rows: pl.DataFrame, at: datetime) -> dict[str, tuple[int, int]]:
-    """How bad each line stood just before an instant: the slow way, by going through its changes."""
-    found: dict[str, list[int]] = {}
-    for line, when, kind, previous, new in rows.select("line", "at", "kind", "previous", "new").iter_rows():
-        own = found.setdefault(line, [None, None])
-        place = 0 if kind == "health" else 1
-        if when < at:
-            own[place] = SEVERITY.get(new, 0)
-        elif own[place] is None:
-            own[place] = SEVERITY.get(previous or "", 0)
-    return {line: (a or 0, b or 0) for line, (a, b) in found.items()}
-
-
-def test_groups_are_right_in_every_week_of_the_demo(demo_store):
-    status, known = pipeline.status(demo_store), pipeline.settings(demo_store)
-    seen = set()
-    rows = pipeline.transitions(demo_store)
-    ends = pl.datetime_range(rows["at"].min(), rows["at"].max() + timedelta(days=1), "1d", eager=True)
-    for end, days in [*((end, 1) for end in ends), *((end, 7) for end in ends[::7])]:
-        period = Period(end - timedelta(days=days), end)
-        state = AsOf(demo_store, "", {**status, "newest": status["as_of"]}, known, "light", end=end)
-        found = {c.line: c for c in changes(state, period)}
-        then, now = levels(rows, period.start), levels(rows, end)
-        own = rows.filter(pl.col("at") >= period.start, pl.col("at") < end)
-        assert set(found) == set(own["line"])
-        for line, c in found.items():
-            a, b = then[line], now[line]
-            want = {
-                (False, True): {"new"},
-                (True, False): {"solved"},
-                (False, False): {"passed"},
-                (True, True): {"worse"} if b > a else {"better"} if b < a else {"same", "better"},
-            }[any(a), any(b)]
-            assert c.group in want, (line, end)
-            assert period.start <= words.instant(c.why.at) < end
-            assert words.worsened(c.why) == (c.group in ("new", "worse", "passed", "same"))
-            seen.add(c.group)
-    assert {"new", "worse", "solved", "better", "passed"} <= seen
-
-
-def test_a_past_report_knows_nothing_of_what_came_later(demo_store):
-    falls = [e for e in pipeline.explanations(demo_store) if words.worsened(e)]
-    end = words.instant(falls[len(falls) // 2].at) + timedelta(minutes=1)
-    told = report(demo_store, until=end.isoformat())
-    later = [e for e in pipeline.explanations(demo_store) if words.instant(e.at) >= end]
-    text = told.markdown
-    assert later
-    assert not [e.headline for e in later if e.headline in plain(text)]
-    assert told.says.state.status["counts_by_health"] == {
-        **dict.fromkeys(("HEALTHY", "AT_RISK", "CRITICAL"), 0),
-        **dict(told.says.state.lines()["health"].drop_nulls().value_counts().iter_rows()),
-        "unknown": told.says.state.lines()["health"].null_count(),
-    }
-    severe = {line: level for line, level in levels(pipeline.transitions(demo_store), end).items() if any(level)}
-    assert {r.line for r in told.says.fleet.needy} == set(severe)
-
-
-def test_it_says_how_many_lines_it_leaves_out(demo_store, monkeypatch):
-    known = replace(pipeline.settings(demo_store), report_lines=1)
-    monkeypatch.setattr(pipeline, "settings", lambda _: known)
-    told = report(demo_store, since="2026-01-01")
-    assert len(told.says.sections) == 1
-    n = told.says.left_out
-    assert n == pipeline.transitions(demo_store)["line"].n_unique() - 1
-    assert f"{n} more lines changed" in plain(told.html)
-    assert f"{n} more lines changed" in told.markdown
-    whole = Elements(told.html).rows_of("Table: lines that changed")
-    assert whole == sum(len(own) for _, _, own, _ in told.says.groups) == n + 1
-    assert "report_lines = 1" in told.says.about["settings"]
+def test_how_other_lines_got_over_the_same_cause_is_counted(demo_store, monkeypatch):
+    known = pipeline.explanations(demo_store)
+    counted: dict[str, list[float | None]] = {}
+    for e in known:
+        if e.kind == "health" and e.previous == "HEALTHY" and words.worsened(e):
+            back = [o.at for o in known if (o.line, o.kind, o.new) == (e.line, "health", "HEALTHY") and o.at > e.at]
+            hours = (words.instant(min(back)) - words.instant(e.at)).total_seconds() / 3600 if back else None
+            counted.setdefault(e.drivers[0].driver, []).append(hours)
+    main = max(counted, key=lambda d: (d != "unexplained", len([h for h in counted[d] if h is not None])))
+    hours = counted[main]
+    monkeypatch.setattr(lines, "LEAST_OVER", 2)
+    e = next(
+        e
+        for e in known
+        if e.kind == "health" and e.drivers[0].driver == main and e.previous == "HEALTHY" and words.worsened(e)
+    )
+    stranger = msgspec.structs.replace(e, line="+19995550100")  # all of the fleet are its other lines
+    state = state_at(demo_store, None)
+    over = sorted(h for h in hours if h is not None)
+    (told,) = [t for t in lines.worked_before(stranger, state) if t.startswith("On the other lines")]
+    assert told.startswith(f"On the other lines {len(over)} of {len(hours)} falls")
+    assert (
+        words.lasting(over[len(over) // 2] if len(over) % 2 else sum(over[len(over) // 2 - 1 : len(over) // 2 + 1]) / 2)
+        in told
+    )
 
 
 # ------------------------------------------------------------------ the same bytes
