@@ -13,9 +13,11 @@ import pytest
 
 import analysis as lh
 from analysis import pipeline
+from analysis.charts.printed import as_svg
 from analysis.errors import StoreError, UsageError
-from analysis.pages import _fleet, _html, _why
+from analysis.pages import _fleet, _html, _lanes, _why
 from analysis.pages import _words as words
+from analysis.pages._frames import clipped, trailing
 from analysis.pages._store import Here
 from analysis.report import lines, report
 from analysis.report.asof import state_at
@@ -67,6 +69,31 @@ def test_each_lines_part_tells_headline_shares_evidence_chats_and_steps_as_expla
         assert all(c["chat_id"] in text for c in e.chats_to_fix[:7])
         assert all(a["action"] in text and a["expected_effect"] in text for a in e.actions)
         assert s.lanes.startswith("<svg")
+
+
+def test_its_lanes_are_those_of_the_why_page(weekly, demo_store):
+    for s in weekly.says.sections:
+        e, line, here = s.why, s.change.line, weekly.says.state
+        start, _ = _lanes.window(e, here.as_of)
+        hours = pipeline.signals(demo_store, grain="hour", line=line, since=start - timedelta(days=29))
+        pic = _lanes.picture(trailing(hours), e, here.settings, here.as_of)
+        states = clipped(
+            pipeline.spells(demo_store, line=line), pipeline.lines(demo_store), since=pic.start, until=pic.end
+        )
+        gaps = pipeline.gaps(demo_store, line=line, since=pic.start, until=pic.end)
+        done = _lanes.did(pipeline.actions(demo_store, line=line), pic, here.zone)
+        spec = _lanes.lanes_spec(pic.drawn, states, gaps, done, e, pic, here.zone, "light")
+        assert s.lanes == as_svg(spec, width=lines.WIDTH, alt=s.alt, name=s.anchor)
+
+
+def test_a_lines_actions_are_its_own_and_the_whole_fleets(store, write):
+    rows = [f"{i},+1415555010{i},c{i},outbound,2026-03-0{i}T00:00:00Z\n" for i in (1, 2)]
+    pipeline.load(write("m.csv", "message_id,line,chat_id,direction,sent_at\n" + "".join(rows)), store=store)
+    for line in (None, "+14155550101", "+14155550102"):
+        pipeline.add_action("pause", line=line, at="2026-03-01", store=store)
+    told = state_at(store, None).read(pipeline.actions, line="+14155550101")
+    assert told.equals(pipeline.actions(store, line="+14155550101"))
+    assert told["line"].to_list() == [None, "+14155550101"]
 
 
 def test_what_to_do_is_every_step_not_yet_done_the_worst_line_first(weekly, demo_store):
