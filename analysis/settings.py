@@ -248,6 +248,17 @@ class Settings:
         "Alerts wait until these hours of the store's zone end; a change to CRITICAL or FLAGGED does not. Empty: none.",
         "own choice: none",
     )
+    report_days: int = _s(
+        7, "days", 1, 366, "Length of a report's period where nothing says when it starts.", "own choice: a week"
+    )
+    report_lines: int = _s(
+        20,
+        "lines",
+        0,
+        1000,
+        "At most this many lines have a part of their own in a report, the worst first; it says how many are left out.",
+        "own choice: some 20 pages",
+    )
     alert_recovered: int = _s(0, "0 or 1", 0, 1, "1: also tell when a line is healthy again.", "own choice: off")
 
     def __post_init__(self) -> None:

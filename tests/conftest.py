@@ -91,3 +91,11 @@ def demo_store(demo_files, tmp_path_factory) -> Path:
     pipeline.load(demo_files, store=path)
     patch.undo()
     return path
+
+
+@pytest.fixture(scope="session")
+def weekly(demo_store):
+    """The report of the demo fleet's last week, made once."""
+    from analysis.report import report
+
+    return report(demo_store)

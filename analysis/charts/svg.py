@@ -1,4 +1,4 @@
-"""A few numbers in; a small picture as a data URI out, for rows of tables: a health ribbon, or a sparkline with its usual."""
+"""A few numbers in; a small picture out, for rows of tables: a health ribbon, or a sparkline with its usual; as a data URI, or as SVG itself."""
 
 from __future__ import annotations
 
@@ -7,12 +7,28 @@ from base64 import b64encode
 from analysis.charts.theme import HEIGHTS, Theme, health_fill, palette
 
 
-def _uri(body: str, width: int, height: int) -> str:
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">{body}</svg>'
+def _uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()
 
 
+def _svg(body: str, width: int, height: int) -> str:
+    return f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">{body}</svg>'
+
+
 def ribbon_image(
+    spells: list[tuple[float, float, str | None]],
+    window: tuple[float, float],
+    *,
+    theme: Theme = "light",
+    width: int = 180,
+    height: int = 16,
+    margin: int = 0,
+) -> str:
+    """Return ``ribbon_svg`` as a data URI."""
+    return _uri(ribbon_svg(spells, window, theme=theme, width=width, height=height, margin=margin))
+
+
+def ribbon_svg(
     spells: list[tuple[float, float, str | None]],
     window: tuple[float, float],
     *,
@@ -34,10 +50,23 @@ def ribbon_image(
         parts.append(
             f'<rect x="{x0:.1f}" y="{(height - tall) / 2:.1f}" width="{max(x1 - x0, 1):.1f}" height="{tall:.1f}" fill="{fill}"/>'
         )
-    return _uri("".join(parts), width, height)
+    return _svg("".join(parts), width, height)
 
 
 def spark_image(
+    values: list[float | None],
+    *,
+    usual: tuple[float, float] | None = None,
+    theme: Theme = "light",
+    width: int = 110,
+    height: int = 26,
+    margin: int = 3,
+) -> str:
+    """Return ``spark_svg`` as a data URI."""
+    return _uri(spark_svg(values, usual=usual, theme=theme, width=width, height=height, margin=margin))
+
+
+def spark_svg(
     values: list[float | None],
     *,
     usual: tuple[float, float] | None = None,
@@ -50,7 +79,7 @@ def spark_image(
     p = palette(theme)
     known = [v for v in values if v is not None]
     if not known:
-        return _uri("", width, height)
+        return _svg("", width, height)
     top = max([*known, usual[1] if usual else 0.0]) or 1.0
     step = (width - 2 * margin) / max(len(values) - 1, 1)
 
@@ -75,4 +104,4 @@ def spark_image(
         f'<path d="{"".join(path)}" fill="none" stroke="{p.accent}" stroke-width="1.5" stroke-linejoin="round"/>'
     )
     parts.append(f'<circle cx="{margin + last * step:.1f}" cy="{y(known[-1]):.1f}" r="2.2" fill="{p.accent}"/>')
-    return _uri("".join(parts), width, height)
+    return _svg("".join(parts), width, height)

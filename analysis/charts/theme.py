@@ -180,9 +180,33 @@ def config(theme: Theme) -> dict[str, Any]:
 
 def css() -> str:
     """Return the app's style sheet: colour tokens of both themes at once, then the rules of look.css."""
-    tokens = "".join(
+    return f"{tokens('.stApp')}\n{look()}"
+
+
+def tokens(where: str) -> str:
+    """Return the colours of both themes as CSS variables of a selector; ``color-scheme`` chooses between them."""
+    told = "".join(
         f"--lh-{f.name.replace('_', '-')}:light-dark({getattr(LIGHT, f.name)},{getattr(DARK, f.name)});"
         for f in fields(Palette)
     )
-    rules = Path(__file__).with_name("look.css").read_text(encoding="utf-8")
-    return f".stApp{{{tokens}}}\n{rules}"
+    return f"{where}{{{told}}}"
+
+
+def look() -> str:
+    """Return the rules of look.css, which paint by these variables."""
+    return Path(__file__).with_name("look.css").read_text(encoding="utf-8")
+
+
+def repaint(where: str) -> str:
+    """Return CSS that gives pictures drawn with the light colours the dark ones where ``color-scheme`` is dark.
+
+    A rule of a style sheet wins over a fill or stroke written in an SVG; where two roles share a light colour, the first one's dark colour is taken.
+    """
+    seen: dict[str, str] = {}
+    for f in fields(Palette):
+        seen.setdefault(getattr(LIGHT, f.name), getattr(DARK, f.name))
+    return "\n".join(
+        f'{where} [{what}="{light}"]{{{what}:light-dark({light},{dark})}}'
+        for light, dark in seen.items()
+        for what in ("fill", "stroke")
+    )

@@ -33,6 +33,8 @@ COMMANDS = {
     "helped": "actions",
     "spread": "actions",
     "gaps": "live",
+    "report": "report",
+    "evidence": "report",
     "evaluate": "trials",
     "bench": "bench",
     "demo": "app",

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from analysis.cli.sending import SEND, delivered, outbox_of, targets_of, tell
 from analysis.cli.shared import AS_JSON, STORE, print_json
+from analysis.errors import UsageError
+
+if TYPE_CHECKING:
+    from analysis.notify import Target
 
 _AT = click.option("--at", default=None, help="As of this time, from nothing later; the latest event where not given.")
 
@@ -98,15 +103,25 @@ def plan(new: int, days: int, at: str | None, store: str | None, as_json: bool) 
     "--now", "now_", is_flag=True, help="Sent now: quiet hours, repeats and the data's age by this machine's clock."
 )
 @click.option("--mark", is_flag=True, help="They are delivered: don't tell them again while nothing is new.")
+@SEND
 @STORE
 @AS_JSON
-def alerts(at: str | None, now_: bool, mark: bool, store: str | None, as_json: bool) -> None:
-    """Which lines to tell somebody about: likely to turn worse, or turned worse, with the reason. One message a reason."""
+def alerts(at: str | None, now_: bool, mark: bool, send: tuple[str, ...], store: str | None, as_json: bool) -> None:
+    """Which lines to tell somebody about: likely to turn worse, or turned worse, with the reason. One message a reason.
+
+    With --send they are delivered as of now (or --at), and told again only where no target took them.
+    """
     from analysis import pipeline
 
+    if mark and send:
+        raise UsageError(
+            "two ways to mark", where="alerts", fix="give --send, which marks what was delivered, or --mark"
+        )
+    targets = targets_of(send) if send else []
     first = pipeline.alerted(store).is_empty()
     record = pipeline.alert_record(store)
-    found = pipeline.alerts(store, at=at, clock=pipeline.clock() if now_ else None, mark=mark)
+    clock = pipeline.clock() if now_ or (send and at is None) else None
+    found = pipeline.alerts(store, at=at, clock=clock, mark=mark)
     if as_json:
         rows = {part["group"][0]: pipeline.records(part) for part in found.rows.partition_by("group")}
         told = [
@@ -115,15 +130,36 @@ def alerts(at: str | None, now_: bool, mark: bool, store: str | None, as_json: b
         ]
         known = {"at": pipeline.iso(found.at), "level": found.level, "waiting": found.waiting}
         print_json({**known, "messages": told, "record": record})
-        return
-    if first:
-        click.echo(record["sentence"] + "\n")
+    else:
+        _say(found, record["sentence"] if first else "")
+    if targets:
+        _deliver(found, targets, store)
+
+
+def _say(found: Any, record: str) -> None:
+    if record:
+        click.echo(record + "\n")
     for message in found.messages:
         click.echo(message.text)
     if not found.messages:
         click.echo("nothing new to tell")
     if found.waiting:
         click.echo(f"{found.waiting} more {'waits' if found.waiting == 1 else 'wait'} for the quiet hours to end")
+
+
+def _deliver(found: Any, targets: list[Target], store: str | None) -> None:
+    """Send what is due, and keep which alerts at least one target took: the others are due again."""
+    from dataclasses import replace
+
+    from analysis import notify, pipeline
+
+    names = {m.group: f"line-health-alert-{m.group.replace(' ', '-')}" for m in found.messages}
+    messages = [notify.Message(names[m.group], m.title, "\n".join(m.lines)) for m in found.messages]
+    outbox = outbox_of(store)
+    earlier, now = delivered(messages, targets, outbox, due_again=True)
+    taken = [group for group, name in names.items() if name in now.taken]
+    pipeline.mark_alerts(store, replace(found, rows=found.rows.filter(found.rows["group"].is_in(taken))))
+    tell(earlier, now, outbox)
 
 
 @click.command()

@@ -9,13 +9,14 @@ from typing import Any
 
 import polars as pl
 
+from analysis import pipeline
 from analysis.pages._columns import meaning
 from analysis.pages._store import Here
 
 
 def csv_bytes(frame: pl.DataFrame) -> bytes:
-    """Return a frame as CSV, UTF-8; instants as ISO 8601 without a zone, which are UTC."""
-    return frame.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.3f").encode()
+    """Return a frame as CSV, UTF-8, safe to open in a spreadsheet; instants as ISO 8601 without a zone, which are UTC."""
+    return pipeline.safe_cells(frame).write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.3f").encode()
 
 
 def parquet_bytes(frame: pl.DataFrame, about: dict[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from analysis.charts import Theme, ribbon_image, spark_image
 from analysis.charts.fleet import CAUSES, CODES, RIBBONS
 from analysis.pages import _words as words
 from analysis.pages._frames import clipped, fleet_numbers, ms, wall_ms
-from analysis.pages._store import Here
+from analysis.pages._state import State as Here
 from analysis.schema import SEVERITY, Explanation
 
 DAYS = 30

@@ -12,7 +12,7 @@ from analysis.charts import SILENCES
 from analysis.pages import _html as html
 from analysis.pages import _words as words
 from analysis.pages._frames import ms, wall_ms
-from analysis.pages._store import Here
+from analysis.pages._state import State as Here
 
 FLEET = "Whole fleet"
 FIRST = 20

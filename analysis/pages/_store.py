@@ -3,59 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import polars as pl
 import streamlit as st
 
 from analysis import pipeline
 from analysis.charts import Theme
-from analysis.pages._words import by_line, change_keys, instant, line_key
-from analysis.schema import Explanation
-from analysis.settings import Settings
+from analysis.pages._state import State
+from analysis.pages._words import by_line, change_keys, line_key
 
 DEMO_KEY, DEMO = "store", "demo"
 
 
-@dataclass(frozen=True)
-class Here:
-    """One consistent state of one store, and how the viewer sees it."""
+class Here(State):
+    """A state whose reads are kept between runs and viewers, until the store's content changes."""
 
-    store: Path
-    version: str
-    status: dict[str, Any]
-    settings: Settings
-    theme: Theme
-
-    @property
-    def as_of(self) -> datetime:
-        """Latest event of the store."""
-        return instant(self.status["as_of"])
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The zone in which days are cut and times are shown."""
-        return self.settings.zone
-
-    def read(self, verb: Callable[..., Any], **arguments: Any) -> Any:
-        """Return what a verb of the pipeline gives for this state; asked again, the same object without reading."""
-        return _kept(verb.__name__, str(self.store), self.version, verb, tuple(sorted(arguments.items())))
-
-    def made(self, name: str, make: Callable[[Here], Any]) -> Any:
-        """Return what a function makes of this state, made once; it must not depend on the theme."""
-        return _kept(f"made {name}", str(self.store), self.version, lambda _: make(self), ())
-
-    def explanations(self, line: str | None = None) -> list[Explanation]:
-        """Return why each transition happened, oldest first."""
-        return self.read(pipeline.explanations, line=line)
-
-    def lines(self) -> pl.DataFrame:
-        """Return one row a line."""
-        return self.read(pipeline.lines)
+    def kept(self, name: str, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        """Return what a function of the store gives for this state; asked again, the same object without reading."""
+        return _kept(name, str(self.store), self.version, make, tuple(sorted(arguments.items())))
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,8 +14,7 @@ from analysis.charts.panels import POINTS
 from analysis.pages import _html as html
 from analysis.pages import _words as words
 from analysis.pages._frames import HIGH, LOW, USUAL_DAYS
-from analysis.pages._links import chat_link
-from analysis.pages._store import Here
+from analysis.pages._state import State as Here
 from analysis.schema import Driver, Explanation
 
 SEEN_WORDS = {
@@ -244,14 +243,16 @@ def _volume_title(seen: pl.DataFrame, usual: tuple[float, float, float, float] |
 # ------------------------------------------------------------------ chats, text
 
 
-def chat_rows(chats: list[dict[str, Any]], e: Explanation, here: Here) -> list[list[str]]:
-    """Return the cells of the table of chats to fix; a chat is named by the first 8 of the vendor's id, with the way to its page."""
-    rows, key = [], words.change_key(e, here.explanations(e.line))
+def chat_rows(
+    chats: list[dict[str, Any]], e: Explanation, here: Here, *, name: Callable[[str], str]
+) -> list[list[str]]:
+    """Return the cells of the table of chats to fix; ``name`` gives a chat's name as HTML from the vendor's id."""
+    rows = []
     for c in chats:
         silent = _number(c, "silent_hours")
         rows.append(
             [
-                chat_link(e.line, str(c["chat_id"]), key),
+                name(str(c["chat_id"])),
                 html.text(_happened(c)),
                 html.text(words.lasting(silent)) if silent is not None else "never wrote",
                 html.text(words.count(_number(c, "sends"))),

@@ -14,11 +14,10 @@ from analysis.pages import _html as html
 from analysis.pages import _lanes, _why, _why_hours
 from analysis.pages import _quality as quality
 from analysis.pages import _words as words
-from analysis.pages._evidence import bundle
 from analysis.pages._foot import foot
 from analysis.pages._frame import asked, draw, switch
 from analysis.pages._frames import USUAL_DAYS, clipped, ms, trailing
-from analysis.pages._links import CHATS, day_query
+from analysis.pages._links import CHATS, chat_link, day_query
 from analysis.pages._period import strip
 from analysis.pages._replies import begin
 from analysis.pages._store import Here
@@ -234,7 +233,9 @@ def chats(e: Explanation, here: Here) -> None:
             ("Sends, 7 d", True),
             ("Chat health", False),
         ]
-        st.html(html.table(heads, _why.chat_rows(shown, e, here), least=560))
+        key = words.change_key(e, here.explanations(e.line))
+        rows = _why.chat_rows(shown, e, here, name=lambda chat: chat_link(e.line, chat, key))
+        st.html(html.table(heads, rows, least=560))
         if n > FIRST_CHATS:
             switch(f"Show all {n}", "all_chats")
         under("chats", figures.part(e.chats_to_fix, figures.TO_FIX), e, here)
@@ -269,7 +270,7 @@ def to_do(e: Explanation, here: Here) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.download_button(
                 "Download evidence",
-                lambda: bundle(e, here),
+                lambda: pipeline.evidence(here.store, line=e.line, at=e.at),
                 file_name=f"evidence-{words.line_key(e.line)}-{e.at[:10]}.zip",
                 mime="application/zip",
                 type="tertiary",

@@ -10,16 +10,13 @@ from analysis import pipeline
 from analysis.charts.panels import FAILURE_HOURS, OPENER_HOURS, OPENINGS
 from analysis.pages import _words as words
 from analysis.pages._frames import USUAL_DAYS, ms, wall_ms
-from analysis.pages._store import Here
+from analysis.pages._state import State as Here
 from analysis.schema import Explanation
 
 
 def span(e: Explanation, here: Here) -> tuple[datetime, datetime]:
     """Return the hours drawn one by one: a day before it began (three before the change at most) to 12 h after the change."""
-    at = words.instant(e.at)
-    began = max(words.instant(e.onset), at - timedelta(days=3)) if e.onset else at - timedelta(days=1)
-    start = (began - timedelta(hours=12)).replace(minute=0, second=0, microsecond=0)
-    return start, min(at + timedelta(hours=12), max(here.as_of, at) + timedelta(hours=1))
+    return pipeline.hours_around(e, here.as_of)
 
 
 def moments(e: Explanation, here: Here) -> list[tuple[float, str, bool]]:

@@ -2,6 +2,7 @@
 
 ``writing`` loads and brings up to date, ``steps`` says how far a load is, ``derive`` computes, ``reading`` gives frames, ``detail`` those of days, chats
 and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``alerts`` what is to be told of it, ``history`` what the past shows, ``alternatives`` what if and what since, ``replay`` what if on altered history,
+``evidence`` one change as a file for the vendor's support,
 ``actions`` what people did and ``helped`` whether it helped, ``audits`` holds
 the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
@@ -13,6 +14,7 @@ from analysis.pipeline.alerts import alert_record, alerted, alerts, mark_alerts
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
+from analysis.pipeline.evidence import evidence, hours_around
 from analysis.pipeline.helped import Told, helped, helped_frame, spread
 from analysis.pipeline.history import lag_sentences, lags, thresholds
 from analysis.pipeline.live import gaps
@@ -23,6 +25,7 @@ from analysis.pipeline.quality import blinded, delays, freshness
 from analysis.pipeline.reading import (
     explanations,
     failures,
+    fingerprint,
     lines,
     messages,
     openers,
@@ -38,7 +41,7 @@ from analysis.pipeline.reading import (
 )
 from analysis.pipeline.replay import Replay, replay
 from analysis.pipeline.steps import Progress, Step
-from analysis.pipeline.text import as_csv, as_text, records
+from analysis.pipeline.text import as_csv, as_text, records, safe_cells
 from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
 
 __all__ = [
@@ -69,8 +72,10 @@ __all__ = [
     "default_store",
     "delays",
     "deliveries",
+    "evidence",
     "explanations",
     "failures",
+    "fingerprint",
     "forecast",
     "forecast_record",
     "freshness",
@@ -79,6 +84,7 @@ __all__ = [
     "gate_now",
     "helped",
     "helped_frame",
+    "hours_around",
     "iso",
     "keep_audit",
     "kept_gate",
@@ -98,6 +104,7 @@ __all__ = [
     "refresh",
     "remove_action",
     "replay",
+    "safe_cells",
     "set_setting",
     "settings",
     "settings_or_default",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime
 from typing import Any, Literal
@@ -32,6 +33,12 @@ def settings_or_default(store: Where = None) -> Settings:
 def snapshot(store: Where = None) -> str:
     """Return a word that changes whenever the store's content does; empty where there is no store."""
     return store_at(store).snapshot()
+
+
+def fingerprint(store: Where = None) -> str:
+    """Return a word for what a store was made of: the same files, settings, actions and audits give the same, however they were loaded."""
+    with reading(store) as con:
+        return hashlib.sha256("\n".join(read.contents(con)).encode()).hexdigest()[:16]
 
 
 def signals(

@@ -19,18 +19,28 @@ def records(frame: pl.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def as_csv(frame: pl.DataFrame) -> str:
-    """Return a frame as CSV with times as ISO 8601 in UTC, ms, Z; safe to open in a spreadsheet (no cell starts a formula)."""
-    times = [c for c, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)]
-    texts = [c for c, dtype in frame.schema.items() if dtype == pl.String and c != "line"]
-    safe = frame.with_columns(
-        *(pl.col(c).dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ") for c in times),
-        *(
-            pl.when(pl.col(c).str.contains(r"^[=+\-@\t]")).then("'" + pl.col(c)).otherwise(pl.col(c)).alias(c)
-            for c in texts
-        ),
+FORMULA, NUMBER = r"^[=+\-@\t\r\n＝＋－＠]", r"^[+-]\d+(\.\d+)?$"
+"""How a cell begins that a spreadsheet may run (OWASP, CSV injection), and what it only reads as a number: a line's own +14155550142."""
+
+
+def safe_cells(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose texts a spreadsheet shows and does not run: an apostrophe stands before what would begin a formula.
+
+    Plain numbers stay as they are, so that lines (E.164) can be read back and joined by other programs.
+    """
+    texts = [c for c, dtype in frame.schema.items() if dtype == pl.String]
+    return frame.with_columns(
+        pl.when(pl.col(c).str.contains(FORMULA) & ~pl.col(c).str.contains(NUMBER))
+        .then("'" + pl.col(c))
+        .otherwise(pl.col(c))
+        .alias(c)
+        for c in texts
     )
-    return safe.write_csv()
+
+
+def as_csv(frame: pl.DataFrame) -> str:
+    """Return a frame as CSV with times as ISO 8601 in UTC, ms, Z; safe to open in a spreadsheet (``safe_cells``)."""
+    return safe_cells(frame).write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ")
 
 
 def as_text(e: Explanation) -> str:

@@ -278,6 +278,18 @@ def sources(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     ).pl()
 
 
+def contents(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return in a word each what a store was made of, in order: files by content, settings, actions, and audits; nothing of when or where from."""
+    sql = """
+    select 'file ' || source_id as word from source
+    union all select 'setting ' || key || '=' || value from setting
+    union all select 'action ' || action_id || ' ' || coalesce(label, '') from action
+    union all select 'audit ' || audit_id || ' ' || status || ' ' || coalesce(document, '') from audit
+    order by word
+    """
+    return [word for (word,) in con.execute(sql).fetchall()]
+
+
 def quarantine(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return refused rows: source, position, kind, reason, fix, loaded_at."""
     return con.sql(

@@ -77,6 +77,39 @@ def first_of_chats(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return frame_of(con, sql, schema)
 
 
+SAMPLES = pl.Schema(
+    {
+        "message_id": pl.String,
+        "chat_id": pl.String,
+        "sent_at": INSTANT,
+        "delivered_at": INSTANT,
+        "read_at": INSTANT,
+        "failed_at": INSTANT,
+        "failed": pl.Boolean,
+        "failure_code": pl.String,
+        "trace_id": pl.String,  # the vendor's, of a failure; null where the export did not tell it
+        "service": pl.String,
+    }
+)
+"""Sends as the vendor's support knows them, key message_id."""
+
+
+def samples(
+    con: duckdb.DuckDBPyConnection, *, line: str, since: datetime, until: datetime, failed: bool, most: int
+) -> pl.DataFrame:
+    """Return the last sends of a line in [since, until), failed ones or the others, at most so many: SAMPLES, oldest first."""
+    columns = ", ".join(SAMPLES.names())
+    sql = f"""
+    select {columns} from (
+      select {columns} from ({placed_on_line(con)})
+      where direction = 'outbound' and failed = $failed and sent_at >= $since and sent_at < $until
+      order by sent_at desc, message_id limit $most
+    ) order by sent_at, message_id
+    """
+    values = {"line": line, "since": since, "until": until, "failed": failed, "most": most}
+    return frame_of(con, sql, SAMPLES, values)
+
+
 def streaks(con: duckdb.DuckDBPyConnection, *, active_since: datetime) -> pl.DataFrame:
     """Return how many chats with a message after ``active_since`` have how many unanswered turns in a row: STREAKS, key (line, unanswered)."""
     sql = """
