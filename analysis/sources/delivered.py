@@ -22,8 +22,8 @@ _BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u
 """What Polars strips from a text (Unicode White_Space); Python's own list has four more."""
 _LONGEST = 400
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
-_CODE = re.compile(r"[A-Za-z_]{0,24}[0-9]{0,6}")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+_CODE = re.compile(r"[A-Za-z_]{0,24}\d{0,6}")
 _TRACE = re.compile(r"[0-9a-f-]{16,40}")
 _NO_WORD = "?"
 """Stands for a word or a time that cannot be used: refused (or left out) for the reason of the original."""
