@@ -196,7 +196,7 @@ def facts(store):
 
 
 def some_events() -> list[dict]:
-    told = [json.loads(delivery(n)[1]) for n in range(40)]
+    told = [json.loads(delivery(n, now=events.START)[1]) for n in range(40)]
     told += [events.message(k, f"m{n}", n / 9, health="AT_RISK" if n > 5 else "HEALTHY", health_at=n) for n in range(9) for k in ("message.sent", "message.delivered", "message.read")]  # fmt: skip
     told += [events.failed("m3", 2), events.changed(3, "HEALTHY", "AT_RISK"), events.created("chat-1", 0), events.envelope("reaction.added", {}, 1), {"event_type": "message.sent", "data": {}}]  # fmt: skip
     return told
