@@ -107,8 +107,10 @@ class Answers:
 class _Connection(asyncio.Protocol):
     """One kept connection: sends a request, reads its answer, sends the next."""
 
-    def __init__(self, work: Iterator[tuple[int, bytes]], answers: Answers, again: Callable[[int], None]) -> None:
-        self.work, self.answers, self.again = work, answers, again
+    def __init__(
+        self, work: Iterator[tuple[int, bytes]], answers: Answers, again: Callable[[int], None], pause_s: float
+    ) -> None:
+        self.work, self.answers, self.again, self.pause_s = work, answers, again, pause_s
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.number, self.sent_at, self.got = -1, 0.0, b""
 
@@ -117,9 +119,8 @@ class _Connection(asyncio.Protocol):
         self._next()
 
     def _next(self) -> None:
-        item = next(self.work, None)
+        item = None if self.transport.is_closing() else next(self.work, None)
         if item is None:
-            self.number = -1
             self.transport.close()
             return
         self.number, data = item
@@ -141,7 +142,11 @@ class _Connection(asyncio.Protocol):
             self.answers.acknowledged.append(self.number)
         else:
             self.again(self.number)
-        self._next()
+        self.number = -1
+        if self.pause_s:
+            asyncio.get_running_loop().call_later(self.pause_s, self._next)
+        else:
+            self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.number >= 0:  # no answer: it may or may not have been kept; the vendor sends it again
@@ -157,17 +162,20 @@ async def post(
     *,
     connections: int,
     again: Callable[[int], None] = lambda number: None,
+    pause_s: float = 0.0,
 ) -> Answers:
     """Post requests of (number, bytes) over kept connections until there are none; a connection that is cut stays cut.
 
-    ``again`` is told the number of each that was not acknowledged.
+    ``again`` is told the number of each that was not acknowledged; ``pause_s`` is what a connection waits before its next one.
     """
     answers = Answers()
     loop = asyncio.get_running_loop()
     made = []
     for _ in range(connections):
         try:
-            _, protocol = await loop.create_connection(lambda: _Connection(work, answers, again), "127.0.0.1", port)
+            _, protocol = await loop.create_connection(
+                lambda: _Connection(work, answers, again, pause_s), "127.0.0.1", port
+            )
         except OSError:
             answers.cut += 1
             break

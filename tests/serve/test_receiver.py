@@ -123,7 +123,9 @@ def test_a_repeat_is_acknowledged_again_and_written_once(store):
     again = json.loads(json.dumps(SENT))
     answers = post(receiver, event(SENT), event(again), event(SENT | {"created_at": events.at(2)}))
     assert [a.status_code for a in answers] == [200, 200, 200]
-    assert len(spooled(receiver)) == 2  # another body under the same id is written: nothing is lost on the word of an id
+    assert (
+        len(spooled(receiver)) == 2
+    )  # another body under the same id is written: nothing is lost on the word of an id
     assert 'acknowledged_total{outcome="duplicate"} 1.0' in receiver.measures.text().decode()
 
 
@@ -236,7 +238,9 @@ def test_a_day_of_the_receiver_is_one_source_whose_counts_add_up(store):
         post(made(store), *part)
         pipeline.fold(store)
     with Store(store).reader() as con:
-        rows = con.sql("select read, inserted, duplicates, ignored, ignored_kinds, quarantined, kind from source").fetchall()
+        rows = con.sql(
+            "select read, inserted, duplicates, ignored, ignored_kinds, quarantined, kind from source"
+        ).fetchall()
     total = [sum(row[i] for row in rows) for i in range(6) if i != 4]
     assert total[0] == len(told) + 10
     assert total[2] >= 10
