@@ -57,7 +57,8 @@ def receive(host: str, port: int, store: str | None) -> None:
     held = bound(host, port)
     who = "this machine only" if _is_local(host) else "every machine that can reach it: put HTTPS before it"
     click.echo(f"receiving at {_address(host, held.getsockname()[1])}{PATH} for {who}; Ctrl-C stops it", err=True)
-    run(store, held, secrets, say=_say)
+    with held:
+        run(store, held, secrets, say=_say)
 
 
 @click.command()

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from analysis import pipeline
-from analysis.errors import StoreError
+from analysis.errors import LineHealthError, StoreError
 from analysis.serve.receiver import Receiver, application
 from analysis.serve.run import serve
 from analysis.serve.signature import Signatures
@@ -76,3 +76,7 @@ def _folding(store: pipeline.Where, say: Callable[[str], None]) -> Iterator[None
     finally:
         over.event.set()
         thread.join()
+        try:
+            pipeline.fold(store)  # what that process had no time for
+        except LineHealthError as e:
+            say(f"what came last is in the spool and goes into the store at the next start ({e})")
