@@ -48,36 +48,53 @@ class Figures:
         return not self.lost and not self.twice and self.added_up and not self.left_over
 
     def __str__(self) -> str:
-        killed = ", ".join(f"{n} {what}" for what, n in sorted(self.kills.items()))
+        killed = ", ".join(f"{self.kills[what]} {what}" for what in ("receiver", "folding", "all"))
         return (
-            f"{self.kills.total()} kills ({killed}; {self.in_writes} of them while the store was being written) in {self.seconds:.0f} s: {self.posted:,} deliveries posted, {self.cut:,} cut off by a kill, "
+            f"{self.kills.total()} kills ({killed}; {self.in_writes} of the last two kinds while the store was being written) in {self.seconds:.0f} s: {self.posted:,} deliveries posted, {self.cut:,} cut off by a kill, "
             f"{len(self.acknowledged):,} acknowledged, of these {len(self.lost)} lost; {self.in_store:,} messages in the store, {self.twice} twice; "
             f"{self.read:,} lines folded, counts {'add up' if self.added_up else 'DO NOT ADD UP'}; left over: {self.left_over or 'nothing'}"
         )
 
 
-def run(
-    store: Path, *, kills: int, seed: int, connections: int = 8, lives: tuple[float, float] = (0.1, 4.0)
-) -> Figures:
+@dataclass
+class Life:
+    """One life of the receiver: how long at least, what is killed at its end, whether a write of the store is awaited for it."""
+
+    least_s: float
+    killed: str
+    in_a_write: bool
+    wait_s: float
+    """From the moment on which the kill waits."""
+    pause_s: float
+    """What each connection waits between two deliveries: 0 keeps the receiver as busy as it can be."""
+
+
+def lives(kills: int, seed: int, longest_s: float) -> list[Life]:
+    """Draw the lives; the last one is stopped as it should be."""
+    rng = random.Random(seed)
+    found = []
+    for _ in range(kills):
+        killed, awaited = rng.choice(["receiver", "receiver", "all", "folding"]), rng.random() < 0.6
+        in_a_write = awaited and killed != "receiver"
+        wait = rng.uniform(0, 0.06) if in_a_write else 0.0
+        found.append(Life(rng.uniform(0.1, longest_s), killed, in_a_write, wait, rng.choice([0.0, 0.0, 0.004])))
+    return [*found, Life(0.5, "", False, 0.0, 0.004)]
+
+
+def run(store: Path, *, kills: int, seed: int, connections: int = 16, longest_s: float = 2.5) -> Figures:
     """Kill and start again so many times; return the figures."""
-    rng, figures, started = random.Random(seed), Figures(), time.monotonic()
+    figures, started = Figures(), time.monotonic()
     numbers = iter(range(10**9))
     again: list[int] = []
-    for name, value in (("receive_fold_s", "0.3"), ("receive_refresh_min", "0.05"), ("receive_segment_mb", "0.1")):
+    for name, value in (("receive_fold_s", "0.3"), ("receive_refresh_min", "0.5"), ("receive_segment_mb", "0.1")):
         pipeline.set_setting(name, value, store=store)  # so that kills also meet folds and refreshes
-    for kill in range(kills + 1):
+    for life in lives(kills, seed, longest_s):
         process = start(store, folding=True, group=True)
         try:
-            port = port_of(process)
-            last = kill == kills
-            until = time.monotonic() + (1.0 if last else rng.uniform(*lives))
-            what = "nothing" if last else rng.choice(["receiver", "receiver", "all", "folding"])
-            asyncio.run(_load(store, port, process, until, what, numbers, again, figures, connections))
-            if last:
+            asyncio.run(_live(store, process, life, numbers, again, figures, connections))
+            if not life.killed:
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
-            else:
-                figures.kills[what] += 1
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -88,33 +105,43 @@ def run(
     return figures
 
 
-async def _load(store, port, process, until, what, numbers, again, figures, connections):
-    """Post at a pace until the moment comes, and kill in the middle of it."""
-    begun = time.monotonic()
+async def _live(store, process, life, numbers, again, figures, connections):
+    """Post until the moment comes, and kill in the middle of it."""
+    port = port_of(process)
+    over = False
     sent = 0
 
     def work():
         nonlocal sent
-        while time.monotonic() < until + 0.3:
+        while not over:
             number = again.pop() if again else next(numbers)
             sent += 1
             yield number, request(*delivery(number, run="kills"))
 
-    killing = asyncio.get_running_loop().call_later(max(0.0, until - begun), _kill, process, what, store, figures)
-    answers = await post(port, work(), connections=connections, again=again.append, pause_s=0.005)
-    killing.cancel()
+    posting = asyncio.create_task(post(port, work(), connections=connections, again=again.append, pause_s=life.pause_s))
+    await asyncio.sleep(life.least_s)
+    end = time.monotonic() + 4
+    while life.in_a_write and not any(store.parent.glob(".*.new")) and time.monotonic() < end:
+        await asyncio.sleep(0.002)
+    await asyncio.sleep(life.wait_s)
+    if life.killed:
+        figures.kills[life.killed] += 1
+        _kill(process, life.killed, store, figures)
+        await asyncio.sleep(0.1)
+    over = True
+    answers = await posting
     figures.posted += sent
     figures.cut += answers.cut
     figures.acknowledged.update(answers.acknowledged)
 
 
-def _kill(process: subprocess.Popen[str], what: str, store: Path, figures: Figures) -> None:
-    figures.in_writes += any(store.parent.glob(".*.new"))
-    if what == "all":
+def _kill(process: subprocess.Popen[str], killed: str, store: Path, figures: Figures) -> None:
+    figures.in_writes += killed != "receiver" and any(store.parent.glob(".*.new"))
+    if killed == "all":
         os.killpg(process.pid, signal.SIGKILL)
-    elif what == "receiver":
+    elif killed == "receiver":
         process.kill()
-    elif what == "folding":
+    elif killed == "folding":
         for child in _children(process.pid):
             os.kill(child, signal.SIGKILL)
 
