@@ -108,6 +108,7 @@ def up(host: str, port: int, app_host: str, app_port: int, store: str | None) ->
     A part that ends is started again; one that cannot run stops all, with a sentence.
     """
     from analysis.cli.app import command_of, script
+    from analysis.serve.receive import GRACE_S
     from analysis.serve.signature import VARIABLE, Signatures, secrets_of
     from analysis.serve.together import Part, own_command, run_together, stopping
     from analysis.store import default_path
@@ -117,7 +118,7 @@ def up(host: str, port: int, app_host: str, app_port: int, store: str | None) ->
     os.environ["LINEHEALTH_STORE"] = str(path)
     words = ("receive", "--host", host, "--port", str(port), "--store", str(path))
     parts = [
-        Part("the receiver", own_command(*words), secrets=(VARIABLE,), grace_s=60.0),
+        Part("the receiver", own_command(*words), secrets=(VARIABLE,), grace_s=GRACE_S),
         Part("the app", command_of(app_port, headless=True, host=app_host), folder=script().parent),
     ]
     if not _is_local(app_host):

@@ -17,6 +17,8 @@ from analysis.serve.together import Part, Stopping, own_command, run_together, s
 from analysis.sources import Pseudonyms, load_key
 from analysis.sources.delivered import Keeper
 
+GRACE_S = 60.0
+"""How long a receiver may take to stop: requests in work, the folding, and a last fold."""
 RIGHT_S = 5.0
 """How long to wait for a receiver that is just stopping, or a fold that is just closing what a killed one left."""
 
