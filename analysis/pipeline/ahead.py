@@ -25,6 +25,7 @@ from analysis.schema import FORECAST, GATE
 from analysis.settings import Settings
 from analysis.signals import health as timeline
 from analysis.signals import panel
+from analysis.signals.gaps import activity_of, gaps, seen
 from analysis.store import read
 
 RECORD = "ahead"
@@ -53,6 +54,7 @@ def foresee(
     at: datetime,
     newest: datetime | None,
     settings: Settings,
+    lost: pl.DataFrame | None = None,
     back: bool = False,
 ) -> Foreseen:
     """Return forecast and gate at a time from what was known then.
@@ -63,18 +65,20 @@ def foresee(
         transitions: TRANSITIONS up to then.
         at: UTC.
         newest: the newest event known then.
-        settings: ``gate_*``.
+        settings: ``gate_*``, and the reply window.
+        lost: GAPS known then: in them nothing is known, neither replies nor sends.
         back: also try the forecasts on the past weeks.
     """
     known_at = min(at, newest) if newest else at
-    ahead = forecast_of(hours, spells, transitions, at=known_at)
+    told = hours if lost is None else seen(hours, lost, within=timedelta(hours=settings.reply_window_hours))
+    ahead = forecast_of(told, spells, transitions, at=known_at)
     drivers = pl.DataFrame(
         [(line, json.dumps(of, ensure_ascii=False)) for line, of in ahead.drivers.items()],
         schema={"line": pl.String, "drivers": pl.String},
         orient="row",
     )
     forecast = ahead.rows.join(drivers, on="line", how="left", maintain_order="left")
-    gate = gate_of(ahead, hours, settings=settings, newest=newest, at=at)
+    gate = gate_of(ahead, hours, settings=settings, newest=newest, at=at, lost=lost)
     return Foreseen(forecast, gate, _rests_on(ahead, back, settings), ahead.past, ahead.learned_at, newest)
 
 
@@ -214,7 +218,7 @@ def seen_at(store: Where, at: When, *, back: bool = False) -> Foreseen:
         )
     messages = as_known(messages, then)
     spells, transitions = timeline.spells(changes), timeline.transitions(changes)
-    seen = min(newest, then) if newest <= then else _newest(messages, changes, then)
+    heard = min(newest, then) if newest <= then else _newest(messages, changes, then)
     hours = panel.signals(
         messages,
         chats,
@@ -224,7 +228,8 @@ def seen_at(store: Where, at: When, *, back: bool = False) -> Foreseen:
         settings=chosen,
         grain="hour",
     )
-    return foresee(hours, spells, transitions, at=then, newest=seen, settings=chosen, back=back)
+    lost = gaps(activity_of(messages), as_of=min(then, newest), settings=chosen)
+    return foresee(hours, spells, transitions, at=then, newest=heard, settings=chosen, lost=lost, back=back)
 
 
 def _newest(messages: pl.DataFrame, changes: pl.DataFrame, at: datetime) -> datetime | None:

@@ -76,7 +76,7 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict
     )
     found = explained(known)
     marts.replace(con, "explanation", _explanation_rows(recalibrated(found, audits_in(con))))
-    seen = foresee(counted.hours, spells_, transitions_, at=at, newest=at, settings=chosen, back=True)
+    seen = foresee(counted.hours, spells_, transitions_, at=at, newest=at, settings=chosen, lost=lost, back=True)
     _keep_ahead(con, seen)
     keep_history(con, seen.past, counted.hours, transitions_, found, until=seen.learned_at)
     marts.set_meta(con, read.AS_OF, as_of.isoformat() if as_of else "")
