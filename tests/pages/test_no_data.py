@@ -14,7 +14,7 @@ from analysis.pages import _fleet, _lanes
 from analysis.pages._frames import ms
 from analysis.pages._store import Here
 from analysis.schema import GAPS
-from tests.pages.conftest import CHANGES, OUTAGE, words_of
+from tests.pages.conftest import CHANGES, OUTAGE, traffic, words_of
 
 LINE, OTHER = "+14155550102", "+14155550101"
 """The line with a gap of its own beside that of the fleet, and one without."""
@@ -94,6 +94,21 @@ def test_small_pictures_mark_times_without_data(store_with_a_fall, line, boxes):
     spark, ribbon = (b64decode(uri.split(",")[1]).decode() for uri in _fleet.images(row, fleet.window, "light", width=180, height=16))  # fmt: skip
     assert ribbon.count("stroke=") == boxes
     assert spark.count('opacity="0.5"') == boxes
+
+
+def test_the_gate_that_a_load_keeps_knows_of_the_gap_of_its_last_day(tmp_path):
+    """Traffic that ends a few hours after the outage: what is kept, and asked by the endpoint, opens nothing."""
+
+    def lost(number, at):
+        return OUTAGE <= at < OUTAGE + 6 * HOUR or at > OUTAGE + 9 * HOUR
+
+    made = tmp_path / "store.duckdb"
+    changes = "".join(f"{line},2026-03-02T00:00:00Z,AT_RISK,HEALTHY\n" for line in (LINE, OTHER))
+    (tmp_path / "changes.csv").write_text(CHANGES + changes)
+    pipeline.load([traffic(tmp_path / "messages.csv", lost), tmp_path / "changes.csv"], store=made)
+    kept = pipeline.gate(made).filter(pl.col("line").is_in([LINE, OTHER]))
+    assert kept["why"].str.contains("deliveries of 6 hours of today are missing").all()
+    assert kept["new_recipients_left_today"].sum() == 0
 
 
 def test_the_gate_opens_nothing_on_the_day_of_the_gap_and_opens_again_on_the_next(store_with_a_fall, tmp_path):

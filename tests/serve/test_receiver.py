@@ -298,3 +298,27 @@ def test_what_is_being_received_is_not_folded_and_a_reader_does_not_hinder(store
         assert con.sql("select count(*) from message").fetchall() == [(1,)]
         assert len(spool.segments(".open")) == 1
     assert duckdb.connect(str(store), read_only=True).sql("select count(*) from folded").fetchall() == [(1,)]
+
+
+def test_the_folding_goes_on_after_a_problem_tells_it_once_and_refreshes_at_its_own_pace(store, monkeypatch):
+    from analysis.errors import StoreError
+    from analysis.pipeline import folding
+
+    post(made(store), event(SENT))
+    did, said, real = [], [], folding.fold
+
+    def fold(where):
+        did.append("fold")
+        if len(did) < 3:
+            raise StoreError("another load is writing this store")
+        return real(where)
+
+    monkeypatch.setattr(folding, "fold", fold)
+    monkeypatch.setattr(folding, "refresh", lambda store: did.append("refresh"))
+    turns = iter([False, False, False, False, True])
+    pipeline.watch(store, stopped=lambda s: next(turns), say=said.append)
+    assert did == ["fold", "fold", "fold", "refresh", "fold", "fold", "fold"]
+    assert said == ["another load is writing this store"]
+    told = Spool.of(store).told()
+    assert (told["problem"], told["stale"]) == ("", False)
+    assert told["refreshed_at"] >= told["folded_at"] > 0
