@@ -43,7 +43,7 @@ def test_nothing_is_acknowledged_before_it_is_synced(store, monkeypatch):
 
 def test_a_disk_that_cannot_be_written_gets_503_and_health_says_so_until_it_can_again(store, monkeypatch):
     receiver = made(store)
-    real, full = os.fdatasync, [True]
+    real, full = os.fdatasync, [False]
 
     def sync(fd):
         if full[0]:
@@ -53,6 +53,9 @@ def test_a_disk_that_cannot_be_written_gets_503_and_health_says_so_until_it_can_
     monkeypatch.setattr(os, "fdatasync", sync)
 
     async def work(client):
+        before, kept = event(SENT, name="before")
+        assert (await client.post(PATH, headers=before, content=kept)).status_code == 200
+        full[0] = True
         headers, body = event(SENT)
         first, health = await client.post(PATH, headers=headers, content=body), await client.get("/healthz")
         full[0] = False
@@ -63,7 +66,7 @@ def test_a_disk_that_cannot_be_written_gets_503_and_health_says_so_until_it_can_
     assert health.status_code == 503
     assert "No space left" in health.json()["problem"]
     assert (again.status_code, after.status_code) == (200, 200)
-    assert len(spooled(receiver)) == 1  # what was not acknowledged was cut off again
+    assert len(spooled(receiver)) == 2  # what was not acknowledged was cut off again
 
 
 def test_what_can_never_be_right_gets_4xx(store):
