@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,13 +124,9 @@ def _run(store: Path, bodies: list[tuple[str, bytes]], connections: int, *, dura
 
 
 def _commits(port: int) -> tuple[float, float]:
-    import httpx
-
-    told = dict(
-        line.rsplit(" ", 1)
-        for line in httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
-        if line[:1] != "#"
-    )
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    told = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")
     return float(told["linehealth_commit_seconds_count"]), float(
         told['linehealth_deliveries_acknowledged_total{outcome="used"}']
     )

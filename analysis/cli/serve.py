@@ -110,7 +110,7 @@ def up(host: str, port: int, app_host: str, app_port: int, store: str | None) ->
     from analysis.cli.app import command_of, script
     from analysis.serve.receive import GRACE_S
     from analysis.serve.signature import VARIABLE, Signatures, secrets_of
-    from analysis.serve.together import Part, own_command, run_together, stopping
+    from analysis.serve.together import API_KEY, Part, own_command, run_together, stopping
     from analysis.store import default_path
 
     Signatures(secrets_of())
@@ -118,7 +118,7 @@ def up(host: str, port: int, app_host: str, app_port: int, store: str | None) ->
     os.environ["LINEHEALTH_STORE"] = str(path)
     words = ("receive", "--host", host, "--port", str(port), "--store", str(path))
     parts = [
-        Part("the receiver", own_command(*words), secrets=(VARIABLE,), grace_s=GRACE_S),
+        Part("the receiver", own_command(*words), secrets=(VARIABLE, API_KEY), grace_s=GRACE_S),
         Part("the app", command_of(app_port, headless=True, host=app_host), folder=script().parent),
     ]
     if not _is_local(app_host):

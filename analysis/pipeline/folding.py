@@ -12,12 +12,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+
+import polars as pl
 
 from analysis.errors import LineHealthError, StoreError
 from analysis.pipeline.moments import now
 from analysis.pipeline.opened import Where, settings_in, store_at
-from analysis.pipeline.reading import settings_or_default
+from analysis.pipeline.reading import settings_or_default, transitions
 from analysis.pipeline.writing import refresh
 from analysis.sources.delivered import Named
 from analysis.sources.facts import Rules
@@ -162,7 +165,11 @@ def _source_id(day: str) -> str:
 
 
 def watch(
-    store: Where = None, *, stopped: Callable[[float], bool], say: Callable[[str], None] = lambda s: None
+    store: Where = None,
+    *,
+    stopped: Callable[[float], bool],
+    say: Callable[[str], None] = lambda s: None,
+    worsened: Callable[[str], object] = lambda line: None,
 ) -> None:
     """Fold and refresh again and again, at the pace of the settings, until told to stop; then fold a last time.
 
@@ -170,6 +177,7 @@ def watch(
         store: the store's file.
         stopped: waits so many seconds, or less, and returns whether to stop.
         say: told each new problem, in a sentence; what could not be done is tried again.
+        worsened: called after a refresh with each line whose health is newly known to have turned worse in the last day.
     """
     spool = spool_of(store)
     spool.make()
@@ -183,9 +191,11 @@ def watch(
                 spool.tell(state)
             due = _ms() - state["refreshed_at"] >= chosen.receive_refresh_min * 60_000
             if state["stale"] and due and not over and store_at(store).exists():
-                state["stale"] = False  # facts that come meanwhile set it again
+                before = _falls(store)
                 refresh(store=store)
-                state["refreshed_at"] = _ms()
+                state |= {"refreshed_at": _ms(), "stale": False}
+                for line in sorted({line for line, _ in _falls(store) - before}):
+                    worsened(line)
             problem, pause = "", chosen.receive_fold_s
         except LineHealthError as e:
             problem, pause = str(e), 5.0
@@ -198,6 +208,12 @@ def watch(
         if over:
             return
         over = stopped(pause)
+
+
+def _falls(store: Where) -> set[tuple[str, object]]:
+    """Return the worsenings of health of the last day by the clock."""
+    found = transitions(store, since=now() - timedelta(days=1))
+    return set(found.filter(pl.col("kind") == "health", pl.col("worsening")).select("line", "at").iter_rows())
 
 
 def _ms() -> int:

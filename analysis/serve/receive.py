@@ -13,7 +13,7 @@ from analysis.errors import LineHealthError, StoreError
 from analysis.serve.receiver import Receiver, application
 from analysis.serve.run import serve
 from analysis.serve.signature import Signatures
-from analysis.serve.together import Part, Stopping, own_command, run_together, stopping
+from analysis.serve.together import API_KEY, Part, Stopping, own_command, run_together, stopping
 from analysis.sources import Pseudonyms, load_key
 from analysis.sources.delivered import Keeper
 
@@ -67,7 +67,9 @@ def receive(
 def _folding(store: pipeline.Where, say: Callable[[str], None]) -> Iterator[None]:
     """Run the process that folds, again where it ends; at the end let it fold what was closed last."""
     path = str(pipeline.spool_of(store).folder).removesuffix(".spool")
-    part = Part("folding", own_command("fold", "--watch", "--under", str(os.getpid()), "--store", path))
+    part = Part(
+        "folding", own_command("fold", "--watch", "--under", str(os.getpid()), "--store", path), secrets=(API_KEY,)
+    )
     over = Stopping()
     thread = threading.Thread(
         target=run_together, args=([part],), kwargs={"stopped": over, "say": say, "give_up": False}, name="folding"

@@ -17,7 +17,9 @@ QUICK_S, TRIES, LONGEST_S = 10.0, 5, 30.0
 """A process that ends so soon after its start, so many times in a row, cannot run: all stop. Between starts at most so long."""
 GRACE_S = 20.0
 """How long a process may take to stop before it is killed."""
-SECRET_NAMES = ("LINQ_WEBHOOK_SECRET", "LINQ_API_V3_API_KEY")
+API_KEY = "LINQ_API_V3_API_KEY"
+"""The folding may ask the vendor for an audit after a fall (a setting, off by default)."""
+SECRET_NAMES = ("LINQ_WEBHOOK_SECRET", API_KEY)
 
 
 @dataclass

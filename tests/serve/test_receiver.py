@@ -5,6 +5,7 @@ import json
 import os
 import random
 import stat
+from datetime import timedelta
 
 import duckdb
 import pytest
@@ -317,7 +318,8 @@ def test_the_folding_goes_on_after_a_problem_tells_it_once_and_refreshes_at_its_
         return real(where)
 
     monkeypatch.setattr(folding, "fold", fold)
-    monkeypatch.setattr(folding, "refresh", lambda store: did.append("refresh"))
+    real_refresh = folding.refresh
+    monkeypatch.setattr(folding, "refresh", lambda store: (did.append("refresh"), real_refresh(store=store)))
     turns = iter([False, False, False, False, True])
     pipeline.watch(store, stopped=lambda s: next(turns), say=said.append)
     assert did == ["fold", "fold", "fold", "refresh", "fold", "fold", "fold"]
@@ -325,3 +327,16 @@ def test_the_folding_goes_on_after_a_problem_tells_it_once_and_refreshes_at_its_
     told = Spool.of(store).told()
     assert (told["problem"], told["stale"]) == ("", False)
     assert told["refreshed_at"] >= told["folded_at"] > 0
+
+
+def test_a_line_that_turned_worse_is_told_once_after_the_refresh_that_found_it(store):
+    now = pipeline.clock()
+    stamp = lambda hours: (now - timedelta(hours=hours)).isoformat() + ".000Z"  # noqa: E731
+    told = [("+14155550101", 2, "HEALTHY", "AT_RISK"), ("+14155550102", 3, "AT_RISK", "HEALTHY"), ("+14155550103", 50, "HEALTHY", "AT_RISK")]  # fmt: skip
+    post(made(store), *(event(events.changed(0, a, b, line=line) | {"data": {"phone_number": line, "changed_at": stamp(h), "previous_reputation": a, "new_reputation": b}}, name=line) for line, h, a, b in told))  # fmt: skip
+    fell = []
+    for _ in range(2):
+        pipeline.watch(store, stopped=lambda s: True, worsened=fell.append)
+        state = Spool.of(store).told()
+        Spool.of(store).tell(state | {"refreshed_at": 0, "stale": True})
+    assert fell == ["+14155550101"]
