@@ -2,9 +2,13 @@
 
 import json
 
+import pytest
+
 from analysis.bench.receive import Told
+from tests.browser.driving import EVERY
 
 
+@pytest.mark.skipif(not EVERY, reason="starts two servers: $LINEHEALTH_EVERY=1")
 def test_a_small_run_tells_both_ways(command):
     code, out, _ = command("bench", "receive", "--deliveries", 400, "--connections", 4, "--runs", 1, "--json")
     assert code == 0

@@ -15,6 +15,7 @@ from analysis.bench.deliveries import PATH, delivery, signed
 from analysis.sources.spool import Spool
 from analysis.store import Store
 from tests import events
+from tests.browser.driving import EVERY
 from tests.serve.receiving import event, made, post, run, spooled
 
 SENT = events.message("message.sent", "m1", 1)
@@ -118,8 +119,7 @@ def test_what_the_vendor_signed_and_nobody_can_use_is_acknowledged_and_kept_as_a
     assert answer.status_code == 200
     report = pipeline.fold(store)
     assert (report.read, report.quarantined) == (1, 1)
-    pipeline.refresh(store=store)
-    assert pipeline.quarantine(store).height == 1
+    assert len(facts(store)["refused"]) == 1
 
 
 def test_a_repeat_is_acknowledged_again_and_written_once(store):
@@ -220,7 +220,7 @@ def as_loaded(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(1, 9 if EVERY else 3))
 def test_received_in_any_order_and_repeated_the_store_is_that_of_the_loaded_log(store, as_loaded, seed):
     rng = random.Random(seed)
     told = [(f"e{n}", body) for n, body in enumerate(some_events())]

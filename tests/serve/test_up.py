@@ -18,6 +18,7 @@ from analysis.bench.deliveries import PATH, SECRET, delivery, signed
 from analysis.serve.together import Part, Stopping, run_together
 from analysis.sources.spool import Spool
 from analysis.store import Store
+from tests.browser.driving import EVERY
 
 
 def ids(store):
@@ -73,7 +74,7 @@ def in_group(group: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGINT, *([signal.SIGTERM] if EVERY else [])])
 def test_receive_says_where_it_listens_and_stopping_it_puts_all_into_the_store(store, number):
     with running("receive", "--port", 0, "--store", store) as process:
         told = process.stderr.readline()

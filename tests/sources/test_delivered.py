@@ -14,6 +14,7 @@ from analysis.sources import Pseudonyms, webhook
 from analysis.sources.delivered import Keeper, Named, read_kept
 from analysis.sources.facts import Rules
 from tests import events
+from tests.browser.driving import EVERY
 
 PEOPLE = Pseudonyms(b"a key that only the tests use")
 KEEPER = Keeper(PEOPLE)
@@ -83,7 +84,7 @@ def altered(draw):
     return body[: draw(st.integers(0, len(body)))] if draw(st.integers(0, 9)) == 0 else body
 
 
-@settings(max_examples=60)
+@settings(max_examples=500 if EVERY else 30)
 @given(st.lists(altered(), min_size=1, max_size=8))
 def test_whatever_is_in_a_delivery_what_is_kept_gives_the_same_facts_and_refusals(bodies):
     plain, kept, _ = both_ways(bodies)
