@@ -63,23 +63,18 @@ def receive(host: str, port: int, store: str | None) -> None:
 
 @click.command()
 @click.option("--watch", is_flag=True, help="Go on, at the pace of the settings, and refresh signals and reasons too.")
-@click.option(
-    "--under", type=int, default=None, hidden=True, help="Stop when this process is gone; Ctrl-C is its affair."
-)
+@click.option("--under", type=int, default=None, hidden=True, help="Stop when this process is gone.")
 @STORE
 @AS_JSON
 def fold(watch: bool, under: int | None, store: str | None, as_json: bool) -> None:
     """Move what the receiver got into the store. `receive` and `up` do it by themselves."""
-    import signal
     from dataclasses import asdict
 
     from analysis import pipeline
     from analysis.serve.together import stopping
 
     if watch:
-        if under is not None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        with stopping(signal.SIGTERM) if under is not None else stopping() as told:
+        with stopping() as told:
             if under is not None:
                 threading.Thread(target=_end_with, args=(under, told.event), daemon=True).start()
             pipeline.watch(store, stopped=told, say=_say)

@@ -37,15 +37,29 @@ class Part:
     again_at: float = 0.0
 
     def start(self) -> None:
-        """Start it, in this process's group, without the secrets of others."""
+        """Start it, in this process's group, without the secrets of others; Ctrl-C does not reach it: who started it stops it in order."""
         hidden = set(SECRET_NAMES) - set(self.secrets)
-        self.running = subprocess.Popen(
-            self.words,
-            env={k: v for k, v in os.environ.items() if k not in hidden},
-            stdin=subprocess.DEVNULL,
-            cwd=self.folder,
-        )
+        with _without_interrupts():
+            self.running = subprocess.Popen(
+                self.words,
+                env={k: v for k, v in os.environ.items() if k not in hidden},
+                stdin=subprocess.DEVNULL,
+                cwd=self.folder,
+            )
         self.started = time.monotonic()
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Block SIGINT in this thread: what is started meanwhile has it blocked from its first instant on."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass

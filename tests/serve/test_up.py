@@ -130,6 +130,19 @@ def test_a_part_that_cannot_run_stops_all_with_a_sentence(monkeypatch):
     assert good.running is None
 
 
+def test_a_part_is_not_reached_by_ctrl_c_from_its_first_instant_on():
+    part = Part("one", [sys.executable, "-c", "import time; time.sleep(30)"])
+    part.start()
+    try:
+        part.running.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            part.running.wait(0.3)
+    finally:
+        part.running.kill()
+        part.running.wait(10)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def test_a_part_gets_only_its_own_secrets(monkeypatch, capfd):
     monkeypatch.setenv("LINQ_WEBHOOK_SECRET", "w")
     monkeypatch.setenv("LINQ_API_V3_API_KEY", "a")
