@@ -81,7 +81,7 @@ def fold(watch: bool, under: int | None, store: str | None, as_json: bool) -> No
         return
     report = pipeline.fold(store)
     if report.read:
-        pipeline.refresh(store=store)
+        pipeline.refresh(store=store, full=True)
     if as_json:
         print_json(asdict(report))
     else:

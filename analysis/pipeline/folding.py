@@ -192,7 +192,7 @@ def watch(
             due = _ms() - state["refreshed_at"] >= chosen.receive_refresh_min * 60_000
             if state["stale"] and due and not over and store_at(store).exists():
                 before = _falls(store)
-                refresh(store=store)
+                refresh(store=store, full=True)  # folds leave no word of what they touched
                 state |= {"refreshed_at": _ms(), "stale": False}
                 for line in sorted({line for line, _ in _falls(store) - before}):
                     worsened(line)

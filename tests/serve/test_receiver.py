@@ -319,7 +319,9 @@ def test_the_folding_goes_on_after_a_problem_tells_it_once_and_refreshes_at_its_
 
     monkeypatch.setattr(folding, "fold", fold)
     real_refresh = folding.refresh
-    monkeypatch.setattr(folding, "refresh", lambda store: (did.append("refresh"), real_refresh(store=store)))
+    monkeypatch.setattr(
+        folding, "refresh", lambda store, full: (did.append("refresh"), real_refresh(store=store, full=full))
+    )
     turns = iter([False, False, False, False, True])
     pipeline.watch(store, stopped=lambda s: next(turns), say=said.append)
     assert did == ["fold", "fold", "fold", "refresh", "fold", "fold", "fold"]
@@ -340,3 +342,12 @@ def test_a_line_that_turned_worse_is_told_once_after_the_refresh_that_found_it(s
         state = Spool.of(store).told()
         Spool.of(store).tell(state | {"refreshed_at": 0, "stale": True})
     assert fell == ["+14155550101"]
+
+
+def test_facts_that_were_folded_beside_a_loaded_log_are_in_the_signals_after_the_refresh(store, write):
+    """A refresh that works only on what a load touched must not forget what came through the spool."""
+    log = write("log.jsonl", [events.message("message.sent", f"old{n}", n) for n in range(5)])
+    pipeline.load(log, store=store)
+    post(made(store), *(event(events.message("message.sent", f"new{n}", 30 + n), name=f"n{n}") for n in range(4)))
+    pipeline.watch(store, stopped=lambda s: True)
+    assert pipeline.signals(store)["outbound"].sum() == 9
