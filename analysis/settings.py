@@ -18,6 +18,7 @@ def _s(default: Any, unit: str, low: float | None, high: float | None, help: str
 
 _METHOD = "shared method sheet, section 2 (a starting point, tuned on one simulator)"
 _CONTRACT = "definition of the signal"
+_OWN_LIVE = "own choice, tried under load (linehealth bench receive)"
 _OWN_GAPS = "own choice, checked on simulated traffic (tests/live/test_gaps.py)"
 
 
@@ -260,6 +261,33 @@ class Settings:
         "own choice: some 20 pages",
     )
     alert_recovered: int = _s(0, "0 or 1", 0, 1, "1: also tell when a line is healthy again.", "own choice: off")
+
+    receive_body_kb: int = _s(
+        1024,
+        "kB",
+        16,
+        65536,
+        "A larger delivery is refused by the receiver.",
+        "a webhook delivery is a few kB (SDK models)",
+    )
+    receive_at_once: int = _s(
+        512,
+        "deliveries",
+        1,
+        10000,
+        "With so many in work, further deliveries are asked to come again (503).",
+        _OWN_LIVE,
+    )
+    receive_time_s: float = _s(
+        10.0, "s", 0.5, 60, "A delivery not taken in this time is asked to come again (503).", _OWN_LIVE
+    )
+    receive_segment_mb: float = _s(16.0, "MB", 0.01, 1024, "Size at which a file of the spool is closed.", _OWN_LIVE)
+    receive_fold_s: float = _s(
+        10.0, "s", 0.2, 3600, "Time between two moves of received facts into the store.", _OWN_LIVE
+    )
+    receive_refresh_min: float = _s(
+        15.0, "min", 0.05, 1440, "Time between two refreshes of signals and reasons while facts come in.", _OWN_LIVE
+    )
 
     def __post_init__(self) -> None:
         """Check every value once, and report all that is wrong together."""

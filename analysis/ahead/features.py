@@ -78,7 +78,7 @@ def known_by_hour(
     """Return the features of every line at the end of hours from its first message to as_of.
 
     Args:
-        hours: SIGNALS_HOUR of all lines.
+        hours: SIGNALS_HOUR of all lines; where it has ``blind`` (signals.gaps.seen), answers of these hours are not known, and not missed.
         spells: SPELLS, for the record of past trouble.
         as_of: UTC; rows of later hours are left out.
         every: keep only hours a multiple of so many before as_of's.
@@ -97,6 +97,9 @@ def known_by_hour(
     for some in (lines[i : i + BATCH] for i in range(0, len(lines), BATCH)):
         mine = pl.col("line").is_in(some.implode())
         rows = complete(inside.filter(mine), end).join(rate, on="hour", how="left", maintain_order="left")
+        rows = rows.with_columns(
+            pl.col("fleet_rate").forward_fill().over("line")
+        )  # a day after the fleet's last message
         rows = _with_scores(_with_usual(rows)).filter(kept)
         rows = _with_record(rows, spells.filter(mine))
         found.append(rows.select(HOURLY.names()).cast(dict(HOURLY)))  # type: ignore[arg-type]
@@ -105,10 +108,12 @@ def known_by_hour(
 
 def complete(inside: pl.DataFrame, end: datetime) -> pl.DataFrame:
     """Return rows of every hour up to the end: after a line's last message nothing is sent, and states stay as they were."""
+    if "blind" not in inside.columns:
+        inside = inside.with_columns(blind=pl.lit(0, dtype=pl.Int64))
     last = inside.group_by("line").agg(pl.col("hour").max()).filter(pl.col("hour") < end)
     hours = pl.datetime_ranges(pl.col("hour") + timedelta(hours=1), end, interval="1h", time_unit="ms")
     more = last.select("line", hours.alias("hour")).explode("hour").cast({"hour": INSTANT})
-    states = ["health", "status", "chats_active", "chats_at_risk", "chats_critical", "chats_opted_out"]
+    states = ["blind", "health", "status", "chats_active", "chats_at_risk", "chats_critical", "chats_opted_out"]
     rows = pl.concat([inside, more], how="diagonal").sort("line", "hour")
     rows = rows.with_columns(pl.col(states).forward_fill().over("line")).with_columns(pl.col(pl.Int64).fill_null(0))
     well = (pl.col("health").fill_null("HEALTHY") == "HEALTHY") & (pl.col("status").fill_null("ACTIVE") == "ACTIVE")
@@ -181,7 +186,8 @@ def _short_of(replied: pl.Expr, expected: pl.Expr, rate: pl.Expr) -> pl.Expr:
 def _with_scores(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(
         sends_24h=_over(pl.col("outbound"), DAY),
-        received_24h=_over(pl.col("inbound"), DAY),
+        received_24h=_over(pl.col("inbound") * (1 - pl.col("blind")), DAY),
+        answerable_24h=_over(pl.col("outbound") * (1 - pl.col("blind")), DAY),
         new_24h=_over(pl.col("new_conversations"), DAY),
         failed_24h=_over(pl.col("failed"), DAY),
         late_24h=_over(pl.col("unanswered_turns"), DAY),
@@ -191,7 +197,7 @@ def _with_scores(rows: pl.DataFrame) -> pl.DataFrame:
     )
     sends, rate = pl.col("sends_24h"), pl.col("usual_rate")
     rows = rows.with_columns(
-        received_usual=sends * (pl.col("usual_inbound") + 1) / (pl.col("usual_outbound") + 1),
+        received_usual=pl.col("answerable_24h") * (pl.col("usual_inbound") + 1) / (pl.col("usual_outbound") + 1),
         ill_share=pl.col("ill") / (pl.col("chats_active") + 5),
         gone=pl.col("chats_opted_out") / (pl.col("chats_active") + 5),
     )

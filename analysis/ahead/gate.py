@@ -40,7 +40,13 @@ class _Line:
 
 
 def gate_of(
-    ahead: Ahead, hours: pl.DataFrame, *, settings: Settings, newest: datetime | None, at: datetime
+    ahead: Ahead,
+    hours: pl.DataFrame,
+    *,
+    settings: Settings,
+    newest: datetime | None,
+    at: datetime,
+    lost: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Return the decision for every line at one time.
 
@@ -50,6 +56,7 @@ def gate_of(
         settings: ``gate_*``, the published limits, and the zone that says when today began.
         newest: the newest event known then; older than ``gate_stale_hours`` before it, nothing is known of today.
         at: UTC; the time of the decision.
+        lost: GAPS: on a day with one, what the line sent is not known, and it opens nothing.
 
     Returns:
         GATE, in order of line.
@@ -57,21 +64,52 @@ def gate_of(
     known = ahead.known.join(ahead.rows.select("line", "p_worse_24h"), on="line", maintain_order="left")
     if known.is_empty():
         return pl.DataFrame(schema=GATE)
-    today = _today(hours, at, settings)
+    today, missing = _today(hours, at, settings), _missing(lost, at, settings)
     chances = _with_more(known, ahead.models[24], max(MOST_MORE, settings.gate_new_per_day))
     stale = newest is None or at - newest > timedelta(hours=settings.gate_stale_hours)
     rows = []
     for i, row in enumerate(known.iter_rows(named=True)):
         new, new_hour, sends, messages = today.get(row["line"], (0, 0, 0, 0))
         line = _Line(row, new, new_hour, sends, messages, chances[i])
-        rows.append(_decided(line, at, settings, at - newest if stale and newest else None, stale))
+        unknown = _too_old(at, newest) if stale else missing.get(row["line"], missing.get(None, ""))
+        rows.append(_decided(line, at, settings, unknown))
     return pl.DataFrame(rows, schema=GATE, orient="row").sort("line")
+
+
+def _too_old(at: datetime, newest: datetime | None) -> str:
+    """Say why nothing is known of today where no event is new enough."""
+    told = "There is no event"
+    if newest is not None:
+        told = f"The newest event is {plural(round((at - newest).total_seconds() / 3600), 'hour')} old"
+    return f"{told}: what was sent today is not known. Open nothing new until newer data is loaded."
+
+
+def _missing(lost: pl.DataFrame | None, at: datetime, settings: Settings) -> dict[str | None, str]:
+    """Say by line (None: every line) what of today is not known because its deliveries are missing."""
+    found: dict[str | None, str] = {}
+    midnight = _midnight(at, settings)
+    for gap in [] if lost is None else lost.sort("start_at").iter_rows(named=True):
+        start, end = max(gap["start_at"], midnight), min(gap["end_at"] or at, at)
+        if start < end:
+            length = plural(max(1, round((end - start) / timedelta(minutes=1))), "minute")
+            if end - start >= timedelta(hours=1):
+                length = plural(round((end - start) / timedelta(hours=1)), "hour")
+            found[gap["line"]] = (
+                f"The deliveries of {length} of today are missing: what was sent then is not known. "
+                "Open nothing new today, or pull them."
+            )
+    return found
+
+
+def _midnight(at: datetime, settings: Settings) -> datetime:
+    """Return when today began in the store's zone, UTC."""
+    local = at.replace(tzinfo=UTC).astimezone(settings.zone)
+    return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC).replace(tzinfo=None)
 
 
 def _today(hours: pl.DataFrame, at: datetime, settings: Settings) -> dict[str, tuple[int, int, int, int]]:
     """Return by line: openers of today and of this hour, sends and messages of today, by the store's zone."""
-    local = at.replace(tzinfo=UTC).astimezone(settings.zone)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC).replace(tzinfo=None)
+    midnight = _midnight(at, settings)
     this_hour = at.replace(minute=0, second=0, microsecond=0)
     counts = (
         hours.filter(pl.col("hour") >= midnight, pl.col("hour") <= at)
@@ -103,13 +141,10 @@ def _with_more(known: pl.DataFrame, model: Model, most: int) -> Array:
     return np.maximum.accumulate(1 / (1 + np.exp(-np.clip(z, -30, 30))), axis=1)
 
 
-def _decided(line: _Line, at: datetime, settings: Settings, age: timedelta | None, stale: bool) -> tuple[Any, ...]:
+def _decided(line: _Line, at: datetime, settings: Settings, unknown: str) -> tuple[Any, ...]:
     decision, new, sends, bound, why = _verdict(line, settings)
-    if stale and decision == "send":
-        hours = round(age.total_seconds() / 3600) if age else None
-        told = f"the newest event is {plural(hours, 'hour')} old" if hours is not None else "there is no event"
-        decision, new, sends, bound = "slow", 0, min(sends, _slow_sends(line, settings)), "stale"
-        why = f"{told[0].upper()}{told[1:]}: what was sent today is not known. Open nothing new until newer data is loaded."
+    if unknown and decision == "send":
+        decision, new, sends, bound, why = "slow", 0, min(sends, _slow_sends(line, settings)), "stale", unknown
     row = line.row
     return (
         row["line"],

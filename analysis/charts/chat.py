@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from analysis.charts.events import lost_rows, no_data, no_data_words
 from analysis.charts.spec import Spec, data, document, field, haloed, time_axis, time_x
 from analysis.charts.theme import HEIGHTS, Theme, health_fill, palette, state_text
 
@@ -27,6 +28,7 @@ def timeline(
     rules: pl.DataFrame,
     *,
     window: tuple[float, float],
+    lost: pl.DataFrame | None = None,
     theme: Theme = "light",
 ) -> Spec:
     """Return what happened in one chat.
@@ -37,6 +39,7 @@ def timeline(
         healths: HEALTHS.
         rules: RULES.
         window: first and last moment drawn, in ms.
+        lost: LOST (charts.events): times without data, as grey columns.
         theme: "light" or "dark".
     """
     p = palette(theme)
@@ -69,6 +72,9 @@ def timeline(
         },
         p.band,
     )  # fmt: skip
+    if lost is not None and lost.height:
+        layers += no_data(window, p)
+        texts += no_data_words(window, p)
     for state in (*HEIGHTS, "OPTED_OUT", None):
         fill = health_fill(p, state)
         edge = {"stroke": p.hair} if state is None else {"stroke": p.ink} if state == "OPTED_OUT" else {}
@@ -131,6 +137,8 @@ def timeline(
         "healths": _bands(healths),
         "rules": rules,
     }
+    if lost is not None and lost.height:
+        frames["lost"] = lost_rows(lost, window)
     return document({"layer": layers, "height": HEIGHT}, frames, theme, padding=(2, 8, 18, 2))
 
 

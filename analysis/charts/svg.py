@@ -23,9 +23,10 @@ def ribbon_image(
     width: int = 180,
     height: int = 16,
     margin: int = 0,
+    lost: list[tuple[float, float]] | None = None,
 ) -> str:
     """Return ``ribbon_svg`` as a data URI."""
-    return _uri(ribbon_svg(spells, window, theme=theme, width=width, height=height, margin=margin))
+    return _uri(ribbon_svg(spells, window, theme=theme, width=width, height=height, margin=margin, lost=lost))
 
 
 def ribbon_svg(
@@ -36,8 +37,9 @@ def ribbon_svg(
     width: int = 180,
     height: int = 16,
     margin: int = 0,
+    lost: list[tuple[float, float]] | None = None,
 ) -> str:
-    """Return spells (from, to, state) as a ribbon: thin healthy, two thirds at risk, full critical."""
+    """Return spells (from, to, state) as a ribbon: thin healthy, two thirds at risk, full critical; open boxes without data (``lost``)."""
     p, (start, end) = palette(theme), window
     scale = (width - 2 * margin) / max(end - start, 1)
     parts = []
@@ -50,6 +52,11 @@ def ribbon_svg(
         parts.append(
             f'<rect x="{x0:.1f}" y="{(height - tall) / 2:.1f}" width="{max(x1 - x0, 1):.1f}" height="{tall:.1f}" fill="{fill}"/>'
         )
+    for t0, t1 in lost or []:
+        x0, x1 = (margin + (t - start) * scale for t in (t0, t1))
+        parts.append(
+            f'<rect x="{x0:.1f}" y="{height * 0.1:.1f}" width="{max(x1 - x0, 1.5):.1f}" height="{height * 0.8:.1f}" fill="{p.surface}" stroke="{p.faint}"/>'
+        )
     return _svg("".join(parts), width, height)
 
 
@@ -61,9 +68,10 @@ def spark_image(
     width: int = 110,
     height: int = 26,
     margin: int = 3,
+    lost: list[tuple[float, float]] | None = None,
 ) -> str:
     """Return ``spark_svg`` as a data URI."""
-    return _uri(spark_svg(values, usual=usual, theme=theme, width=width, height=height, margin=margin))
+    return _uri(spark_svg(values, usual=usual, theme=theme, width=width, height=height, margin=margin, lost=lost))
 
 
 def spark_svg(
@@ -74,8 +82,12 @@ def spark_svg(
     width: int = 110,
     height: int = 26,
     margin: int = 3,
+    lost: list[tuple[float, float]] | None = None,
 ) -> str:
-    """Return values from old to new as a line scaled to its own maximum, over the band of its usual, with the last point."""
+    """Return values from old to new as a line scaled to its own maximum, over the band of its usual, with the last point.
+
+    ``lost``: parts of the time without data, as shares of the whole; grey columns.
+    """
     p = palette(theme)
     known = [v for v in values if v is not None]
     if not known:
@@ -91,6 +103,11 @@ def spark_svg(
         low, high = usual
         parts.append(
             f'<rect x="{margin}" y="{y(high):.1f}" width="{width - 2 * margin}" height="{max(y(low) - y(high), 1.5):.1f}" fill="{p.band}"/>'
+        )
+    for a, b in lost or []:
+        x0, x1 = (margin + (width - 2 * margin) * share for share in (a, b))
+        parts.append(
+            f'<rect x="{x0:.1f}" y="0" width="{max(x1 - x0, 1.5):.1f}" height="{height}" fill="{p.hatch}" opacity="0.5"/>'
         )
     path, pen = [], "M"
     for i, v in enumerate(values):

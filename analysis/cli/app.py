@@ -57,17 +57,28 @@ def app(port: int, headless: bool, on_demo: bool, store: str | None) -> None:
 
     from analysis.store import default_path
 
-    script = Path(__file__).resolve().parents[2] / "app.py"
-    if not script.exists():
-        raise UsageError(
-            "app.py is not beside the package", where=str(script), fix="run from a checkout: pip install -e ."
-        )
-    path = Path(store) if store else script.parent / "data" / "demo.duckdb" if on_demo else default_path()
+    call = command_of(port, headless=headless)
+    path = Path(store) if store else script().parent / "data" / "demo.duckdb" if on_demo else default_path()
     if on_demo and not path.exists():
         _make_demo(path)
+    sys.exit(subprocess.call(call, env={**os.environ, "LINEHEALTH_STORE": str(path.resolve())}, cwd=script().parent))
+
+
+def script() -> Path:
+    """Return the app's script. Raises UsageError where this is no checkout."""
+    found = Path(__file__).resolve().parents[2] / "app.py"
+    if not found.exists():
+        raise UsageError(
+            "app.py is not beside the package", where=str(found), fix="run from a checkout: pip install -e ."
+        )
+    return found
+
+
+def command_of(port: int, *, headless: bool, host: str | None = None) -> list[str]:
+    """Return the words that run the app, from its own folder. Raises UsageError where this is no checkout."""
     options = [f"--server.port={port}", *(["--server.headless=true"] if headless else [])]
-    call = [sys.executable, "-m", "streamlit", "run", str(script), *options]
-    sys.exit(subprocess.call(call, env={**os.environ, "LINEHEALTH_STORE": str(path.resolve())}, cwd=script.parent))
+    options += [f"--server.address={host}"] if host else []
+    return [sys.executable, "-m", "streamlit", "run", str(script()), *options]
 
 
 def _make_demo(store: Path) -> None:

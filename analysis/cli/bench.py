@@ -1,4 +1,4 @@
-"""Commands that measure speed: bench data makes a fleet of any size, bench app opens every page of a store."""
+"""Commands that measure speed: bench data makes a fleet of any size, bench app opens every page of a store, bench receive posts webhooks."""
 
 from __future__ import annotations
 
@@ -89,4 +89,25 @@ def app(
             told = room.measured_on_new(
                 messages=messages, lines=lines_, days=days, seed=seed, runs=runs, in_browser=browser, progress=bar
             )
+    print_json(told.as_json()) if as_json else click.echo(told.as_text())
+
+
+@bench.command()
+@click.option("--deliveries", type=_Count(), default=20_000, show_default=True, help="How many a run.")
+@click.option("--connections", type=click.IntRange(1, 1000), default=32, show_default=True, help="Kept open at once.")
+@click.option("--runs", type=click.IntRange(1, 50), default=3, show_default=True, help="Of each way, in turn.")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False),
+    default=None,
+    help="A folder on the disk to measure [default: the temporary one].",
+)
+@AS_JSON
+def receive(deliveries: int, connections: int, runs: int, folder: str | None, as_json: bool) -> None:
+    """Post signed deliveries to the receiver: acknowledged ones a second with durability, and without it, side by side."""
+    from analysis.bench.receive import measured
+
+    told = measured(
+        deliveries=deliveries, connections=connections, runs=runs, folder=Path(folder) if folder is not None else None
+    )
     print_json(told.as_json()) if as_json else click.echo(told.as_text())

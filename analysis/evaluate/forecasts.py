@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from multiprocessing import get_context
@@ -30,7 +31,7 @@ from analysis.ahead.model import FEATURES, HORIZONS, TICK_HOURS, Array, came, fi
 from analysis.errors import UsageError
 from analysis.evaluate.fleets import Fleet
 from analysis.settings import Settings
-from analysis.signals import health, panel
+from analysis.signals import gaps, health, panel
 from analysis.simulate.frames import Frames
 
 PRIOR_PRECISION = 1.0
@@ -59,6 +60,8 @@ def ticks_of_frames(frames: Frames, fleet: Fleet, priors: dict[int, dict[str, fl
     hours = panel.signals(
         frames.messages, frames.chats, frames.chat_health, spells, as_of=frames.as_of, settings=settings, grain="hour"
     )
+    lost = gaps.gaps(gaps.activity_of(frames.messages), as_of=frames.as_of, settings=settings)
+    hours = gaps.seen(hours, lost, within=timedelta(hours=settings.reply_window_hours))
     known = known_by_hour(hours, spells, as_of=frames.as_of, every=TICK_HOURS)
     ticks = labelled(known, health.transitions(frames.changes))
     midnight = frames.as_of.replace(hour=0, minute=0, second=0, microsecond=0)

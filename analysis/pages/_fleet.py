@@ -40,6 +40,8 @@ class Row:
     spells: list[tuple[float, float, str | None]]
     gate: dict
     """Its row of GATE."""
+    lost: list[tuple[float, float]]
+    """Times of the window without data, its own and the fleet's, in ms."""
 
     @property
     def cause(self) -> str:
@@ -104,6 +106,7 @@ def fleet(here: Here) -> Fleet:
         drawn.setdefault(line, []).append((t0, t1, state))
     by_line = words.by_line(found)
     gates = {r["line"]: r for r in here.read(pipeline.gate).iter_rows(named=True)}
+    lost = _lost(here.read(pipeline.gaps, since=start, until=as_of), start, as_of, here)
     rows = []
     for r in lines.iter_rows(named=True):
         own = by_line.get(r["line"], [])
@@ -120,11 +123,23 @@ def fleet(here: Here) -> Fleet:
                 numbers.get(r["line"], {}),
                 drawn.get(r["line"]) or [(ms(max(start, r["first_at"] or start), zone), ms(as_of, zone), None)],
                 gates.get(r["line"], {}),
+                [*lost.get(None, []), *lost.get(r["line"], [])],
             )
         )
     rows.sort(key=lambda r: (-_rank(r), r.hours_so if r.hours_so is not None else 1e9, r.line))
     falls = [e for e in found if words.worsened(e) and words.instant(e.at) >= start]
     return Fleet(rows, falls, (ms(start, zone), ms(as_of, zone)), standing(here.read(pipeline.spells), as_of - WEEK))
+
+
+def _lost(
+    gaps: pl.DataFrame, start: datetime, end: datetime, here: Here
+) -> dict[str | None, list[tuple[float, float]]]:
+    """Return times without data by line (None: every line), clipped to the window, in ms of the wall clock."""
+    found: dict[str | None, list[tuple[float, float]]] = {}
+    for g in gaps.iter_rows(named=True):
+        span = max(g["start_at"], start), min(g["end_at"] or end, end)
+        found.setdefault(g["line"], []).append((ms(span[0], here.zone), ms(span[1], here.zone)))
+    return found
 
 
 def standing(spells: pl.DataFrame, at: datetime) -> dict[str, int]:
@@ -239,10 +254,13 @@ def images(
     """Return the sparkline of replies and the ribbon of health of a row."""
     low, high = r.numbers.get("low"), r.numbers.get("high")
     usual = (low, high) if low is not None and high is not None else None
+    whole = max(1.0, window[1] - window[0])
     spark = spark_image(
-        r.numbers.get("rates") or [], usual=usual, theme=theme, height=max(26, height), margin=max(3, margin)
-    )
-    return spark, ribbon_image(r.spells, window, theme=theme, width=width, height=height, margin=margin)
+        r.numbers.get("rates") or [], usual=usual, theme=theme, height=max(26, height), margin=max(3, margin),
+        lost=[((a - window[0]) / whole, (b - window[0]) / whole) for a, b in r.lost],
+    )  # fmt: skip
+    ribbon = ribbon_image(r.spells, window, theme=theme, width=width, height=height, margin=margin, lost=r.lost)
+    return spark, ribbon
 
 
 def ribbon_frames(f: Fleet, here: Here, rows: list[Row]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,7 @@ from analysis.pages import _figures as figures
 from analysis.pages import _figures_more as more
 from analysis.pages import _history as history
 from analysis.pages import _html as html
+from analysis.pages import _quality as quality
 from analysis.pages import _replay as replay
 from analysis.pages import _words as words
 from analysis.pages._foot import foot, share
@@ -214,6 +216,11 @@ def main() -> None:
     gate, forecast = here.read(pipeline.gate), here.read(pipeline.forecast)
     st.html(html.h1(parts.sentence(gate), freshness(here)))
     head = st.container(horizontal=True, key="head_foot")
+    lost = quality.warning(here, here.as_of - timedelta(days=7), here.as_of, days="The last 7 days")
+    if lost:
+        st.html(
+            html.inset("No data for a part of the last 7 days", f"{lost} Forecast and gate count these neither as answered nor as not.")
+        )  # fmt: skip
     decisions(gate, forecast, here)
     turns_next(forecast, here)
     alerting.card(here)

@@ -12,6 +12,7 @@ from analysis.pages import _chat as parts
 from analysis.pages import _figures as figures
 from analysis.pages import _figures_more as more
 from analysis.pages import _html as html
+from analysis.pages import _lanes
 from analysis.pages import _quality as quality
 from analysis.pages import _words as words
 from analysis.pages._foot import foot, share
@@ -51,12 +52,14 @@ def picture(messages: pl.DataFrame, line: str, chat_id: str, e: Explanation | No
     events = parts.events(messages, here)
     spells = here.read(pipeline.spells, line=line)
     reports = here.read(pipeline.chat_health, chat_id=chat_id)
+    gaps = quality.gaps_in(here, *span, line=line)
     spec = charts.timeline(
         events,
         parts.runs(messages, span[1], here),
         parts.healths(spells, reports, line, span, here),
         parts.rules(here.explanations(line), e, span, here),
         window=(ms(span[0], here.zone), ms(span[1], here.zone)),
+        lost=_lanes.without_data(gaps, _lanes.Picture([], [], [], *span), here.zone),
         theme=here.theme,
     )
     with st.container(key="card_timeline", gap="small"):
@@ -66,10 +69,9 @@ def picture(messages: pl.DataFrame, line: str, chat_id: str, e: Explanation | No
         st.html(html.h2("What happened", sub))
         kinds = ", ".join(f"{n} {row.lower()}" for row, n in events["row"].value_counts().sort("row").iter_rows())
         draw(spec, key="timeline", alt=f"Timeline of the chat: {kinds}.")
-        gaps = quality.gaps_in(here, *span, line=line)
         if gaps.height:
             told = "; ".join(quality.gap_marks(gaps, here)[0]["tip"])
-            st.html(f'<p class="lh-sub">No data for a part of this time. {html.text(told)}.</p>')
+            st.html(f'<p class="lh-sub">Grey columns: no data for a part of this time. {html.text(told)}.</p>')
         under("timeline", more.events(messages), line, chat_id, here, ("card_timeline", "What happened"))
 
 

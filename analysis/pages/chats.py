@@ -12,6 +12,7 @@ from analysis.pages import _chat as parts
 from analysis.pages import _figures as figures
 from analysis.pages import _figures_more as more
 from analysis.pages import _html as html
+from analysis.pages import _quality as quality
 from analysis.pages import _words as words
 from analysis.pages._foot import foot, share
 from analysis.pages._frame import WHY, freshness, ready
@@ -60,6 +61,15 @@ def one_day(line: str, here: Here) -> None:
     with st.container(key="card_day", gap="small"):
         zone = f"{words.wall(here.as_of, here.zone):%Z}"
         st.html(html.h2(f"{words.plural(chats.height, 'chat')} with a message that day", "Most sends first. Choose a row to open the chat. Unanswered in a row, and health, as they stand now."))  # fmt: skip
+        lost = quality.warning(
+            here,
+            begin(day, here.zone),
+            begin(day + timedelta(days=1), here.zone),
+            line=line,
+            days="The hours of this day",
+        )
+        if lost:
+            st.html(f'<p class="lh-sub">{html.text(lost)}</p>')
         event = st.dataframe(
             parts.day_rows(chats, here),
             column_config={

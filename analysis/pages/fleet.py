@@ -42,7 +42,7 @@ def needs(fleet: parts.Fleet, here: Here) -> None:
         st.html(
             html.h2(
                 "Needs you, worst first",
-                "Sends and replies: last 7 days. Pictures: 30 days, replies over their usual, and health.",
+                "Sends and replies: last 7 days. Pictures: 30 days, replies over their usual, and health; grey column and open box: no data.",
             )
         )
         shown = fleet.needy if asked("all_needs") else fleet.needy[:FIRST]
@@ -210,6 +210,9 @@ def main() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="head_foot"):
         under("tiles", figures.tiles(fleet, here), here)
         share(parts.as_text(fleet, here))
+    lost = quality.warning(here, here.as_of - timedelta(days=7), here.as_of, days="The last 7 days")
+    if lost:
+        st.html(html.inset("No data for a part of the last 7 days", lost))
     if fleet.needy:
         needs(fleet, here)
     every_line(fleet, here)

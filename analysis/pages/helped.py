@@ -12,6 +12,7 @@ from analysis.errors import LineHealthError
 from analysis.pages import _figures as figures
 from analysis.pages import _helped as parts
 from analysis.pages import _html as html
+from analysis.pages import _quality as quality
 from analysis.pages import _words as words
 from analysis.pages._foot import foot, share
 from analysis.pages._frame import draw, freshness, ready
@@ -156,6 +157,13 @@ def main() -> None:
     st.html(html.h1(parts.sentence(of), freshness(here)))
     with st.container(horizontal=True, horizontal_alignment="right"):
         share(parts.as_text(of, rows, here))
+    lost = quality.warning(
+        here, words.instant(here.status["first_at"] or here.status["as_of"]), here.as_of, days="The days loaded"
+    )
+    if lost:
+        st.html(
+            html.inset("No data for a part of these days", f"{lost} No verdict counts these as answered or as not.")
+        )
     verdicts(of, here)
     left, right = st.columns([1.25, 1], gap="medium")
     with left:

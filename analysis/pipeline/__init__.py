@@ -3,7 +3,7 @@
 ``writing`` loads and brings up to date, ``steps`` says how far a load is, ``derive`` computes, ``reading`` gives frames, ``detail`` those of days, chats
 and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``alerts`` what is to be told of it, ``history`` what the past shows, ``alternatives`` what if and what since, ``replay`` what if on altered history,
 ``evidence`` one change as a file for the vendor's support,
-``actions`` what people did and ``helped`` whether it helped, ``audits`` holds
+``actions`` what people did and ``helped`` whether it helped, ``folding`` moves what the receiver got into the store, ``audits`` holds
 the vendor's own, ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
@@ -15,6 +15,7 @@ from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
 from analysis.pipeline.evidence import evidence, hours_around
+from analysis.pipeline.folding import RECEIVER, FoldReport, fold, spool_of, watch
 from analysis.pipeline.helped import Told, helped, helped_frame, spread
 from analysis.pipeline.history import lag_sentences, lags, thresholds
 from analysis.pipeline.live import gaps
@@ -45,7 +46,9 @@ from analysis.pipeline.text import as_csv, as_text, records, safe_cells
 from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
 
 __all__ = [
+    "RECEIVER",
     "ActionsReport",
+    "FoldReport",
     "KeptGate",
     "LoadReport",
     "Progress",
@@ -76,6 +79,7 @@ __all__ = [
     "explanations",
     "failures",
     "fingerprint",
+    "fold",
     "forecast",
     "forecast_record",
     "freshness",
@@ -112,10 +116,12 @@ __all__ = [
     "snapshot",
     "sources",
     "spells",
+    "spool_of",
     "spread",
     "status",
     "streaks",
     "thresholds",
     "transitions",
+    "watch",
     "what_if",
 ]

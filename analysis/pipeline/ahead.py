@@ -29,6 +29,7 @@ from analysis.schema import FORECAST, GATE, Explanation
 from analysis.settings import Settings
 from analysis.signals import health as timeline
 from analysis.signals import panel
+from analysis.signals.gaps import activity_of, gaps, seen
 from analysis.store import marts, read
 
 RECORD = "ahead"
@@ -58,6 +59,8 @@ def keep_ahead(
     spells: pl.DataFrame,
     transitions: pl.DataFrame,
     explained: list[Explanation],
+    lost: pl.DataFrame,
+    was_lost: pl.DataFrame,
     *,
     at: datetime,
     settings: Settings,
@@ -65,20 +68,22 @@ def keep_ahead(
     """Keep what is likely next and what may still be sent as of the latest event, and what the past shows.
 
     Models learn once a day, of what was known at the last UTC midnight: where all that is new is later than it, what they learned and how
-    right they have been stays as it is.
+    right they have been stays as it is. Gaps (``lost``) other than before (``was_lost``) change what was known of the past too.
     """
     hours = read.signals(con, "hour")
     kept = read.meta(con, MODELS)
     learned = Learned.of(kept) if kept and not due.whole else None
-    if learned is not None and not learned.holds(at, due.earliest):
+    if learned is not None and not (learned.holds(at, due.earliest) and lost.equals(was_lost)):
         learned = None
-    seen = foresee(hours, spells, transitions, at=at, newest=at, settings=settings, back=True, learned=learned)
-    marts.replace(con, "forecast", seen.forecast)
-    marts.replace(con, "gate", seen.gate)
+    found = foresee(
+        hours, spells, transitions, at=at, newest=at, settings=settings, lost=lost, back=True, learned=learned
+    )
+    marts.replace(con, "forecast", found.forecast)
+    marts.replace(con, "gate", found.gate)
     if learned is None:
-        marts.set_meta(con, RECORD, json.dumps(seen.rests_on, default=str))
-        marts.set_meta(con, MODELS, Learned(seen.learned_at, seen.models, seen.rests_on).told())
-        keep_history(con, seen.past, hours, transitions, explained, until=seen.learned_at)
+        marts.set_meta(con, RECORD, json.dumps(found.rests_on, default=str))
+        marts.set_meta(con, MODELS, Learned(found.learned_at, found.models, found.rests_on).told())
+        keep_history(con, found.past, hours, transitions, explained, until=found.learned_at)
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,7 @@ def foresee(
     at: datetime,
     newest: datetime | None,
     settings: Settings,
+    lost: pl.DataFrame | None = None,
     back: bool = False,
     learned: Learned | None = None,
 ) -> Foreseen:
@@ -137,19 +143,21 @@ def foresee(
         transitions: TRANSITIONS up to then.
         at: UTC.
         newest: the newest event known then.
-        settings: ``gate_*``.
+        settings: ``gate_*``, and the reply window.
+        lost: GAPS known then: in them nothing is known, neither replies nor sends.
         back: also try the forecasts on the past weeks.
         learned: what was learned already, where it holds.
     """
     known_at = min(at, newest) if newest else at
-    ahead = forecast_of(hours, spells, transitions, at=known_at, models=learned.models if learned else None)
+    told = hours if lost is None else seen(hours, lost, within=timedelta(hours=settings.reply_window_hours))
+    ahead = forecast_of(told, spells, transitions, at=known_at, models=learned.models if learned else None)
     drivers = pl.DataFrame(
         [(line, json.dumps(of, ensure_ascii=False)) for line, of in ahead.drivers.items()],
         schema={"line": pl.String, "drivers": pl.String},
         orient="row",
     )
     forecast = ahead.rows.join(drivers, on="line", how="left", maintain_order="left")
-    gate = gate_of(ahead, hours, settings=settings, newest=newest, at=at)
+    gate = gate_of(ahead, hours, settings=settings, newest=newest, at=at, lost=lost)
     rests_on = learned.rests_on if learned else _rests_on(ahead, back, settings)
     return Foreseen(forecast, gate, rests_on, ahead.past, ahead.learned_at, ahead.models, newest)
 
@@ -290,7 +298,7 @@ def seen_at(store: Where, at: When, *, back: bool = False) -> Foreseen:
         )
     messages = as_known(messages, then)
     spells, transitions = timeline.spells(changes), timeline.transitions(changes)
-    seen = min(newest, then) if newest <= then else _newest(messages, changes, then)
+    heard = min(newest, then) if newest <= then else _newest(messages, changes, then)
     hours = panel.signals(
         messages,
         chats,
@@ -300,7 +308,8 @@ def seen_at(store: Where, at: When, *, back: bool = False) -> Foreseen:
         settings=chosen,
         grain="hour",
     )
-    return foresee(hours, spells, transitions, at=then, newest=seen, settings=chosen, back=back)
+    lost = gaps(activity_of(messages), as_of=min(then, newest), settings=chosen)
+    return foresee(hours, spells, transitions, at=then, newest=heard, settings=chosen, lost=lost, back=back)
 
 
 def _newest(messages: pl.DataFrame, changes: pl.DataFrame, at: datetime) -> datetime | None:

@@ -20,7 +20,6 @@ from analysis.schema import CHAT_HEALTHS, HEALTHS
 from analysis.sources import Pseudonyms, load_key
 from analysis.sources.pseudonym import canonical_line
 from analysis.store import marts, read
-from analysis.store.touched import Touched
 
 _KEYS = (*KEYS, "low_engagement")
 _IMPACTS = ("high", "medium", "low")
@@ -75,7 +74,7 @@ def keep_audit(answer: str | bytes | dict[str, Any] | Path, *, line: str | None 
             raise SourceError("the answer names no line of this store", where="audit", fix="load its messages first")
         document = json.dumps({"audit_id": audit_id, "status": status} | _kept(told, people))
         marts.keep_audit(con, audit_id, canonical_line(number), status=status, at=at, document=document)
-        derive(con, settings_in(con), touched=Touched())
+        derive(con, settings_in(con))
     return audit_id
 
 

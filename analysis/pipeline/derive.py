@@ -19,20 +19,18 @@ from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
 from analysis.signals import gaps as silences
 from analysis.signals import health as timeline
-from analysis.store import marts, read
+from analysis.store import marts, read, touched
 from analysis.store.touched import Touched
 
 
-def derive(
-    con: Any, chosen: Settings, progress: Progress | None = None, *, touched: Touched | None = None
-) -> dict[str, int]:
+def derive(con: Any, chosen: Settings, progress: Progress | None = None, *, full: bool = False) -> dict[str, int]:
     """Bring every mart up to date with the facts; returns the number of lines, line-days and transitions.
 
     Args:
         con: a store open for writing.
         chosen: see Settings.
         progress: is told of each stage.
-        touched: what changed since the marts were made; everything where None.
+        full: all of it from scratch, not only what rests on what was merged since the marts were made.
     """
     tell = progress or (lambda step: None)
     tell(Step("signals"))
@@ -40,7 +38,7 @@ def derive(
     at = as_of or now()
     changes = read.changes(con)
     spells, transitions = timeline.spells(changes), timeline.transitions(changes)
-    found = due(con, touched or Touched(whole=True), spells, as_of=at, settings=chosen)
+    found = due(con, Touched(whole=True) if full else touched.kept(con), spells, as_of=at, settings=chosen)
     count_again(con, found, spells, as_of=at, settings=chosen, tell=tell)
     if found.whole or found.earliest is not None:
         marts.replace(con, "spell", spells)
@@ -49,8 +47,9 @@ def derive(
     was_lost = read.gaps(con)
     marts.replace(con, "gap", lost)
     explained = explain_again(con, found, spells, transitions, lost, was_lost, as_of=at, settings=chosen, tell=tell)
-    keep_ahead(con, found, spells, transitions, explained, at=at, settings=chosen)
+    keep_ahead(con, found, spells, transitions, explained, lost, was_lost, at=at, settings=chosen)
     marts.set_meta(con, read.AS_OF, as_of.isoformat() if as_of else "")
     marts.set_meta(con, read.WAITING, str(read.waiting(con)))
+    touched.forget(con)
     days = pl.DataFrame(con.sql("select count(*) as days, count(distinct line) as lines from signal_day").pl())
     return {"lines": days["lines"][0], "days": days["days"][0], "transitions": transitions.height}

@@ -18,6 +18,7 @@ from analysis.helped.words import KIND_WORDS, near_text, spread_sentence
 from analysis.pipeline.moments import iso
 from analysis.pipeline.opened import Where, reading, settings_in
 from analysis.schema import INSTANT, Explanation
+from analysis.signals.gaps import seen
 from analysis.sources.pseudonym import canonical_line
 from analysis.store import read, read_detail
 
@@ -103,11 +104,12 @@ def helped(store: Where = None, *, line: str | None = None) -> list[Told]:
     """
     with reading(store) as con:
         chosen, recorded = settings_in(con), read.actions(con)
-        hours, days = read.signals(con, "hour"), read.signals(con, "day")
+        hours, days, lost = read.signals(con, "hour"), read.signals(con, "day"), read.gaps(con)
         spells, transitions, lines = read.spells(con), read.transitions(con), read.lines(con)
         told = [msgspec.json.decode(d, type=Explanation) for d in read.explanation_documents(con)]
     if hours.is_empty():
         return []
+    hours = seen(hours, lost, within=timedelta(hours=chosen.reply_window_hours))  # answers lost in a gap are not missed
     as_of: datetime = hours["hour"].max() + timedelta(hours=1)  # type: ignore[operator, assignment]
     found = found_actions(days, transitions, recorded, as_of=as_of, zone=chosen.zone)
     every = pl.concat([recorded, found]).sort("at", "line", "kind")

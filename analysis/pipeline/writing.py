@@ -17,7 +17,6 @@ from analysis.sources import Found, Mapping, Pseudonyms, find, load_key, load_ma
 from analysis.sources.reading import source_id
 from analysis.store import Store, marts, read
 from analysis.store import load as merging
-from analysis.store.touched import Touched
 
 
 @dataclass
@@ -180,10 +179,9 @@ def _write(
                 fresh.append(source)
             else:
                 known[source.source_id] = seen
-        reports, touched = merging.merge(con, fresh, now=now())
-        for source, report in zip(fresh, reports, strict=True):
+        for source, report in zip(fresh, merging.merge(con, fresh, now=now()), strict=True):
             known[source.source_id] = report
-        derive(con, chosen, tell, touched=touched)
+        derive(con, chosen, tell)
 
 
 def _in_order(
@@ -230,7 +228,7 @@ def refresh(*, store: Where = None, full: bool = False, progress: Progress | Non
         with target.reader():
             pass
     with target.writer() as con:
-        derived = derive(con, settings_in(con), progress, touched=None if full else Touched())
+        derived = derive(con, settings_in(con), progress, full=full)
     return {**derived, "full": full}
 
 
@@ -251,5 +249,5 @@ def set_setting(key: str, value: str | None, *, store: Where = None) -> Settings
         if key not in {f.name for f in fields(Settings)}:
             raise SettingsError("there is no such setting", where=key, fix="`linehealth settings` lists them")
         marts.set_setting(con, key, value)
-        derive(con, chosen)
+        derive(con, chosen, full=True)
     return chosen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import uvicorn
 from starlette.applications import Starlette
@@ -26,7 +27,23 @@ def bound(host: str, port: int) -> socket.socket:
     return held
 
 
-def serve(app: Starlette, held: socket.socket) -> None:
-    """Answer requests until the process is told to stop."""
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-    uvicorn.Server(config).run(sockets=[held])
+def serve(
+    app: Starlette, held: socket.socket, *, grace_s: float | None = None, stop: threading.Event | None = None
+) -> None:
+    """Answer requests until the process is told to stop (or ``stop`` is set); requests in work get up to ``grace_s`` to end."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=None if grace_s is None else max(1, round(grace_s)),
+    )
+    server = uvicorn.Server(config)
+    if stop is not None:  # a signal that came before the server listens to signals
+        threading.Thread(target=_end, args=(server, stop), daemon=True).start()
+    server.run(sockets=[held])
+
+
+def _end(server: uvicorn.Server, stop: threading.Event) -> None:
+    stop.wait()
+    server.should_exit = True

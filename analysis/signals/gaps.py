@@ -245,3 +245,25 @@ def blind(messages: pl.DataFrame, gaps: pl.DataFrame, *, within: timedelta) -> p
         .sort("_row")
         .drop("_row", "_own", "_all")
     )
+
+
+def seen(hours: pl.DataFrame, gaps: pl.DataFrame, *, within: timedelta) -> pl.DataFrame:
+    """Return hourly signals in which silence after a gap is no data: for what judges replies, never for what is shown as counted.
+
+    An hour from which an answer may lie in a gap (``blind``, by whole hours) counts no send as mature or replied, and says so.
+
+    Args:
+        hours: SIGNALS_HOUR; the order is kept.
+        gaps: GAPS.
+        within: the reply window.
+
+    Returns:
+        SIGNALS_HOUR and ``blind`` (1 or 0).
+    """
+    if gaps.is_empty():
+        return hours.with_columns(blind=pl.lit(0, dtype=pl.Int64))
+    told = blind(hours.rename({"hour": "at"}), gaps, within=within + timedelta(hours=1)).rename({"at": "hour"})
+    counts = [c for c in ("mature", "replied", "new_mature", "new_replied") if c in hours.columns]
+    return told.with_columns(
+        pl.when("blind").then(pl.lit(0, dtype=pl.Int64)).otherwise(pl.col(c)).alias(c) for c in counts
+    ).with_columns(pl.col("blind").cast(pl.Int64))

@@ -94,7 +94,10 @@ class Store:
         with _turnstile(self.path):
             copy = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
             try:
-                _clear(copy)
+                for left in self.path.parent.glob(
+                    f".{self.path.name}.*.new*"
+                ):  # of killed writers: nobody else writes now
+                    left.unlink(missing_ok=True)
                 self._copy_to(copy)
                 con = _connect(copy, read_only=False, wait=0)
                 try:

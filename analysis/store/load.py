@@ -76,6 +76,8 @@ class Spooled:
     notes: Counter[str]
     late: Counter[str]
     """How many message events say when they happened and were made ("timed"), and how many of these late."""
+    grows: bool = False
+    """Whether it is a part of a source that goes on (a day of the receiver): its counts are added to those of the parts before."""
 
 
 def known_source(con: duckdb.DuckDBPyConnection, source_id: str, path: str) -> SourceReport | None:
@@ -101,10 +103,11 @@ def known_source(con: duckdb.DuckDBPyConnection, source_id: str, path: str) -> S
     )
 
 
-def merge(
-    con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: datetime
-) -> tuple[list[SourceReport], touching.Touched]:
-    """Merge the facts of these files into an open store (in the caller's transaction); report each file's counts, and what is new."""
+def merge(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: datetime) -> list[SourceReport]:
+    """Merge the facts of these files into an open store (in the caller's transaction) and report each file's counts.
+
+    What is new in the store is kept there, for the next time the marts are made (``touched``).
+    """
     _stage(con, sources)
     touched = touching.before(con)
     for told in (_count_messages, _count_chats, _count_changes):
@@ -124,14 +127,18 @@ def merge(
             source.path, source.kind, source.read, c["inserted"], c["merged"], c["duplicates"], source.ignored.total(), c["quarantined"],
             dict(sorted(source.ignored.items())), [f"{n:,} {note}" for note, n in sorted(source.notes.items()) if n],
         )  # fmt: skip
+        if source.grows:
+            _put_aside(con, source.source_id)
         con.execute(
             "insert into source values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [source.source_id, report.path, report.kind, report.read, report.inserted, report.merged, report.duplicates, report.ignored,
              report.quarantined, json.dumps(report.ignored_kinds), json.dumps(report.notes), now, *spans.get(number, (None, None)),
              source.late["timed"], source.late["late_1h"], source.late["late_24h"]],
         )  # fmt: skip
+        if source.grows:
+            _add_up(con, source.source_id)
         reports.append(report)
-    touched = touching.after(con, touched)
+    touching.keep(con, touching.after(con, touched))
     for name in (
         "stage_message",
         "stage_chat",
@@ -142,7 +149,37 @@ def merge(
         "told_change",
     ):
         con.execute(f"drop table temp.{name}")
-    return reports, touched
+    return reports
+
+
+def _put_aside(con: duckdb.DuckDBPyConnection, source_id: str) -> None:
+    con.execute("create or replace temp table before as select * from source where source_id = ?", [source_id])
+    con.execute("delete from source where source_id = ?", [source_id])
+
+
+def _add_up(con: duckdb.DuckDBPyConnection, source_id: str) -> None:
+    """Add the counts of a source's earlier parts, put aside before, to its row."""
+    kinds: Counter[str] = Counter()
+    notes: Counter[str] = Counter()
+    for ignored, told in con.execute(
+        "select ignored_kinds, notes from source where source_id = ? union all select ignored_kinds, notes from temp.before", [source_id]
+    ).fetchall():  # fmt: skip
+        kinds.update(json.loads(ignored))
+        for note in json.loads(told):
+            n, _, words = note.partition(" ")
+            notes[words] += int(n.replace(",", ""))
+    sums = ", ".join(
+        f"{c} = source.{c} + b.{c}"
+        for c in ("read", "inserted", "merged", "duplicates", "ignored", "quarantined", "timed", "late_1h", "late_24h")
+    )
+    con.execute(
+        f"update source set {sums}, first_at = least(source.first_at, b.first_at), last_at = greatest(source.last_at, b.last_at) from temp.before b where source.source_id = b.source_id"
+    )
+    con.execute(
+        "update source set ignored_kinds = ?, notes = ? where source_id = ?",
+        [json.dumps(dict(sorted(kinds.items()))), json.dumps([f"{n:,} {words}" for words, n in sorted(notes.items())]), source_id],
+    )  # fmt: skip
+    con.execute("drop table temp.before")
 
 
 def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:

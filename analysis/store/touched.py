@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -27,10 +28,57 @@ class Touched:
     changes: dict[str, datetime] = field(default_factory=dict)
     chats: list[str] = field(default_factory=list)
 
+    def and_(self, more: Touched) -> Touched:
+        """Return what either says."""
+
+        def least(a: dict[str, datetime], b: dict[str, datetime]) -> dict[str, datetime]:
+            return a | {line: min(at, a.get(line, at)) for line, at in b.items()}
+
+        if self.whole or more.whole:
+            return Touched(whole=True)
+        return Touched(
+            since=least(self.since, more.since),
+            changes=least(self.changes, more.changes),
+            chats=sorted({*self.chats, *more.chats}),
+        )
+
     @property
     def earliest(self) -> datetime | None:
         """The earliest instant of which something is new on any line; None where nothing is."""
         return min([*self.since.values(), *self.changes.values()], default=None)
+
+
+_KEPT = "touched"
+"""The word under which a store keeps what was merged since its marts were made."""
+
+
+def kept(con: duckdb.DuckDBPyConnection) -> Touched:
+    """Return what was merged into a store since its marts were made."""
+    rows = con.execute("select value from meta where key = ?", [_KEPT]).fetchall()
+    found = json.loads(rows[0][0]) if rows else {}
+    since, changes = (
+        {line: datetime.fromisoformat(at) for line, at in found.get(name, {}).items()} for name in ("since", "changes")
+    )
+    return Touched(found.get("whole", False), since, changes, found.get("chats", []))
+
+
+def keep(con: duckdb.DuckDBPyConnection, more: Touched) -> None:
+    """Keep in a store what a merge changed, beside what earlier ones did; ``forget`` once the marts are made."""
+    whole = kept(con).and_(more)
+    told = json.dumps(
+        {
+            "whole": whole.whole,
+            "since": {line: at.isoformat() for line, at in whole.since.items()},
+            "changes": {line: at.isoformat() for line, at in whole.changes.items()},
+            "chats": whole.chats,
+        }
+    )
+    con.execute("insert or replace into meta values (?, ?)", [_KEPT, told])
+
+
+def forget(con: duckdb.DuckDBPyConnection) -> None:
+    """Say that the marts tell all that was merged."""
+    con.execute("delete from meta where key = ?", [_KEPT])
 
 
 def before(con: duckdb.DuckDBPyConnection) -> Touched:

@@ -49,6 +49,13 @@ def test_a_line_that_fell_silent_is_counted_on_to_the_end():
     assert (seen["hour"], seen["sends_24h"], seen["health"]) == (START + timedelta(days=20, hours=-1), 0, "HEALTHY")
 
 
+def test_a_change_told_long_after_the_fleets_last_message_finds_every_feature_known():
+    """The latest event of a store may be a change of health at night, when nobody writes."""
+    known = known_by_hour(hours(10, outbound=2, replied=1), NO_SPELLS, as_of=START + timedelta(days=13))
+    assert at(known, 12 * 24)["sends_24h"] == 0
+    assert known.select(pl.col(*NAMES).null_count()).sum_horizontal().sum() == 0
+
+
 def test_nothing_stands_out_on_a_line_of_a_few_days():
     rows = hours(3, outbound=50, new_conversations=20, inbound=0)
     seen = at(known_by_hour(rows, NO_SPELLS, as_of=START + timedelta(days=3)), 60)

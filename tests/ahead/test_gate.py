@@ -6,11 +6,14 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from analysis.ahead.features import known_by_hour
 from analysis.ahead.forecast import forecast_of
 from analysis.ahead.gate import gate_of
-from analysis.schema import GATE
+from analysis.pipeline.ahead import foresee
+from analysis.schema import GAPS, GATE
 from analysis.settings import Settings
-from tests.ahead.made import NO_CHANGES, NO_SPELLS, START, fleet, hours
+from analysis.signals.gaps import seen
+from tests.ahead.made import LINE, NO_CHANGES, NO_SPELLS, START, fleet, hours
 
 NOON = START + timedelta(days=30, hours=12)
 TODAY = 30 * 24
@@ -154,3 +157,43 @@ def test_a_whole_fleet_keeps_the_rules():
     assert (found["new_recipients_left_today"] <= found["sends_left_today"]).all()
     assert found.height == rows["line"].n_unique()
     assert set(found.filter(pl.col("health") == "CRITICAL")["decision"]) <= {"pause"}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "opens"), [(2, 3, False), (2, None, False), (-30, 3, False), (-30, -14, True)]
+)  # fmt: skip
+@pytest.mark.parametrize("whose", [LINE, None])
+def test_on_a_day_whose_deliveries_are_missing_nothing_new_is_opened(start, end, opens, whose):
+    """What was sent in the gap is not known: room that may be used up is not given away."""
+    rows = hours(31, outbound=9, inbound=3, replied=3, new_conversations=lambda n: int(n % 4 == 0))
+    rows = pl.concat([rows, rows.with_columns(line=pl.lit("+14155550102"))]).filter(pl.col("hour") <= NOON)
+    midnight = START + timedelta(days=30)
+    gap = (whose, midnight + timedelta(hours=start), midnight + timedelta(hours=end) if end else None, 9.0, 0.0)
+    lost = pl.DataFrame([gap], schema=GAPS, orient="row")
+    found = foresee(rows, NO_SPELLS, NO_CHANGES, at=NOON, newest=NOON, settings=Settings(), lost=lost).gate
+    mine, other = found.sort("line").to_dicts()
+    assert (mine["decision"] == "send") == opens
+    assert (mine["new_recipients_left_today"] > 0) == opens
+    assert ("deliveries of" in mine["why"]) == (not opens)
+    assert (other["decision"] == "send") == (opens or whose is not None)
+
+
+def test_a_gap_is_no_fall_in_replies():
+    """Half of the sends were answered; then the fleet's deliveries stop for six hours, and the answers of a day before are lost with them."""
+    lost_from = 29 * 24
+    answered = lambda n: 0 if lost_from - 24 <= n < lost_from + 6 else 2  # noqa: E731
+    rows = hours(31, outbound=4, inbound=answered, replied=answered)
+    rows = rows.filter(pl.col("hour") <= START + timedelta(hours=lost_from + 8))
+    at = START + timedelta(hours=lost_from + 8)
+    gap = (None, START + timedelta(hours=lost_from), START + timedelta(hours=lost_from + 6), 99.0, 0.0)
+    lost = pl.DataFrame([gap], schema=GAPS, orient="row")
+    blind_, told = (
+        foresee(rows, NO_SPELLS, NO_CHANGES, at=at, newest=at, settings=Settings(), lost=gaps) for gaps in (None, lost)
+    )
+    p_blind, p = (f.forecast["p_worse_24h"].item() for f in (blind_, told))
+    assert p < p_blind / 2
+    features = (
+        known_by_hour(seen(rows, lost, within=timedelta(hours=24)), NO_SPELLS, as_of=at).tail(1).row(0, named=True)
+    )
+    assert abs(features["few_replies_2d"]) < 0.5
+    assert abs(features["silent_today"]) < 0.5

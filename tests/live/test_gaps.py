@@ -8,7 +8,7 @@ import pytest
 from analysis import pipeline
 from analysis.schema import GAPS
 from analysis.settings import Settings
-from analysis.signals.gaps import activity_of, blind, gaps
+from analysis.signals.gaps import activity_of, blind, gaps, seen
 from tests.live import traffic
 
 NOON = traffic.START + timedelta(days=43, hours=12)  # a working day
@@ -105,6 +105,28 @@ def test_an_open_gap_blinds_whatever_comes(fleet):
     gap = pl.DataFrame([(LINE, NOON, None, 5.0, 0.01)], schema=GAPS, orient="row")
     late = fleet.filter(pl.col("line") == LINE, pl.col("at") > NOON)
     assert blind(late, gap, within=timedelta(hours=1))["blind"].all()
+
+
+@pytest.mark.parametrize("line", [LINE, None])
+def test_hours_whose_answers_may_lie_in_a_gap_count_no_send_as_answered_or_not(line):
+    hours = pl.DataFrame(
+        {
+            "line": LINE,
+            "hour": [NOON + timedelta(hours=h) for h in range(-30, 10)],
+            "outbound": 4,
+            "mature": 4,
+            "replied": 1,
+        }
+    ).cast({"hour": pl.Datetime("ms")})
+    gap = pl.DataFrame([(line, NOON, NOON + timedelta(hours=2), 5.0, 0.01)], schema=GAPS, orient="row")
+    told = seen(hours, gap, within=timedelta(hours=24))
+    touched = [NOON + timedelta(hours=h) for h in range(-25, 2)]
+    assert told.filter(pl.col("blind") == 1)["hour"].to_list() == touched
+    assert told.filter(pl.col("blind") == 1)["mature"].sum() == 0
+    assert told.filter(pl.col("blind") == 0).select(hours.columns).equals(hours.filter(~pl.col("hour").is_in(touched)))
+    assert told["outbound"].sum() == hours["outbound"].sum()  # what was counted of sends stays
+    other = gap.with_columns(line=pl.lit("+1"))
+    assert seen(hours, other, within=timedelta(hours=24)).select(hours.columns).equals(hours)
 
 
 def test_the_store_keeps_gaps_and_a_backfill_closes_them(store, write):

@@ -1,6 +1,7 @@
 """Gaps in the deliveries are told wherever their time is shown: it is not the same as no replies."""
 
 import shutil
+from base64 import b64decode
 from datetime import datetime, timedelta
 from html import unescape
 from zoneinfo import ZoneInfo
@@ -9,10 +10,12 @@ import polars as pl
 import pytest
 
 from analysis import pipeline
-from analysis.pages import _lanes
+from analysis.pages import _fleet, _lanes
 from analysis.pages._frames import ms
+from analysis.pages._store import Here
 from analysis.schema import GAPS
-from tests.pages.conftest import CHANGES, OUTAGE, words_of
+from tests.browser.driving import EVERY
+from tests.pages.conftest import CHANGES, OUTAGE, traffic, words_of
 
 LINE, OTHER = "+14155550102", "+14155550101"
 """The line with a gap of its own beside that of the fleet, and one without."""
@@ -59,9 +62,13 @@ def test_replies_against_volume_says_that_its_days_hold_a_gap(open_app, store_wi
     assert text.count("These days hold 1 gap in the deliveries (of the whole fleet, 6 h from") == 2  # lanes, and days
 
 
-@pytest.mark.parametrize("page", ["transitions", "delivery"])
+@pytest.mark.parametrize(
+    "page", ["fleet", "ahead", "helped", "transitions", "delivery", *(["replies", "new"] if EVERY else [])]
+)
 def test_a_page_about_a_period_says_that_a_part_of_it_is_not_known(open_app, store_with_a_fall, demo_store, page):
-    assert "No data for a part of" in words_of(open_app(store_with_a_fall, page))
+    at = open_app(store_with_a_fall, page)
+    assert not at.exception
+    assert "No data for a part of" in words_of(at)
     assert "No data for a part of" not in words_of(open_app(demo_store, page))
 
 
@@ -70,7 +77,52 @@ def test_a_chat_says_that_a_part_of_its_time_is_not_known(open_app, store_with_a
     long = states.filter(pl.col("first_at") < OUTAGE, pl.col("last_sent_at") > OUTAGE + 6 * HOUR)
     at = open_app(store_with_a_fall, "chat", line=OTHER[1:], chat=long["chat_id"][0])
     assert not at.exception
-    assert "No data for a part of this time. Whole fleet: nothing from" in words_of(at)
+    assert "Grey columns: no data for a part of this time. Whole fleet: nothing from" in words_of(at)
+    assert lost_in(at) == {"lost": 1}
+
+
+def test_a_day_of_chats_says_what_is_not_known_of_it(open_app, store_with_a_fall):
+    for day, told in ((OUTAGE, True), (OUTAGE - timedelta(days=8), False)):
+        at = open_app(store_with_a_fall, "chats", line=OTHER[1:], day=f"{day:%Y-%m-%d}")
+        assert not at.exception
+        assert ("The hours of this day hold 1 gap in the deliveries" in words_of(at)) == told
+
+
+@pytest.mark.parametrize(("line", "boxes"), [(LINE, 2), (OTHER, 1)])
+def test_small_pictures_mark_times_without_data(store_with_a_fall, line, boxes):
+    s = store_with_a_fall
+    here = Here(s, pipeline.snapshot(s), pipeline.status(s), pipeline.settings(s), "light")
+    fleet = _fleet.fleet(here)
+    row = next(r for r in fleet.rows if r.line == line)
+    spark, ribbon = (b64decode(uri.split(",")[1]).decode() for uri in _fleet.images(row, fleet.window, "light", width=180, height=16))  # fmt: skip
+    assert ribbon.count("stroke=") == boxes
+    assert spark.count('opacity="0.5"') == boxes
+
+
+def test_the_gate_that_a_load_keeps_knows_of_the_gap_of_its_last_day(tmp_path):
+    """Traffic that ends a few hours after the outage: what is kept, and asked by the endpoint, opens nothing."""
+
+    def lost(number, at):
+        return OUTAGE <= at < OUTAGE + 6 * HOUR or at > OUTAGE + 9 * HOUR
+
+    made = tmp_path / "store.duckdb"
+    changes = "".join(f"{line},2026-03-02T00:00:00Z,AT_RISK,HEALTHY\n" for line in (LINE, OTHER))
+    (tmp_path / "changes.csv").write_text(CHANGES + changes)
+    pipeline.load([traffic(tmp_path / "messages.csv", lost), tmp_path / "changes.csv"], store=made)
+    kept = pipeline.gate(made).filter(pl.col("line").is_in([LINE, OTHER]))
+    assert kept["why"].str.contains("deliveries of 6 hours of today are missing").all()
+    assert kept["new_recipients_left_today"].sum() == 0
+
+
+def test_the_gate_opens_nothing_on_the_day_of_the_gap_and_opens_again_on_the_next(store_with_a_fall, tmp_path):
+    made, healthy = tmp_path / "store.duckdb", "+14155550103"
+    shutil.copy(store_with_a_fall, made)
+    (tmp_path / "more.csv").write_text(CHANGES + f"{healthy},2026-03-02T00:00:00Z,AT_RISK,HEALTHY\n")
+    pipeline.load(tmp_path / "more.csv", store=made)
+    ways = [pipeline.gate(made, at=OUTAGE + h).filter(pl.col("line") == healthy).row(0, named=True) for h in (10 * HOUR, 40 * HOUR)]  # fmt: skip
+    assert (ways[0]["decision"], ways[0]["new_recipients_left_today"]) == ("slow", 0)
+    assert "deliveries of 6 hours of today are missing" in ways[0]["why"]
+    assert (ways[1]["decision"], ways[1]["new_recipients_left_today"] > 0) == ("send", True)
 
 
 def test_gaps_that_overlap_are_one_column_and_end_with_the_picture():

@@ -11,3 +11,5 @@ comment on table activity is 'Five minutes in which an event of a line is known 
 
 alter table explanation add column measured_p double;
 comment on column explanation.measured_p is 'The stated probability before the vendor''s audits corrected it.';
+
+insert or replace into meta values ('touched', '{"whole": true}');
