@@ -33,6 +33,8 @@ COMMANDS = {
     "helped": "actions",
     "spread": "actions",
     "gaps": "live",
+    "pull": "live",
+    "audit": "live",
     "evaluate": "trials",
     "bench": "bench",
     "demo": "app",
