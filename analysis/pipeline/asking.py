@@ -233,8 +233,7 @@ class _AskedFile:
 
     def add(self, asked: AskedFor) -> None:
         """Keep one id, on disk when this returns."""
-        append(self.path, msgspec.json.encode(asked) + b"
-")
+        append(self.path, msgspec.json.encode(asked) + b"\n")
 
     def read(self) -> list[AskedFor]:
         """Return the ids kept; a line cut by a kill is none."""

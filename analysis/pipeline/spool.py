@@ -101,8 +101,7 @@ class Spool:
         head = _Head(f"pull-{uuid.uuid4().hex}", run.started_at, run.since)
         draft = self.path.with_suffix(".new")
         draft.unlink(missing_ok=True)
-        append(draft, msgspec.json.encode(head) + b"
-")
+        append(draft, msgspec.json.encode(head) + b"\n")
         draft.replace(self.path)
 
     def _mend(self) -> None:
@@ -136,8 +135,7 @@ class Spool:
 
     def add(self, record: _Record) -> None:
         """Keep one record; it is on disk when this returns."""
-        append(self.path, msgspec.json.encode(record) + b"
-")
+        append(self.path, msgspec.json.encode(record) + b"\n")
 
     def add_lines(self, lines: list[tuple[str, str]], observed_at: datetime) -> None:
         """Keep one look at the lines: (line, health)."""
