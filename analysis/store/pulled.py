@@ -66,11 +66,10 @@ def is_folded(con: duckdb.DuckDBPyConnection, segment: str) -> bool:
     return bool(con.execute("select 1 from folded where segment = ?", [segment]).fetchall())
 
 
-def keep_folded(con: duckdb.DuckDBPyConnection, segment: str, *, before: str | None = None) -> None:
-    """Note that a file of the spool is in the store; ``before``, which the file's removal has made needless, is forgotten."""
-    if before is not None:
-        con.execute("delete from folded where segment = ?", [before])
-    con.execute("insert or ignore into folded values (?)", [segment])
+def keep_folded(con: duckdb.DuckDBPyConnection, segment: str) -> None:
+    """Note that a file of the spool is in the store; those before it are removed from the disk, and forgotten."""
+    con.execute("delete from folded where starts_with(segment, 'pull-')")
+    con.execute("insert into folded values (?)", [segment])
 
 
 def by_day(con: duckdb.DuckDBPyConnection, source_id: str, day_id: str) -> None:
