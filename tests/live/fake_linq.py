@@ -172,7 +172,9 @@ class Fake:
         self.app = Starlette(
             routes=[
                 Route("/api/partner/v3/phone_numbers", self._guarded(self.lines)),
-                Route("/api/partner/v3/phone_numbers/{line}/reputation_audit", self._guarded(self.ask), methods=["POST"]),
+                Route(
+                    "/api/partner/v3/phone_numbers/{line}/reputation_audit", self._guarded(self.ask), methods=["POST"]
+                ),
                 Route("/api/partner/v3/phone_numbers/{line}/reputation_audit/{audit_id}", self._guarded(self.look)),
                 Route("/api/partner/v3/chats", self._guarded(self.list_chats)),
                 Route("/api/partner/v3/chats/{chat_id}", self._guarded(self.one_chat)),

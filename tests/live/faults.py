@@ -105,7 +105,9 @@ class Reaper:
             yield
 
 
-def battered(seed: int, folder: Path, made: World, *, kills: int = 3, moving: float = 0.0) -> tuple[Path, dict[str, int]]:
+def battered(
+    seed: int, folder: Path, made: World, *, kills: int = 3, moving: float = 0.0
+) -> tuple[Path, dict[str, int]]:
     """Pull a world with faults and kills until a pull ends; returns the store and how often what happened.
 
     Every pull is a new one as to the code: nothing is carried over but the files.
@@ -115,11 +117,11 @@ def battered(seed: int, folder: Path, made: World, *, kills: int = 3, moving: fl
     faults = Faults(seed, limited=0.06, broken=0.08, cut=0.08, shifting=0.3, moving=moving)
     fake = Fake(made, faults)
     done = {"kills": 0, "given_up": 0, "repeats": 0, "calls": 0, "unsettled": 0}
-    while True:
-        if done["kills"] >= kills:
+    for attempt in range(100):
+        if attempt >= kills:
             faults.moving = 0.0  # the world stands still at last
         try:
-            if done["kills"] < kills:
+            if attempt < kills:
                 with Reaper(rng.randrange(1, 90), rng).at_work(fake):
                     report = pipeline.pull(store, api=api(fake))
             else:
@@ -133,11 +135,9 @@ def battered(seed: int, folder: Path, made: World, *, kills: int = 3, moving: fl
         done["repeats"] += report.repeats
         done["calls"] += report.calls
         done["unsettled"] += report.unsettled
-        if done["kills"] < kills:  # it was quicker than the reaper
-            done["kills"] += 1
-            continue
-        if not report.unsettled:
+        if attempt >= kills and not report.unsettled:
             return store, done
+    raise AssertionError("a hundred pulls and no end")
 
 
 def clean(folder: Path, made: World) -> Path:
@@ -178,8 +178,8 @@ def killed(seed: int, folder: Path, made: World, *, kills: int, moving: float) -
     with served(fake) as address:
         env = os.environ | {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": address, "LINEHEALTH_PULL_RATE": "50"}
         words = [sys.executable, "-m", "analysis", "pull", "--store", str(store), "--json"]
-        while True:
-            dying = done["kills"] < kills
+        for attempt in range(100):
+            dying = attempt < kills
             faults.moving = moving if dying else 0.0
             work = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             try:
@@ -196,12 +196,18 @@ def killed(seed: int, folder: Path, made: World, *, kills: int, moving: float) -
             elif not dying:
                 done["calls"] = len(fake.calls)
                 return store, done
+    raise AssertionError("a hundred pulls and no end")
 
 
 @click.command()
 @click.option("--seeds", default=50, show_default=True, help="How many worlds.")
 @click.option("--first", default=1, show_default=True, help="The first seed.")
-@click.option("--processes", default=5, show_default=True, help="Every so many seeds one with processes of its own and SIGKILL; 0: none.")
+@click.option(
+    "--processes",
+    default=5,
+    show_default=True,
+    help="Every so many seeds one with processes of its own and SIGKILL; 0: none.",
+)
 def main(seeds: int, first: int, processes: int) -> None:
     """Pull made-up accounts with faults and kills and hold each store against a clean pull."""
     os.environ["LINEHEALTH_KEY"] = "a key that only the tests use"

@@ -1,0 +1,481 @@
+"""`linehealth pull`: what the API holds is in the store, whatever goes wrong on the way, and nothing of people's words or names."""
+
+import asyncio
+import itertools
+import json
+import logging
+import random
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import duckdb
+import httpx
+import pytest
+
+from analysis import pipeline
+from analysis.errors import LiveError, StoreError, UsageError
+from analysis.live import Client, Connection, connection, paging
+from analysis.pipeline.spool import Spool
+from analysis.settings import Settings
+from analysis.store import Store
+from tests import events
+from tests.live import fake_linq, faults, traffic
+from tests.live.fake_linq import KEY, START, Fake, Faults, World
+
+
+def small(**more: object) -> World:
+    return fake_linq.world(7, **{"lines": 1, "chats": 4, "messages": 6} | more)  # type: ignore[arg-type]
+
+
+def pulled(store: Path, fake: Fake, **more: object) -> pipeline.PullReport:
+    return pipeline.pull(store, api=faults.api(fake), **more)  # type: ignore[arg-type]
+
+
+def rows(store: Path, sql: str) -> list[tuple]:
+    with duckdb.connect(str(store), read_only=True) as con:
+        return con.execute(sql).fetchall()
+
+
+class TestWhatIsPulled:
+    def test_every_message_and_chat_of_the_account_once(self, store):
+        made = fake_linq.world(3)
+        report = pulled(store, Fake(made))
+        told = {m["id"]: (c, m["is_from_me"], m["sent_at"][:19]) for c, ms in made.messages.items() for m in ms}
+        kept = rows(store, "select message_id, chat_id, direction = 'outbound', strftime(sent_at, '%Y-%m-%dT%H:%M:%S') from message")  # fmt: skip
+        assert {m: rest for m, *rest in kept} == {m: list(rest) for m, rest in told.items()}
+        assert len(kept) == len(told)
+        assert (report.lines, report.chats, report.chats_read) == (2, 28, 28)
+        assert report.read == report.inserted == len(told) + 28
+        assert report.health == {line["phone_number"]: line["reputation"]["status"] for line in made.lines}
+        groups = {c["id"] for cs in made.chats.values() for c in cs if c["is_group"]}
+        assert {c for (c,) in rows(store, "select chat_id from chats where is_group")} == groups
+        assert len(groups) > 1
+
+    def test_a_second_pull_reads_only_chats_that_changed(self, store):
+        made = small()
+        fake = Fake(made)
+        pulled(store, fake)
+        fake.calls.clear()
+        assert pulled(store, fake).to_read == 0
+        assert fake.calls == ["GET /v3/phone_numbers", "GET /v3/chats"]
+        chat = next(iter(made.messages))
+        fake_linq.happen(made, chat, random.Random(1))
+        fake.calls.clear()
+        report = pulled(store, fake)
+        assert (report.to_read, report.inserted) == (1, 1)
+        assert {c for c in fake.calls if "messages" in c} == {f"GET /v3/chats/{chat}/messages"}
+
+    def test_since_reads_again_from_then_on_and_nothing_older(self, store):
+        made = small(chats=8)
+        updated = sorted(c["updated_at"] for cs in made.chats.values() for c in cs)
+        fake = Fake(made)
+        first = pulled(store, fake, since=updated[5])
+        assert (first.to_read, first.skipped) == (3, 5)
+        again = pulled(store, fake, since=updated[5])
+        assert (again.to_read, again.inserted) == (3, 0)
+        assert pulled(store, fake).to_read == 5
+
+    def test_a_dry_run_keeps_nothing_and_counts_the_calls_of_the_real_one(self, store):
+        fake = Fake(small())
+        report = pulled(store, fake, dry_run=True)
+        assert not store.exists()
+        assert (report.dry_run, report.to_read, report.chats_read) == (True, 4, 0)
+        real = pipeline.pull(store, api=faults.api(fake, page=100))
+        assert real.calls == real.calls_needed == report.calls_needed == 2 + 4
+        assert pipeline.pull(store, api=faults.api(fake, rate=2.0), dry_run=True).seconds_needed == 1.0
+
+    def test_webhook_and_pulled_rows_of_one_message_are_one(self, store, write):
+        made = World()
+        line = made.add_line(events.LINE)
+        chat = made.add_chat(line, "+12065550117", events.START, chat_id="chat-1")
+        sent = made.add_message(chat, events.START + timedelta(hours=1), out=True, state="read")
+        pipeline.load(write("log.jsonl", [events.message("message.sent", sent, 1)]), store=store)
+        before = rows(store, "select delivered_at, read_at from message")
+        report = pulled(store, Fake(made))
+        assert before == [(None, None)]
+        at = events.START + timedelta(hours=1)
+        kept = rows(store, "select message_id, line, sent_at, delivered_at, read_at from message")
+        assert kept == [(sent, line, at, at + timedelta(seconds=1), at + timedelta(minutes=3))]
+        assert report.merged == 2  # the message, and the chat, whose person is news
+
+    def test_pulled_rows_close_a_gap_in_the_deliveries(self, store, write):
+        told = traffic.events(4, days=20, a_day=200)
+        lost = (traffic.START + timedelta(days=15, hours=12), traffic.START + timedelta(days=15, hours=18))
+        made = World()
+        line = made.add_line("+14155550000")
+        chats = [made.add_chat(line, f"+1206555{n:04d}", traffic.START) for n in range(6)]
+        ids = [made.add_message(chats[n % 6], at, out=n % 3 > 0) for n, at in enumerate(told["at"])]
+        table = ["message_id,line,chat_id,direction,sent_at"] + [
+            f"{ids[n]},{line},{chats[n % 6]},{'outbound' if n % 3 else 'inbound'},{fake_linq.iso(at)}"
+            for n, at in enumerate(told["at"])
+            if not lost[0] <= at < lost[1]
+        ]
+        pipeline.load(write("lost.csv", "\n".join(table) + "\n"), store=store)
+        (gap,) = pipeline.gaps(store).to_dicts()
+        assert gap["start_at"] <= lost[0] + timedelta(minutes=30)
+        report = pipeline.pull(store, api=faults.api(Fake(made), page=100))
+        assert (report.gaps_before, report.gaps_after) == (1, 0)
+        assert pipeline.gaps(store).is_empty()
+
+    def test_a_day_of_pulls_is_one_source_and_its_counts_add_up(self, store):
+        made = small()
+        del made.chats[next(iter(made.chats))][0]["handles"][0]["is_me"]  # whose line is it?
+        first, second = (pulled(store, Fake(made)) for _ in range(2))
+        assert (first.quarantined, second.quarantined) == (1, 1)
+        (source,) = pipeline.sources(store).to_dicts()
+        assert source["kind"] == "pull"
+        assert source["read"] == first.read + second.read
+        assert len(pipeline.quarantine(store)) == 2
+
+    def test_a_chat_gone_and_a_row_of_another_shape_do_not_stop_it(self, store):
+        made = small()
+        fake = Fake(made)
+        gone, odd = list(made.messages)[:2]
+        fake.gone.add(gone)
+        made.messages[odd][0]["sent_at"] = {"no": "time"}
+        report = pulled(store, fake)
+        assert (report.gone, report.quarantined, report.chats_read) == (1, 1, 4)
+        assert rows(store, "select kind, reason from quarantine") == [("message", "field sent_at has the wrong type")]
+        assert pulled(store, fake).to_read == 0
+
+
+class TestWhateverHappens:
+    @pytest.mark.parametrize(("seed", "moving"), [(11, 0.0), (12, 0.05), (13, 0.05)])
+    def test_with_faults_and_kills_the_store_is_that_of_a_clean_pull(self, tmp_path, seed, moving):
+        """Fifty more, some with processes of their own: python -m tests.live.faults --seeds 50."""
+        made = fake_linq.world(seed, chats=9)
+        store, done = faults.battered(seed, tmp_path, made, moving=moving)
+        assert done["repeats"] > 0
+        assert done["kills"] > 0
+        assert faults.content(store) == faults.content(faults.clean(tmp_path, made))
+
+    def test_a_killed_pull_goes_on_instead_of_beginning_again(self, store):
+        made = fake_linq.world(5, lines=1, chats=6, messages=4)
+        fake = Fake(made)
+        with pytest.raises(faults.Killed), faults.Reaper(13, random.Random(1)).at_work(fake):
+            pipeline.pull(store, api=faults.api(fake, page=100, at_once=1))
+        read_before = len([c for c in fake.calls if "messages" in c])
+        assert read_before > 2
+        fake.calls.clear()
+        report = pipeline.pull(store, api=faults.api(fake, page=100))
+        assert report.resumed
+        assert len([c for c in fake.calls if "messages" in c]) == 6 - read_before + 1  # the one under way at the kill
+        assert not pipeline.pull(store, api=faults.api(fake, page=100)).resumed
+
+    def test_killed_after_the_store_has_it_nothing_is_counted_twice(self, store):
+        fake = Fake(small())
+        with mock.patch.object(Spool, "clear", side_effect=faults.Killed), pytest.raises(faults.Killed):
+            pulled(store, fake)
+        before = pipeline.sources(store)
+        assert Spool(Store(store)).path.exists()
+        assert pulled(store, fake).inserted == 0
+        assert pipeline.sources(store)["inserted"].to_list() == before["inserted"].to_list()
+
+    def test_what_was_read_before_the_api_gave_up_is_kept(self, store):
+        fake = Fake(fake_linq.world(5, lines=1, chats=6, messages=4))
+        trouble = fake._trouble
+        fake._trouble = lambda: fake_linq.refusal(500, 3001, "down") if len(fake.calls) > 4 else trouble()  # type: ignore[method-assign]
+        with pytest.raises(LiveError, match=r"no success in 3 tries.*it answers 500.*next run goes on"):
+            pipeline.pull(store, api=faults.api(fake, page=100, tries=3, at_once=1))
+        assert rows(store, "select count(*) from pull_mark") == [(3,)]
+        assert rows(store, "select count(*) > 3 from message") == [(True,)]
+        fake._trouble = trouble  # type: ignore[method-assign]
+        report = pipeline.pull(store, api=faults.api(fake, page=100))
+        assert (report.resumed, report.to_read) == (True, 3)
+
+    def test_two_at_once_are_refused(self, store):
+        with Spool(Store(store)).alone(), pytest.raises(StoreError, match="another pull or audit is at work"):
+            pulled(store, Fake(small()))
+
+    def test_rows_that_move_from_page_to_page_are_all_seen(self, store):
+        for seed in range(4):
+            made = small(chats=23, messages=2)
+            fake = Fake(made, Faults(seed, shifting=0.5))
+            found: list[set[str]] = []
+
+            async def walk(fake=fake, made=made, found=found) -> bool:
+                seen: set[str] = set()
+                found.append(seen)
+                async with Client(faults.api(fake, page=3)) as client:
+                    return await paging.walk(
+                        client, "v3/chats", lambda page: page.chats, lambda raw: _seen(raw, seen), what="chats",
+                        query={"from": made.lines[0]["phone_number"]},
+                    )  # fmt: skip
+
+            settled = asyncio.run(walk())
+            assert not settled or len(found[0]) == 23
+
+    @pytest.mark.parametrize(
+        ("next_cursor", "calls"), [(None, 1), ("", 1), ("1", 2 * paging.MOST), (1, 2 * paging.MOST)]
+    )
+    def test_a_list_of_one_page_is_asked_for_once_and_a_cursor_that_comes_back_ends_it(self, next_cursor, calls):
+        asked = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(request.url.params.get("cursor"))
+            return httpx.Response(200, json={"chats": [{"id": "a"}], "next_cursor": next_cursor})
+
+        called(
+            answer,
+            lambda c: paging.walk(c, "v3/chats", lambda p: p.chats, lambda raw: "a", what="x", query={}),
+            rate=1e6,
+        )
+        assert len(asked) == calls
+
+
+def _seen(raw, seen: set[str]) -> str:
+    name = json.loads(bytes(raw))["id"]
+    seen.add(name)
+    return name
+
+
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    made = Clock()
+    for module in ("pace", "client"):
+        monkeypatch.setattr(f"analysis.live.{module}.time", SimpleNamespace(monotonic=lambda: made.now))
+    monkeypatch.setattr(asyncio, "sleep", made.sleep)
+    return made
+
+
+def called(answer, work=None, **more: object):
+    """Run work (default: one GET) against a function of the request, over a connection with the real waits."""
+    told = {"rate": 2.0, "transport": httpx.MockTransport(answer)} | more
+
+    async def go():
+        async with Client(Connection(KEY, "https://fake.example/api/partner", **told)) as client:  # type: ignore[arg-type]
+            return await (work or (lambda c: c.call("GET", "v3/phone_numbers", bytes, what="the lines")))(client)
+
+    return asyncio.run(go())
+
+
+class TestManners:
+    def test_calls_are_spaced_to_the_pace(self, clock):
+        at = []
+
+        async def many(client):
+            await asyncio.gather(*(client.call("GET", "v3/x", bytes, what="x") for _ in range(7)))
+
+        called(lambda request: at.append(clock.now) or httpx.Response(200, content=b"{}"), many)
+        assert [round(b - a, 6) for a, b in itertools.pairwise(at)] == [0.5] * 6
+
+    @pytest.mark.parametrize(
+        ("headers", "body", "waits"),
+        [
+            ({"Retry-After": "42"}, {}, 42),
+            ({}, {"error": {"retry_after": 17}}, 17),
+            ({"Retry-After": "5"}, {"error": {"retry_after": 9}}, 9),
+            ({"Retry-After-Ms": "1500"}, {}, 1.5),
+            ({"Retry-After": "nonsense"}, {"error": {"retry_after": "4"}}, 4),
+        ],
+    )
+    def test_429_holds_every_call_for_as_long_as_header_or_body_say(self, clock, headers, body, waits):
+        at = []
+
+        def answer(request):
+            at.append(clock.now)
+            return (
+                httpx.Response(429, headers=headers, json=body) if len(at) == 1 else httpx.Response(200, content=b"{}")
+            )
+
+        async def two(client):
+            first = asyncio.create_task(client.call("GET", "v3/x", bytes, what="x"))
+            await asyncio.sleep(0)
+            await client.call("GET", "v3/x", bytes, what="x")
+            await first
+
+        called(answer, two)
+        assert len(at) == 3
+        assert at[1] - at[0] == pytest.approx(waits) or at[1] - at[0] == pytest.approx(0.5)
+        assert at[-1] - at[0] >= waits
+        called(answer, lambda c: c.call("GET", "v3/x", bytes, what="x"))
+
+    def test_a_date_in_retry_after_is_understood(self, clock):
+        far = httpx.Response(429, headers={"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"})
+        with pytest.raises(LiveError, match=r"asks to wait [\d,]+ minutes before the lines.*pull_wait_minutes"):
+            called(lambda request: far)
+
+    @pytest.mark.parametrize(
+        "trouble", [500, 503, 408, 409, httpx.ReadError("x"), httpx.ConnectTimeout("x"), b'{"phone']
+    )
+    def test_passing_troubles_are_tried_again_with_growing_pauses_up_to_a_cap(self, clock, trouble):
+        at = []
+
+        def answer(request):
+            at.append(clock.now)
+            if isinstance(trouble, Exception):
+                raise trouble
+            return httpx.Response(200, content=trouble) if isinstance(trouble, bytes) else httpx.Response(trouble)
+
+        def read(body):
+            import msgspec
+
+            return msgspec.json.decode(body)
+
+        with pytest.raises(LiveError, match="no success in 9 tries"):
+            called(answer, lambda c: c.call("GET", "v3/x", read, what="x"), tries=9, longest_s=10.0, rate=1e6)
+        pauses = [b - a for a, b in itertools.pairwise(at)]
+        assert len(at) == 9
+        assert all(
+            0.5 * want <= p <= want + 0.01 for p, want in zip(pauses, (0.5, 1, 2, 4, 8, 10, 10, 10), strict=True)
+        )
+        assert len({round(p / w, 3) for p, w in zip(pauses, (0.5, 1, 2, 4, 8, 10, 10, 10), strict=True)}) > 3  # jitter
+
+    @pytest.mark.parametrize(
+        ("status", "says"),
+        [
+            (401, r"\$LINQ_API_V3_API_KEY: the API does not accept the key \(401, code 2004\)"),
+            (403, r"\$LINQ_API_V3_API_KEY: the key has no right to the lines \(403, code 2004\)"),
+            (404, r"\$LINQ_API_V3_BASE_URL: the API knows no the lines|\$LINQ_API_V3_BASE_URL"),
+            (302, r"\$LINQ_API_V3_BASE_URL: the address leads elsewhere"),
+            (400, r"refuses the lines \(400, code 2004\)"),
+        ],
+    )
+    def test_what_no_repeat_changes_fails_at_once_and_says_which_setting(self, clock, status, says):
+        seen = []
+        body = {"success": False, "error": {"status": status, "code": 2004, "message": "SECRET of Ada"}}
+        with pytest.raises(LiveError, match=says) as told:
+            called(lambda request: seen.append(1) or httpx.Response(status, json=body))
+        assert len(seen) == 1
+        assert "SECRET" not in str(told.value)
+        assert KEY not in str(told.value)
+        assert told.value.__cause__ is None
+
+    @pytest.mark.parametrize("url", ["http://api.linqapp.com/api", "ftp://x", "https://", "https://user:pw@host/api", "nonsense", "http://127.0.0.1.evil.example"])  # fmt: skip
+    def test_the_key_goes_only_over_https_or_to_this_machine(self, monkeypatch, url):
+        monkeypatch.setenv("LINQ_API_V3_API_KEY", KEY)
+        monkeypatch.setenv("LINQ_API_V3_BASE_URL", url)
+        with pytest.raises(UsageError, match=r"\$LINQ_API_V3_BASE_URL"):
+            connection(Settings())
+
+    @pytest.mark.parametrize(
+        ("name", "value", "says"),
+        [
+            ("LINQ_API_V3_API_KEY", "", "the key of the API is missing"),
+            ("LINQ_API_V3_API_KEY", "tok 1", "blanks or letters"),
+            ("LINQ_API_V3_API_KEY", "tök", "blanks or letters"),
+            ("LINEHEALTH_PULL_RATE", "fast", "calls a second"),
+            ("LINEHEALTH_PULL_RATE", "0", "calls a second"),
+        ],
+    )
+    def test_what_cannot_be_is_said_before_the_first_call(self, monkeypatch, command, store, name, value, says):
+        monkeypatch.setenv("LINQ_API_V3_API_KEY", KEY)
+        monkeypatch.setenv(name, value)
+        code, out, err = command("pull", "--store", store)
+        assert (code, out) == (2, "")
+        assert says in err
+        assert f"${name}" in err
+        assert len(value) < 2 or value not in err.replace(f"${name}", "")
+        assert not store.exists()
+
+    def test_pace_comes_from_the_environment_then_from_the_settings(self, monkeypatch):
+        monkeypatch.setenv("LINQ_API_V3_API_KEY", KEY)
+        assert connection(Settings()).rate == 2.0
+        assert connection(Settings(pull_rate=0.5)).rate == 0.5
+        monkeypatch.setenv("LINEHEALTH_PULL_RATE", "4")
+        assert connection(Settings(pull_rate=0.5)).rate == 4.0
+        assert KEY not in repr(connection(Settings()))
+
+
+class TestNothingOfPeople:
+    def test_no_text_name_handle_or_key_is_kept_told_or_logged(self, tmp_path, monkeypatch, command, caplog):
+        made = fake_linq.world(1, lines=1, chats=5, messages=5)
+        told_in_ids = made.add_chat(made.lines[0]["phone_number"], "+12065557777", START, chat_id="SMS;-;+12065557777")
+        made.add_message(told_in_ids, START, out=True)
+        made.messages[told_in_ids][0]["service"] = {"odd": fake_linq.TEXTS[0]}
+        store = tmp_path / "store.duckdb"
+        secrets = {*made.secrets(), KEY}
+        caplog.set_level(logging.DEBUG)
+        fake = Fake(made, Faults(3, limited=0.1, broken=0.1, cut=0.1))
+        monkeypatch.setenv("LINQ_API_V3_API_KEY", KEY)
+        monkeypatch.setenv("LINEHEALTH_PULL_RATE", "50")
+        spooled = []
+        monkeypatch.setattr(Spool, "clear", lambda spool: spooled.append(spool.path.read_text()) or spool.path.unlink(missing_ok=True))  # fmt: skip
+        with faults.served(fake) as address:
+            monkeypatch.setenv("LINQ_API_V3_BASE_URL", address)
+            texts = [
+                *command("pull", "--store", store)[1:],
+                *command("pull", "--json", "--dry-run", "--store", store)[1:],
+            ]
+            fake.forbidden = True
+            texts += command("pull", "--store", store)[1:]
+        assert "rows new" in texts[0]
+        assert json.loads(texts[2])["dry_run"] is True
+        assert "no right" in texts[5]
+        assert len(spooled[0]) > 2000
+        kept = "\n".join(str(v) for v in faults.content(store).values())
+        everything = "\n".join([*texts, *spooled, kept, caplog.text])
+        assert not {s for s in secrets if s.lower() in everything.lower()}
+        raw = store.read_bytes()
+        assert not {s for s in secrets if s.encode() in raw}
+        assert len(rows(store, "select 1 from chats where recipient like 'p_%'")) > 2
+
+
+class TestHealthAsSeen:
+    def test_a_first_look_is_how_things_stand_and_a_change_comes_between_two(self, store):
+        made = fake_linq.world(2, lines=1, chats=3, messages=4)
+        made.lines[0]["reputation"]["status"] = "HEALTHY"
+        line = made.lines[0]["phone_number"]
+        pulled(store, Fake(made))
+        assert pipeline.transitions(store).is_empty()
+        (spell,) = pipeline.spells(store).to_dicts()
+        assert (spell["state"], spell["start_at"], spell["end_at"]) == ("HEALTHY", None, None)
+        made.lines[0]["reputation"]["status"] = "AT_RISK"
+        pulled(store, Fake(made))
+        (change,) = pipeline.transitions(store).to_dicts()
+        looks = rows(store, "select observed_at, health from observation order by 1")
+        assert [h for _, h in looks] == ["HEALTHY", "AT_RISK"]
+        assert (change["line"], change["at"], change["previous"], change["new"]) == (line, looks[1][0], "HEALTHY", "AT_RISK")  # fmt: skip
+        (e,) = pipeline.explanations(store)
+        between = f"between {pipeline.iso(looks[0][0])} and {pipeline.iso(looks[1][0])}"
+        assert [n for n in e.notes if between in n]
+
+    def test_a_report_that_comes_later_tells_the_time_better(self, store, write):
+        made = fake_linq.world(2, lines=1, chats=3, messages=4)
+        line = made.lines[0]["phone_number"]
+        for health in ("HEALTHY", "AT_RISK"):
+            made.lines[0]["reputation"]["status"] = health
+            pulled(store, Fake(made))
+        looks = rows(store, "select observed_at from observation order by 1")
+        true = looks[0][0] + (looks[1][0] - looks[0][0]) / 2
+        told = events.changed(0, "HEALTHY", "AT_RISK", line=line)
+        told["data"]["changed_at"] = fake_linq.iso(true)
+        pipeline.load(write("log.jsonl", [told]), store=store)
+        (change,) = pipeline.transitions(store).to_dicts()
+        assert abs(change["at"] - true) < timedelta(milliseconds=2)
+        (e,) = pipeline.explanations(store)
+        assert not [n for n in e.notes if "a pull saw it" in n]
+
+    def test_an_unknown_or_missing_word_is_no_health(self, store):
+        made = fake_linq.world(2, lines=3, chats=1, messages=2)
+        made.lines[0]["reputation"] = {"status": "GREAT"}
+        made.lines[1] |= {"reputation": None, "health_status": None}
+        made.lines[2] |= {"reputation": None, "health_status": {"status": "at_risk"}}
+        assert list(pulled(store, Fake(made)).health.values()) == [None, None, "AT_RISK"]
+        assert rows(store, "select health from observation") == [("AT_RISK",)]
+
+
+def test_the_command_tells_in_words_and_as_json(monkeypatch, command, store):
+    monkeypatch.setenv("LINQ_API_V3_API_KEY", KEY)
+    monkeypatch.setenv("LINEHEALTH_PULL_RATE", "50")
+    with faults.served(Fake(small())) as address:
+        monkeypatch.setenv("LINQ_API_V3_BASE_URL", address)
+        code, out, err = command("pull", "--dry-run", "--store", store)
+        assert (code, err) == (0, "")
+        assert "1 lines, 4 chats, 4 of them changed since the last pull: at least 6 calls, about 0.0 min" in out
+        code, out, _ = command("pull", "--json", "--store", store)
+        assert code == 0
+        assert json.loads(out)["chats_read"] == 4
+    assert datetime.fromisoformat(pipeline.status(store)["as_of"]) > datetime.fromisoformat("2026-09-01T00:00:00Z")
