@@ -97,7 +97,9 @@ def known_by_hour(
     for some in (lines[i : i + BATCH] for i in range(0, len(lines), BATCH)):
         mine = pl.col("line").is_in(some.implode())
         rows = complete(inside.filter(mine), end).join(rate, on="hour", how="left", maintain_order="left")
-        rows = rows.with_columns(pl.col("fleet_rate").forward_fill().over("line"))  # a day after the fleet's last message
+        rows = rows.with_columns(
+            pl.col("fleet_rate").forward_fill().over("line")
+        )  # a day after the fleet's last message
         rows = _with_scores(_with_usual(rows)).filter(kept)
         rows = _with_record(rows, spells.filter(mine))
         found.append(rows.select(HOURLY.names()).cast(dict(HOURLY)))  # type: ignore[arg-type]

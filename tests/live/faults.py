@@ -214,9 +214,9 @@ def main(seeds: int, first: int, processes: int) -> None:
     differ, sums = [], {"kills": 0, "given_up": 0, "calls": 0, "sigkill": 0}
     for seed in range(first, first + seeds):
         folder = Path(tempfile.mkdtemp(prefix="linehealth-faults-"))
-        made = fake_linq.world(seed)
-        moving = 0.05 if seed % 2 else 0.0
         real = processes and seed % processes == 0
+        made = fake_linq.world(seed, lines=1, chats=150, messages=5) if real else fake_linq.world(seed)
+        moving = 0.05 if seed % 2 else 0.0
         store, done = (killed if real else battered)(seed, folder, made, kills=4, moving=moving)
         same = content(store) == content(clean(folder, made))
         for name in ("kills", "given_up", "calls"):
