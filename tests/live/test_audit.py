@@ -1,5 +1,6 @@
 """`linehealth audit`: the vendor's answer is archived before it is forgotten, by the vendor's rules, without a word of its text."""
 
+import asyncio
 import json
 import shutil
 from datetime import timedelta
@@ -54,10 +55,8 @@ def fake(template, monkeypatch) -> Fake:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    async def sleep(seconds: float) -> None:
-        """Time stands still between two looks."""
-
-    monkeypatch.setattr(asking.asyncio, "sleep", sleep)
+    real = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: real(min(seconds, 0.01)))
 
 
 def audit(store: Path, fake: Fake, line: str | None = LINE) -> list[pipeline.AuditOutcome]:
@@ -110,6 +109,7 @@ class TestArchive:
         assert not {s for s in secrets if s.lower() in everything.lower()}
         assert not {s for s in secrets if s.encode() in store.read_bytes()}
 
+    @pytest.mark.usefixtures("facts_only")
     def test_an_audit_that_the_vendor_could_not_make_is_an_error_not_a_crash(self, store, fake):
         fake.audit_answer = lambda line: {"status": "error", "error": f"{fake_linq.TEXTS[1]}"}
         (outcome,) = audit(store, fake)
@@ -117,6 +117,7 @@ class TestArchive:
         assert [row[1] for row in kept(store)] == ["error"]
 
 
+@pytest.mark.usefixtures("facts_only")
 class TestRules:
     def test_the_id_is_kept_before_the_first_look(self, store, fake):
         trouble = fake._trouble
@@ -198,6 +199,7 @@ class TestRules:
             audit(store, fake)
 
 
+@pytest.mark.usefixtures("facts_only")
 class TestAfterATransition:
     def test_off_by_default_and_then_no_call_is_made(self, store, fake):
         assert pipeline.ask_after_transition(LINE, store=store, api=faults.api(fake)) is None
