@@ -292,14 +292,13 @@ class _Pull:
         with tempfile.TemporaryDirectory(prefix="linehealth-") as scratch:
             source = _spooled(kept.tables, kept.segment, kept.read, kept.notes, at, Path(scratch))
             with self.target.writer() as con:
-                if not pulled.is_folded(con, kept.segment):
-                    (merged,) = merging.merge(con, [source], now=at)
-                    pulled.by_day(con, source.source_id, f"pull-{at:%Y-%m-%d}")
-                    pulled.keep_marks(con, kept.marks)
-                    pulled.keep_observations(con, kept.observations)
-                    pulled.keep_folded(con, kept.segment)
-                    for name in ("read", "inserted", "merged", "duplicates", "quarantined"):
-                        setattr(self.report, name, getattr(self.report, name) + getattr(merged, name))
+                (merged,) = merging.merge(con, [source], now=at)
+                pulled.by_day(con, source.source_id, f"pull-{at:%Y-%m-%d}")
+                pulled.keep_marks(con, kept.marks)
+                pulled.keep_observations(con, kept.observations)
+                pulled.keep_folded(con, kept.segment)
+                for name in ("read", "inserted", "merged", "duplicates", "quarantined"):
+                    setattr(self.report, name, getattr(self.report, name) + getattr(merged, name))
                 pulled.keep_run(con, self.run, at if finished else None)
                 derive(con, settings_in(con))
                 self.report.gaps_after = read.gaps(con).height

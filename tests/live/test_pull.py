@@ -17,6 +17,7 @@ import pytest
 from analysis import pipeline
 from analysis.errors import LiveError, StoreError, UsageError
 from analysis.live import Client, Connection, connection, paging
+from analysis.pipeline import pulling
 from analysis.pipeline.spool import Spool
 from analysis.settings import Settings
 from analysis.store import Store
@@ -173,13 +174,18 @@ class TestWhateverHappens:
 
     @pytest.mark.usefixtures("facts_only")
     def test_killed_after_the_store_has_it_nothing_is_counted_twice(self, store):
-        fake = Fake(small())
+        made = small()
+        fake = Fake(made)
         with mock.patch.object(Spool, "clear", side_effect=faults.Killed), pytest.raises(faults.Killed):
             pulled(store, fake)
         before = pipeline.sources(store)
         assert Spool(Store(store)).path.exists()
-        assert pulled(store, fake).inserted == 0
-        assert pipeline.sources(store)["inserted"].to_list() == before["inserted"].to_list()
+        chat = next(iter(made.messages))
+        news = made.add_message(chat, START + timedelta(days=60), out=True)
+        report = pulled(store, fake)
+        assert (report.inserted, report.read) == (1, 4 + len(made.messages[chat]))
+        assert rows(store, f"select count(*) from message where message_id = '{news}'") == [(1,)]
+        assert pipeline.sources(store)["inserted"].sum() == before["inserted"].sum() + 1
 
     @pytest.mark.usefixtures("facts_only")
     def test_what_was_read_before_the_api_gave_up_is_kept(self, store):
@@ -197,6 +203,35 @@ class TestWhateverHappens:
     def test_two_at_once_are_refused(self, store):
         with Spool(Store(store)).alone(), pytest.raises(StoreError, match="another pull or audit is at work"):
             pulled(store, Fake(small()))
+
+    def test_a_line_of_the_spool_cut_by_a_kill_takes_no_other_with_it(self, store):
+        at = datetime(2026, 9, 1)
+        spool = Spool(Store(store))
+        with spool.alone():
+            spool.begin(pulling.Run(at))
+            spool.add_lines([("+1", "AT_RISK")], at)
+            whole = spool.path.read_bytes()
+            spool.add_lines([("+1", "HEALTHY")], at + timedelta(hours=1))
+            spool.path.write_bytes(spool.path.read_bytes()[:-9])
+            again = Spool(Store(store))
+            assert again.run() == pulling.Run(at)
+            assert again.path.read_bytes() == whole
+            again.add_lines([("+1", "CRITICAL")], at + timedelta(hours=2))
+            assert again.kept().observations["health"].to_list() == ["AT_RISK", "CRITICAL"]
+
+    def test_a_row_seen_twice_means_that_another_was_missed(self):
+        """Two readings in which d slips by while b is seen twice, then two in which nothing moves."""
+        told = iter(["ab", "bc", "ab", "bc", "ab", "cd", "ab", "cd"])
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            cursor = None if "cursor" in request.url.params else "2"
+            return httpx.Response(200, json={"chats": [{"id": i} for i in next(told)], "next_cursor": cursor})
+
+        seen: set[str] = set()
+        walk = lambda c: paging.walk(c, "v3/chats", lambda p: p.chats, lambda raw: _seen(raw, seen), what="x", query={})  # noqa: E731
+        assert called(answer, walk, rate=1e6)
+        assert seen == set("abcd")
+        assert next(told, None) is None
 
     def test_rows_that_move_from_page_to_page_are_all_seen(self, store):
         for seed in range(4):
