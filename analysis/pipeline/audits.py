@@ -36,7 +36,7 @@ AGREEMENT = pl.Schema(
     }
 )
 """One row a driver of the vendor's, key vendor_driver: on how many matched audits both agreed."""
-AGREEMENT_MONTHLY = pl.Schema({"month": pl.String, **AGREEMENT})
+AGREEMENT_MONTHLY = pl.Schema([("month", pl.String()), *AGREEMENT.items()])
 """The same per month of the audit (2026-09, UTC), key (month, vendor_driver)."""
 
 
