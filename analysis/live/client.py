@@ -69,6 +69,8 @@ class Client:
         self.calls = self.repeats = 0
         self.waits_until = 0.0
         """On the monotonic clock: the API asked for quiet until then."""
+        self.held: Callable[[], None] = lambda: None
+        """Called when the API has asked for quiet."""
         self._pace = Pace(to.rate)
         self._http = httpx.AsyncClient(
             base_url=to.url,
@@ -136,6 +138,7 @@ class Client:
                 if status == 429:
                     self.waits_until = time.monotonic() + pause
                     self._pace.hold(pause)
+                    self.held()
                     continue
             if failures + 1 < self.to.tries:
                 await asyncio.sleep(pause)

@@ -20,7 +20,8 @@ from analysis.pipeline.live import gaps
 from analysis.pipeline.moments import When, iso
 from analysis.pipeline.moments import now as clock
 from analysis.pipeline.opened import Where, default_store
-from analysis.pipeline.pulling import Pulling, PullReport, pull
+from analysis.pipeline.pull_report import Pulling, PullReport
+from analysis.pipeline.pulling import pull
 from analysis.pipeline.quality import blinded, delays, freshness
 from analysis.pipeline.reading import (
     explanations,
