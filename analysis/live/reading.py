@@ -17,7 +17,7 @@ import polars as pl
 from analysis.live.client import Client, RefusedError
 from analysis.live.paging import walk
 from analysis.schema import HEALTHS
-from analysis.sources.facts import Facts, Rules
+from analysis.sources.facts import RAW_MESSAGES, Facts, Rules
 from analysis.sources.pseudonym import canonical_line
 from analysis.sources.times import instants
 from analysis.sources.webhook import Fields, Rows, read_listed_chat, read_listed_message
@@ -53,6 +53,7 @@ class ChatSeen:
     chat_id: str = field(repr=False)
     name: str
     updated_at: datetime | None
+    is_group: bool | None = None
 
 
 @dataclass
@@ -88,13 +89,14 @@ class Reader:
     async def chats(self, line: LineSeen) -> Listed:
         """Return the chats of one line."""
         rows, seen, latest = Rows(), _Once(), dict[str, str | None]()
+        groups: dict[str, bool | None] = {}
         found = Listed()
 
         def take(raw: msgspec.Raw) -> str | None:
             row = seen.take(raw, rows, read_listed_chat)
             if row is None:
                 return None
-            chat_id, updated_at = row
+            chat_id, updated_at, groups[row[0]] = row
             latest[chat_id] = max(latest.get(chat_id) or "", updated_at or "") or None
             return chat_id
 
@@ -110,7 +112,9 @@ class Reader:
         ids = pl.Series("id", list(latest), dtype=pl.String)
         times = instants(pl.Series("at", list(latest.values()), dtype=pl.String))
         names = self.rules.pseudonyms.ids(ids)
-        found.chats = [ChatSeen(*row) for row in zip(ids, names, times, strict=True) if row[0]]
+        found.chats = [
+            ChatSeen(chat_id, name, at, groups[chat_id]) for chat_id, name, at in zip(ids, names, times, strict=True)
+        ]
         return found
 
     async def messages(self, chat: ChatSeen) -> Listed:
@@ -130,10 +134,14 @@ class Reader:
             if e.status not in (404, 410):
                 raise
             found.gone = True
+        # a message of the list does not say that its chat is a group, whose members are not the chat's recipient
+        place = RAW_MESSAGES.index("is_group")
+        rows.messages = [(*row[:place], chat.is_group, *row[place + 1 :]) for row in rows.messages]
         found.read, found.facts = seen.read, rows.facts(self.rules)
         return found
 
 
+_Seen = tuple[str, str | None, bool | None]
 _RowReader = Callable[[bytes, int, Rows], Fields | None]
 
 
@@ -142,13 +150,13 @@ class _Once:
 
     def __init__(self) -> None:
         self.read = 0
-        self._known: dict[int, tuple[str, str | None] | None] = {}
+        self._known: dict[int, _Seen | None] = {}
 
-    def take(self, raw: msgspec.Raw, rows: Rows, reader: _RowReader) -> tuple[str, str | None] | None:
-        """Return the row's id and updated_at; None where it was refused, which ``rows`` tells."""
+    def take(self, raw: msgspec.Raw, rows: Rows, reader: _RowReader) -> _Seen | None:
+        """Return the row's id, updated_at and is_group; None where it was refused, which ``rows`` tells."""
         name = hash(bytes(raw))
         if name not in self._known:
             self.read += 1
             row = reader(bytes(raw), self.read, rows)
-            self._known[name] = (row.id or "", row.updated_at) if row is not None else None
+            self._known[name] = (row.id or "", row.updated_at, row.is_group) if row is not None else None
         return self._known[name]

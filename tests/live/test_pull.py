@@ -50,6 +50,10 @@ class TestWhatIsPulled:
         groups = {c["id"] for cs in made.chats.values() for c in cs if c["is_group"]}
         assert {c for (c,) in rows(store, "select chat_id from chats where is_group")} == groups
         assert len(groups) > 1
+        assert rows(store, "select distinct recipient from chats where is_group") == [(None,)]
+        inbound = "select count(*) from message where direction = 'inbound' and is_group and recipient is "
+        assert rows(store, f"{inbound} null") > [(0,)]
+        assert rows(store, f"{inbound} not null") == [(0,)]
 
     @pytest.mark.usefixtures("facts_only")
     def test_a_second_pull_reads_only_chats_that_changed(self, store):
