@@ -69,12 +69,12 @@ def _told(report: PullReport) -> str:
     if report.dry_run:
         minutes = report.seconds_needed / 60
         return (
-            f"{report.lines:,} lines, {report.chats:,} chats, {report.to_read:,} of them changed since the last pull: "
+            f"lines: {report.lines:,}; chats: {report.chats:,}, of which {report.to_read:,} changed since the last pull: "
             f"at least {report.calls_needed:,} calls, about {minutes:,.1f} min at this pace "
             f"({report.calls:,} calls were used to find out; nothing was kept)"
         )
     words = [
-        f"{report.lines:,} lines, {report.chats:,} chats, {report.chats_read:,} read"
+        f"lines: {report.lines:,}; chats: {report.chats:,}, read: {report.chats_read:,}"
         + (" (went on with a run that was stopped)" if report.resumed else "")
         + f": {report.inserted:,} rows new, {report.merged:,} with news, {report.duplicates:,} known, {report.quarantined:,} refused",
         f"{report.calls:,} calls ({report.repeats:,} repeats) in {report.seconds:,.0f} s",

@@ -283,7 +283,7 @@ def test_the_command_tells_in_words_and_as_json(monkeypatch, command, store):
         monkeypatch.setenv("LINQ_API_V3_BASE_URL", address)
         code, out, err = command("pull", "--dry-run", "--store", store)
         assert (code, err) == (0, "")
-        assert "1 lines, 4 chats, 4 of them changed since the last pull: at least 6 calls, about 0.0 min" in out
+        assert "lines: 1; chats: 4, of which 4 changed since the last pull: at least 6 calls, about 0.0 min" in out
         code, out, _ = command("pull", "--json", "--store", store)
         assert code == 0
         assert json.loads(out)["chats_read"] == 4
