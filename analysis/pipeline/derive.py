@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -19,7 +19,8 @@ from analysis.explain.verdict import explained
 from analysis.pipeline.ahead import RECORD, Foreseen, foresee
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.history import keep_history
-from analysis.pipeline.moments import instant, iso, now
+from analysis.pipeline.looks import keep_looks, with_looks
+from analysis.pipeline.moments import instant, now
 from analysis.pipeline.shards import shards
 from analysis.pipeline.steps import Progress, Step
 from analysis.schema import (
@@ -40,7 +41,7 @@ from analysis.signals import health as timeline
 from analysis.signals.chats import chat_state, moved
 from analysis.signals.judged import judge
 from analysis.signals.totals import failure_hours, line_totals, opening_sends
-from analysis.store import marts, pulled, read
+from analysis.store import marts, read
 
 _MARTS = ("signal_day", "signal_hour", "chat_state", "delivery_day", "line_total", "opener", "failure_hour")
 _SCHEMAS = dict(
@@ -56,7 +57,7 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict
     """Compute every mart from the facts; returns the number of lines, line-days and transitions."""
     tell = progress or (lambda step: None)
     tell(Step("signals"))
-    seen_by_pull = _observed(con, chosen)
+    seen_by_pull = keep_looks(con, chosen)
     as_of = read.as_of(con)
     changes = read.changes(con)
     spells_, transitions_ = timeline.spells(changes), timeline.transitions(changes)
@@ -87,29 +88,6 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None) -> dict
         "days": counted.days,
         "transitions": transitions_.height,
     }
-
-
-def _observed(con: Any, chosen: Settings) -> pl.DataFrame:
-    """Keep the changes that only looks of a pull tell of, and return them (OBSERVED)."""
-    looks = pulled.observations(con)
-    found = timeline.observed(read.reports(con), looks, within=timedelta(minutes=chosen.observed_minutes))
-    marts.replace(con, "observed_change", found)
-    return found
-
-
-def with_looks(found: list[Explanation], observed: pl.DataFrame) -> list[Explanation]:
-    """Return explanations with a note at those changes that were seen between two looks (OBSERVED) and not reported."""
-    since = {(line, iso(at)): iso(before) for line, at, _, _, before in observed.iter_rows()}
-    return [
-        msgspec.structs.replace(e, notes=[*e.notes, LOOKED.format(since[e.line, e.at], e.at)])
-        if e.kind == "health" and since.get((e.line, e.at)) is not None
-        else e
-        for e in found
-    ]
-
-
-LOOKED = "No report tells when this changed: a pull saw it. It changed between {} and {}."
-"""Note at a change seen between two looks of a pull."""
 
 
 @dataclass

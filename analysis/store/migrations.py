@@ -17,7 +17,7 @@ STEPS = (
     "006_pages.sql",
     "007_action.sql",
     "008_alerts.sql",
-    "009_observed.sql",
+    "010_observed.sql",
 )
 """SQL of each schema version, oldest first: version n is STEPS[n-1]."""
 VERSION = len(STEPS)

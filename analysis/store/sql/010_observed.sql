@@ -1,4 +1,4 @@
--- schema version 9: health of lines as the API showed it to a pull, and the changes that only such looks tell of
+-- schema version 10: health of lines as the API showed it to a pull, and the changes that only such looks tell of
 create table observation (
   line varchar not null,
   observed_at timestamp_ms not null,
