@@ -66,6 +66,8 @@ _VERBS = {
     "what_if": ("analysis.pipeline", "what_if"),
     "progress": ("analysis.pipeline", "progress"),
     "agreement": ("analysis.pipeline", "agreement"),
+    "pull": ("analysis.pipeline", "pull"),
+    "audit": ("analysis.pipeline", "audit"),
     "keep_audit": ("analysis.pipeline", "keep_audit"),
     "settings": ("analysis.pipeline", "settings"),
     "set_setting": ("analysis.pipeline", "set_setting"),

@@ -41,3 +41,7 @@ class StoreError(LineHealthError):
 
 class SettingsError(UsageError):
     """A setting or mapping file has an unknown key or a value out of range."""
+
+
+class LiveError(LineHealthError):
+    """The vendor's API refused, or could not be reached; what was pulled before is kept."""

@@ -89,6 +89,17 @@ CHANGES = pl.Schema(
 )
 """Reported changes as loaded, key (line, changed_at, new_health, new_status)."""
 
+OBSERVED = pl.Schema(
+    {
+        "line": pl.String,
+        "changed_at": INSTANT,  # when it was seen: the latest time at which it can have happened
+        "previous_health": pl.String,  # equal to new_health at the first look at a line: how things stand, no change
+        "new_health": pl.String,
+        "not_before": INSTANT,  # when the previous health was last known to hold; null where never
+    }
+)
+"""Changes of health that no report tells, seen between two looks of a pull, key (line, changed_at)."""
+
 SPELLS = pl.Schema(
     {
         "line": pl.String,

@@ -288,6 +288,57 @@ class Settings:
     receive_refresh_min: float = _s(
         15.0, "min", 0.05, 1440, "Time between two refreshes of signals and reasons while facts come in.", _OWN_LIVE
     )
+    pull_rate: float = _s(
+        2.0,
+        "calls a second",
+        0.01,
+        50,
+        "How fast `pull` and `audit` may ask the API; $LINEHEALTH_PULL_RATE goes before it.",
+        "own choice: Linq publishes no limit for reading (api.md, section 6: at most 2)",
+    )
+    pull_tries: int = _s(
+        8,
+        "tries",
+        1,
+        20,
+        "After this many failed tries of one call a pull stops.",
+        "own choice: about a minute of back-off",
+    )
+    pull_wait_minutes: float = _s(
+        15.0, "min", 0, 1440, "Asked to wait longer than this, a pull stops and says so.", "own choice"
+    )
+    observed_minutes: float = _s(
+        5.0,
+        "min",
+        0,
+        60,
+        "Health seen by a pull this close to a report of a change says nothing: the report knows the time.",
+        "own choice: clocks that differ, answers that lag",
+    )
+    audit_poll_seconds: float = _s(
+        10.0,
+        "s",
+        0.01,
+        600,
+        "Time between two looks whether an audit is done.",
+        "own choice: Linq says every few seconds",
+    )
+    audit_wait_minutes: float = _s(
+        15.0,
+        "min",
+        0,
+        1440,
+        "After this long `audit` leaves; the next one goes on with the same audit.",
+        "own choice: Linq does not say how long an audit takes",
+    )
+    audit_after_transition: int = _s(
+        0,
+        "0 or 1",
+        0,
+        1,
+        "1: the receiver asks for an audit by itself when a line's health gets worse.",
+        "own choice: off, since every audit starts a cooldown",
+    )
 
     def __post_init__(self) -> None:
         """Check every value once, and report all that is wrong together."""

@@ -38,6 +38,8 @@ COMMANDS = {
     "gaps": "live",
     "report": "report",
     "evidence": "report",
+    "pull": "live",
+    "audit": "live",
     "evaluate": "trials",
     "bench": "bench",
     "demo": "app",

@@ -108,13 +108,14 @@ def progress(line: str, at: str | None, until: str | None, store: str | None, as
 
 @click.command()
 @LINE
+@click.option("--monthly", is_flag=True, help="A row a month and driver, over all months that have an audit.")
 @STORE
 @AS_JSON
-def agreement(line: str | None, store: str | None, as_json: bool) -> None:
+def agreement(line: str | None, monthly: bool, store: str | None, as_json: bool) -> None:
     """How often the vendor's archived audits and our explanations agree, per driver."""
     from analysis import pipeline
 
-    frame = pipeline.agreement(store, line=line)
+    frame = pipeline.agreement(store, line=line, monthly=monthly)
     if as_json:
         print_json(pipeline.records(frame))
     else:

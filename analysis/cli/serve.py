@@ -37,6 +37,18 @@ def endpoint(host: str, port: int, store: str | None) -> None:
     serve(application(store, hosts=LOCAL if only_here else ("*",)), held)
 
 
+def _ask_audit(line: str, store: str | None) -> None:
+    """Ask the vendor why, where the setting says so; beside the folding, since an audit takes minutes and its id is kept at once."""
+    from analysis import pipeline
+
+    def ask() -> None:
+        outcome = pipeline.ask_after_transition(line, store=store)
+        if outcome is not None and outcome.status == "failed":
+            _say(f"the audit of {line} could not be asked for: {outcome.reason}")
+
+    threading.Thread(target=ask, name="audit", daemon=True).start()
+
+
 @click.command()
 @HOST
 @click.option("--port", type=PORT, default=8777, show_default=True, help="0 takes a free one.")
@@ -77,11 +89,11 @@ def fold(watch: bool, under: int | None, store: str | None, as_json: bool) -> No
         with stopping() as told:
             if under is not None:
                 threading.Thread(target=_end_with, args=(under, told.event), daemon=True).start()
-            pipeline.watch(store, stopped=told, say=_say)
+            pipeline.watch(store, stopped=told, say=_say, worsened=lambda line: _ask_audit(line, store))
         return
     report = pipeline.fold(store)
     if report.read:
-        pipeline.refresh(store=store, full=True)
+        pipeline.refresh(store=store)
     if as_json:
         print_json(asdict(report))
     else:

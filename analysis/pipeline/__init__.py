@@ -4,7 +4,7 @@
 and deliveries, ``quality`` says how complete they are, ``ahead`` what is likely next, ``alerts`` what is to be told of it, ``history`` what the past shows, ``alternatives`` what if and what since, ``replay`` what if on altered history,
 ``evidence`` one change as a file for the vendor's support,
 ``actions`` what people did and ``helped`` whether it helped, ``folding`` moves what the receiver got into the store, ``audits`` holds
-the vendor's own, ``text`` gives words. Every verb opens the
+the vendor's own (``asking`` asks for them), ``pulling`` brings the store up to date from the API (``spool``: what it read so far), ``text`` gives words. Every verb opens the
 store, does one thing and closes it; the command line, the app, the notebooks and the reports call these and hold no logic of their own.
 """
 
@@ -12,6 +12,7 @@ from analysis.pipeline.actions import ActionsReport, actions, add_action, load_a
 from analysis.pipeline.ahead import KeptGate, forecast, forecast_record, gate, gate_now, kept_gate, plan
 from analysis.pipeline.alerts import alert_record, alerted, alerts, mark_alerts
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
+from analysis.pipeline.asking import AuditOutcome, ask_after_transition, audit
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
 from analysis.pipeline.evidence import evidence, hours_around
@@ -22,6 +23,8 @@ from analysis.pipeline.live import gaps
 from analysis.pipeline.moments import When, iso
 from analysis.pipeline.moments import now as clock
 from analysis.pipeline.opened import Where, default_store
+from analysis.pipeline.pull_report import Pulling, PullReport
+from analysis.pipeline.pulling import pull
 from analysis.pipeline.quality import blinded, delays, freshness
 from analysis.pipeline.reading import (
     explanations,
@@ -48,10 +51,13 @@ from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
 __all__ = [
     "RECEIVER",
     "ActionsReport",
+    "AuditOutcome",
     "FoldReport",
     "KeptGate",
     "LoadReport",
     "Progress",
+    "PullReport",
+    "Pulling",
     "Replay",
     "Step",
     "Told",
@@ -65,6 +71,8 @@ __all__ = [
     "alerts",
     "as_csv",
     "as_text",
+    "ask_after_transition",
+    "audit",
     "blinded",
     "changed_signals",
     "chat_health",
@@ -103,6 +111,7 @@ __all__ = [
     "openers",
     "plan",
     "progress",
+    "pull",
     "quarantine",
     "records",
     "refresh",

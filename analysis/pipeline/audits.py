@@ -9,14 +9,14 @@ from typing import Any
 import polars as pl
 
 from analysis.errors import SourceError
-from analysis.explain.agreement import KEYS, agreement_of, made_at, matched
+from analysis.explain.agreement import KEYS, Audit, agreement_of, made_at, matched
 from analysis.explain.constants import CONSTANTS
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.derive import derive
 from analysis.pipeline.moments import iso, now
 from analysis.pipeline.opened import Where, reading, settings_in, store_at
 from analysis.pipeline.reading import explanations
-from analysis.schema import CHAT_HEALTHS, HEALTHS
+from analysis.schema import CHAT_HEALTHS, HEALTHS, Explanation
 from analysis.sources import Pseudonyms, load_key
 from analysis.sources.pseudonym import canonical_line
 from analysis.store import marts, read
@@ -36,6 +36,8 @@ AGREEMENT = pl.Schema(
     }
 )
 """One row a driver of the vendor's, key vendor_driver: on how many matched audits both agreed."""
+AGREEMENT_MONTHLY = pl.Schema([("month", pl.String()), *AGREEMENT.items()])
+"""The same per month of the audit (2026-09, UTC), key (month, vendor_driver)."""
 
 
 def keep_audit(answer: str | bytes | dict[str, Any] | Path, *, line: str | None = None, store: Where = None) -> str:
@@ -134,11 +136,33 @@ def _rows(of: Any, name: str) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def agreement(store: Where = None, *, line: str | None = None) -> pl.DataFrame:
-    """Return how often the vendor's audits and our explanations agree, per driver of the vendor's: AGREEMENT."""
+def agreement(store: Where = None, *, line: str | None = None, monthly: bool = False) -> pl.DataFrame:
+    """Return how often the vendor's audits and our explanations agree, per driver of the vendor's.
+
+    Args:
+        store: path of the store.
+        line: only this one.
+        monthly: also per month (UTC) of the audit: AGREEMENT_MONTHLY, months that have a matched audit, oldest first.
+
+    Returns:
+        AGREEMENT, a row for every driver.
+    """
     with reading(store) as con:
         audits = audits_in(con, line=line)
     pairs = matched(explanations(store, line=line), audits)
+    if not monthly:
+        return _counted(pairs)
+    months = sorted({f"{audit.at:%Y-%m}" for _, audit in pairs})
+    parts = [
+        _counted([pair for pair in pairs if f"{pair[1].at:%Y-%m}" == month]).select(
+            pl.lit(month).alias("month"), pl.all()
+        )
+        for month in months
+    ]
+    return pl.concat([pl.DataFrame(schema=AGREEMENT_MONTHLY), *parts])
+
+
+def _counted(pairs: list[tuple[Explanation, Audit]]) -> pl.DataFrame:
     rows = {key: dict.fromkeys(("agree", "differ", "cannot tell", "vendor_named", "we_named"), 0) for key in KEYS}
     for e, audit in pairs:
         for row in agreement_of(e, audit)["rows"]:

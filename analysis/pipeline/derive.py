@@ -14,6 +14,7 @@ from analysis.pipeline.ahead import keep_ahead
 from analysis.pipeline.counting import count_again
 from analysis.pipeline.due import due
 from analysis.pipeline.explaining import explain_again
+from analysis.pipeline.looks import keep_looks
 from analysis.pipeline.moments import now
 from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
@@ -34,6 +35,7 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None, *, full
     """
     tell = progress or (lambda step: None)
     tell(Step("signals"))
+    seen_by_pull = keep_looks(con, chosen)
     as_of = read.as_of(con)
     at = as_of or now()
     changes = read.changes(con)
@@ -46,7 +48,9 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None, *, full
     lost = silences.gaps(read.activity(con), as_of=at, settings=chosen)
     was_lost = read.gaps(con)
     marts.replace(con, "gap", lost)
-    explained = explain_again(con, found, spells, transitions, lost, was_lost, as_of=at, settings=chosen, tell=tell)
+    explained = explain_again(
+        con, found, spells, transitions, lost, was_lost, seen_by_pull, as_of=at, settings=chosen, tell=tell
+    )
     keep_ahead(con, found, spells, transitions, explained, lost, was_lost, at=at, settings=chosen)
     marts.set_meta(con, read.AS_OF, as_of.isoformat() if as_of else "")
     marts.set_meta(con, read.WAITING, str(read.waiting(con)))

@@ -18,6 +18,7 @@ from analysis.explain.telling import level_of
 from analysis.explain.verdict import explained
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.due import Due
+from analysis.pipeline.looks import with_looks
 from analysis.pipeline.moments import instant
 from analysis.pipeline.shards import shards
 from analysis.pipeline.steps import Progress, Step
@@ -33,6 +34,7 @@ def explain_again(
     transitions: pl.DataFrame,
     lost: pl.DataFrame,
     was_lost: pl.DataFrame,
+    seen_by_pull: pl.DataFrame,
     *,
     as_of: datetime,
     settings: Settings,
@@ -50,6 +52,7 @@ def explain_again(
         transitions: TRANSITIONS.
         lost: GAPS.
         was_lost: GAPS as they were before.
+        seen_by_pull: OBSERVED.
         as_of: the latest event.
         settings: see Settings.
         tell: is told how far it is.
@@ -65,6 +68,7 @@ def explain_again(
     )
     if fresh or (begin is not None and any(at >= begin for _, at, _ in known)):
         told = _measured(con, spells, transitions, lost, as_of=as_of, settings=settings, tell=tell)
+    told = with_looks(told, seen_by_pull)
     found = recalibrated(told, audits_in(con))
     rows = _rows(found, told)
     if rows.select("document", "measured_p").rows() != kept:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from analysis.schema import SEVERITY, SPELLS, TRANSITIONS
+from analysis.schema import OBSERVED, SEVERITY, SPELLS, TRANSITIONS
 
 _KINDS = ("health", "status")
 
@@ -91,3 +91,41 @@ def transitions(changes: pl.DataFrame) -> pl.DataFrame:
                 worse = SEVERITY[step.new] > (SEVERITY[step.previous] if step.previous is not None else 0)
                 out.append((line, step.at, kind, step.previous, step.new, worse, step.missed))
     return pl.DataFrame(out, schema=TRANSITIONS, orient="row").sort("line", "at", "kind", maintain_order=True)
+
+
+def observed(changes: pl.DataFrame, observations: pl.DataFrame, *, within: timedelta) -> pl.DataFrame:
+    """Return the changes of health that no report tells and that looks at the lines show.
+
+    A look knows what a line's health is, not since when. So it counts only where it differs from what was known, as a change at the time
+    of the look (the latest possible) that came after the last moment at which the previous health is known to hold. A look within
+    ``within`` of a report of the same line says nothing: the report knows its time, and clocks and answers may lag. The first look
+    at a line without a report says how things stand: its previous value is its own.
+
+    Args:
+        changes: CHANGES, any order: what was reported.
+        observations: line, observed_at, health; any order, key (line, observed_at).
+        within: setting ``observed_minutes``.
+
+    Returns:
+        OBSERVED, in order of line and time.
+    """
+    told: dict[str, list[tuple[datetime, str]]] = {}
+    for line, rows in _by_line(changes.filter(pl.col("new_health").is_not_null())):
+        told[line] = [(r["changed_at"], r["new_health"]) for r in sorted(rows, key=lambda r: (r["changed_at"], SEVERITY[r["new_health"]]))]  # fmt: skip
+    out: list[tuple[str, datetime, str | None, str, datetime | None]] = []
+    for (line,), looks in observations.sort("line", "observed_at").group_by(["line"], maintain_order=True):
+        reports = told.get(str(line), [])
+        known: str | None = None
+        held: datetime | None = None
+        nearest = 0
+        for at, health in looks.select("observed_at", "health").iter_rows():
+            while nearest < len(reports) and reports[nearest][0] <= at:
+                held, known = reports[nearest]
+                nearest += 1
+            beside = reports[max(0, nearest - 1) : nearest + 1]
+            if any(abs(when - at) <= within for when, _ in beside):
+                continue
+            if health != known:
+                out.append((str(line), at, known if known is not None else health, health, held))
+            held, known = at, health
+    return pl.DataFrame(out, schema=OBSERVED, orient="row")

@@ -447,3 +447,36 @@ def _listed_message(data: Fields, position: int, rows: Rows) -> None:
             data.service, None, None, None, None, None, None,
         )
     )  # fmt: skip
+
+
+_decode_fields = msgspec.json.Decoder(Fields).decode
+
+
+def read_listed_chat(text: bytes, position: int, rows: Rows) -> Fields | None:
+    """Sort one chat of a list of the API into ``rows`` and return it; None where it is refused."""
+    row = _read_listed(text, position, rows, "chat")
+    if row is not None:
+        _chat(row, position, rows, "chat")
+    return row
+
+
+def read_listed_message(text: bytes, position: int, rows: Rows) -> Fields | None:
+    """Sort one message of a list of the API into ``rows`` and return it; None where it is refused."""
+    row = _read_listed(text, position, rows, "message")
+    if row is not None:
+        _listed_message(row, position, rows)
+    return row
+
+
+def _read_listed(text: bytes, position: int, rows: Rows, kind: str) -> Fields | None:
+    fix = "the API changed: update linehealth"
+    try:
+        row = _decode_fields(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        told = _wrong_type(error) if isinstance(error, msgspec.ValidationError) else "not valid JSON"
+        rows.refuse(position, kind, told, fix)
+        return None
+    if row.id is None:
+        rows.refuse(position, kind, f"the {kind} has no id", fix)
+        return None
+    return row

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import duckdb
 
+_PULL = "pull-"
+"""Names that a pull keeps here for itself."""
+
 
 def known(con: duckdb.DuckDBPyConnection) -> set[str]:
     """Return the names of spool files whose facts are in the store."""
@@ -13,7 +16,10 @@ def known(con: duckdb.DuckDBPyConnection) -> set[str]:
 def keep(con: duckdb.DuckDBPyConnection, names: list[str], *, there: list[str]) -> None:
     """Note spool files as folded, in the transaction that holds their facts; forget those that are no longer ``there``."""
     held = set(there)
-    con.executemany("delete from folded where segment = ?", [[n] for n in known(con) if n not in held] or [[""]])
+    con.executemany(
+        "delete from folded where segment = ?",
+        [[n] for n in known(con) if n not in held and not n.startswith(_PULL)] or [[""]],
+    )
     con.executemany("insert into folded values (?)", [[n] for n in names])
 
 

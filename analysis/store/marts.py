@@ -18,7 +18,7 @@ EXPLANATIONS = pl.Schema(
 """Explanations as kept, key (line, at, kind)."""
 TABLES = (
     "signal_day", "signal_hour", "spell", "transition", "explanation", "gap", "forecast", "gate", "chat_state", "delivery_day",
-    "line_total", "opener", "failure_hour", "progress",
+    "line_total", "opener", "failure_hour", "progress", "observed_change",
 )  # fmt: skip
 
 

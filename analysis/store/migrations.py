@@ -18,6 +18,7 @@ STEPS = (
     "007_action.sql",
     "008_alerts.sql",
     "009_increments.sql",
+    "010_observed.sql",
 )
 """SQL of each schema version, oldest first: version n is STEPS[n-1]."""
 VERSION = len(STEPS)

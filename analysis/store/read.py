@@ -20,6 +20,7 @@ from analysis.schema import (
     GATE,
     INSTANT,
     MESSAGES,
+    OBSERVED,
     SIGNALS_DAY,
     SIGNALS_HOUR,
     SPELLS,
@@ -127,9 +128,23 @@ def chat_health(con: duckdb.DuckDBPyConnection, *, chat_id: str | None = None, l
     return frame_of(con, sql, CHAT_HEALTH, dict(kept.values()) or None)
 
 
-def changes(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def reports(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return reported changes as CHANGES, in order of its key."""
     return frame_of(con, "select * from change order by line, changed_at, new_health, new_status", CHANGES)
+
+
+def changes(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return reported changes, and those that only looks of a pull tell of (as last derived), as CHANGES in order of its key."""
+    sql = """
+    select * from change union all by name select * exclude (not_before) from observed_change
+    order by line, changed_at, new_health, new_status
+    """
+    return frame_of(con, sql, CHANGES)
+
+
+def observed_changes(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return changes that only looks of a pull tell of, as last derived: OBSERVED, in order of its key."""
+    return frame_of(con, "select * from observed_change order by line, changed_at", OBSERVED)
 
 
 def signals(
@@ -311,6 +326,7 @@ def as_of(con: duckdb.DuckDBPyConnection) -> datetime | None:
         select max(latest) from (
           select max(greatest(coalesce(sent_at, seen_at), delivered_at, read_at, failed_at)) as latest from message
           union all select max(changed_at) from change
+          union all select max(changed_at) from observed_change where previous_health <> new_health
           union all select max(created_at) from chat
           union all select max(known_at) from chat_health
         )

@@ -87,3 +87,10 @@ def test_batches_and_order_change_nothing(monkeypatch):
     monkeypatch.setattr(features, "BATCH", 3)
     assert known_by_hour(rows.sample(fraction=1, shuffle=True, seed=1), spells, as_of=as_of, every=6).equals(whole)
     assert whole.schema == HOURLY
+
+
+def test_long_after_the_fleets_last_message_every_feature_is_a_number():
+    rows = hours(20, outbound=3, inbound=1, replied=1)
+    known = known_by_hour(rows, NO_SPELLS, as_of=START + timedelta(days=40))
+    assert known["hour"].max() == START + timedelta(days=40)
+    assert known.select(pl.col(NAMES).is_null().any()).row(0) == (False,) * len(NAMES)

@@ -216,7 +216,7 @@ def test_progress_as_json_names_the_file_the_rows_and_every_stage_and_never_runs
 def test_explaining_is_a_stage_where_there_is_something_to_explain(store, write):
     done = run("load", write("log.jsonl", LOG), "--progress", "json", store=store)
     assert json.loads(done.stderr.splitlines()[-1])["stage"] == "explaining"
-    again = run("refresh", "--progress", "json", store=store)
+    again = run("refresh", "--full", "--progress", "json", store=store)
     assert [json.loads(line)["stage"] for line in again.stderr.splitlines()][-1] == "explaining"
 
 

@@ -26,8 +26,8 @@ def test_an_older_store_is_refused_until_refresh_brings_it_up_to_date_and_fills_
             con.execute(f"drop view {view}")
             con.execute(f"drop table {table}")
         con.execute("drop table progress")
-        con.execute("drop table alert")
-        con.execute("drop table activity")
+        for table in ("alert", "observation", "observed_change", "activity"):
+            con.execute(f"drop table {table}")
         con.execute("alter table explanation drop column measured_p")
         con.execute("update meta set value = '4' where key = 'schema_version'")
     with pytest.raises(StoreError, match="older version"):
