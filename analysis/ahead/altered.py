@@ -101,7 +101,9 @@ def altered(
 def opened_in(messages: pl.DataFrame, chats: pl.DataFrame, *, line: str, settings: Settings) -> pl.DataFrame:
     """Return the openers of a line's new conversations: at, chat_id; in order of time (the definition of ``new_conversations``)."""
     mine = messages.filter(pl.col("line") == line)
-    judged = openers(in_order(mine, talks(mine)), chats, grace=timedelta(hours=settings.new_chat_grace_hours))
+    known = talks(mine)
+    created = chats.join(known, on="chat_id").select("talk", "created_at")
+    judged = openers(in_order(mine, known), created, grace=timedelta(hours=settings.new_chat_grace_hours))
     return judged.filter("opener").select("at", "chat_id").sort("at", "chat_id")
 
 

@@ -76,8 +76,34 @@ def judge(
     """
     known = talks(messages)
     reports = chat_state.reports(chat_health, known)
-    judged = in_order(messages, known, also=also)
-    judged = fates(judged, window=timedelta(hours=settings.reply_window_hours), as_of=as_of)
-    judged = openers(judged, chats, grace=timedelta(hours=settings.new_chat_grace_hours))
+    created = chats.join(known, on="chat_id").select("talk", "created_at")
+    return judge_in_order(
+        in_order(messages, known, also=also), known, created, reports, as_of=as_of, settings=settings, born=born
+    )
+
+
+def judge_in_order(
+    messages: pl.DataFrame,
+    talks: pl.DataFrame,
+    created: pl.DataFrame,
+    reports: pl.DataFrame,
+    *,
+    as_of: datetime,
+    settings: Settings,
+    born: pl.DataFrame | None = None,
+) -> Judged:
+    """Return the same of messages whose lines and chats have numbers and that stand in order already.
+
+    Args:
+        messages: as `volume.in_order` gives.
+        talks: as `volume.talks` gives.
+        created: ``talk``, ``created_at``: when chats are known to have been created.
+        reports: as `chat_health.reports` gives.
+        as_of: the latest event time of the store.
+        settings: windows and limits.
+        born: as for ``judge``.
+    """
+    judged = fates(messages, window=timedelta(hours=settings.reply_window_hours), as_of=as_of)
+    judged = openers(judged, created, grace=timedelta(hours=settings.new_chat_grace_hours))
     judged = late_turns(judged, gap=timedelta(minutes=settings.turn_gap_minutes), late=settings.late_turn)
-    return Judged(chat_state.after_opt_out(judged, reports), known, reports, born)
+    return Judged(chat_state.after_opt_out(judged, reports), talks, reports, born)
