@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import polars as pl
 
 from analysis.pipeline.due import Due
-from analysis.pipeline.shards import grouped, shards
+from analysis.pipeline.shards import grouped, shards, side_by_side
 from analysis.pipeline.steps import Progress, Step
 from analysis.schema import CHAT_STATE, DELIVERY_DAY, FAILURE_HOURS, OPENERS, SIGNALS_DAY, SIGNALS_HOUR
 from analysis.settings import Settings
@@ -72,12 +72,15 @@ def _all(con: Any, counted: Callable[..., Tables], tell: Progress) -> None:
     moved_here = moved(firsts)
     of_lines = firsts.select("line", "chat_id")
     groups = shards(firsts)
-    parts: list[Tables] = []
-    for done, lines in enumerate(groups):
-        here = of_lines.filter(pl.col("line").is_in(pl.Series(lines).implode())).select("chat_id").unique()
-        health, own = (frame.join(here, on="chat_id", how="semi") for frame in (chat_health, chats))
-        parts.append(counted(read.messages(con, lines=lines), own, health, moved_here, None))
-        tell(Step("signals", done=(done + 1) / len(groups)))
+
+    def read_groups() -> Iterator[tuple[pl.DataFrame, ...]]:
+        for done, lines in enumerate(groups):
+            here = of_lines.filter(pl.col("line").is_in(pl.Series(lines).implode())).select("chat_id").unique()
+            health, own = (frame.join(here, on="chat_id", how="semi") for frame in (chat_health, chats))
+            yield read.messages(con, lines=lines), own, health
+            tell(Step("signals", done=(done + 1) / len(groups)))
+
+    parts = list(side_by_side(read_groups(), lambda group: counted(*group, moved_here, None)))
     for name, frame in _together(parts).items():
         marts.replace(con, name, frame)
     since.line_totals(con, wanted_only=False)
@@ -91,14 +94,16 @@ def _new(con: Any, due: Due, counted: Callable[..., Tables], tell: Progress) -> 
     moved_here = pl.concat([due.moved, others])
     born = read.line_firsts(con)
     groups = grouped(rows)
-    parts = []
-    for done, lines in enumerate(groups):
-        messages = since.messages(con, lines)
-        here = messages.select("chat_id").unique()
-        health, own = (frame.join(here, on="chat_id", how="semi") for frame in (chat_health, chats))
-        mine = born.filter(pl.col("line").is_in(pl.Series(lines).implode()))
-        parts.append(counted(messages, own, health, moved_here, mine))
-        tell(Step("signals", done=(done + 1) / len(groups)))
+
+    def read_groups() -> Iterator[tuple[pl.DataFrame, ...]]:
+        for done, lines in enumerate(groups):
+            messages = since.messages(con, lines)
+            here = messages.select("chat_id").unique()
+            health, own = (frame.join(here, on="chat_id", how="semi") for frame in (chat_health, chats))
+            yield messages, own, health, born.filter(pl.col("line").is_in(pl.Series(lines).implode()))
+            tell(Step("signals", done=(done + 1) / len(groups)))
+
+    parts = list(side_by_side(read_groups(), lambda group: counted(*group[:3], moved_here, group[3])))
     for name, frame in _together(parts).items():
         since.replace_since(con, name, frame)
     since.done(con)
