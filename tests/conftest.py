@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -70,14 +73,36 @@ def write(tmp_path) -> Callable[..., Path]:
     return _write
 
 
+@contextlib.contextmanager
+def once(tmp_path_factory, name: str) -> Iterator[Path | None]:
+    """Let one of the test processes make a folder that all of them read: its path where it is to be made, else None, for ``made`` has it."""
+    place = made(tmp_path_factory, name)
+    place.parent.mkdir(exist_ok=True)
+    with place.with_name(f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (place / "done").exists():
+            yield None
+            return
+        place.mkdir()
+        yield place
+        (place / "done").touch()
+
+
+def made(tmp_path_factory, name: str) -> Path:
+    """Return where a folder of ``once`` is."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "shared" / name
+
+
 @pytest.fixture(scope="session")
 def demo_files(tmp_path_factory) -> Path:
     """The default demo fleet as exports, made once."""
     from analysis.simulate import write_demo
 
-    folder = tmp_path_factory.mktemp("demo") / "fleet"
-    write_demo(folder)
-    return folder
+    with once(tmp_path_factory, "demo") as folder:
+        if folder is not None:
+            write_demo(folder / "fleet")
+    return made(tmp_path_factory, "demo") / "fleet"
 
 
 @pytest.fixture(scope="session")
@@ -85,12 +110,13 @@ def demo_store(demo_files, tmp_path_factory) -> Path:
     """The default demo fleet, loaded once; tests only read it."""
     from analysis import pipeline
 
-    path = tmp_path_factory.mktemp("demo-store") / "demo.duckdb"
-    patch = pytest.MonkeyPatch()
-    patch.setenv("LINEHEALTH_KEY", "a key that only the tests use")
-    pipeline.load(demo_files, store=path)
-    patch.undo()
-    return path
+    with once(tmp_path_factory, "demo-store") as folder:
+        if folder is not None:
+            patch = pytest.MonkeyPatch()
+            patch.setenv("LINEHEALTH_KEY", "a key that only the tests use")
+            pipeline.load(demo_files, store=folder / "demo.duckdb")
+            patch.undo()
+    return made(tmp_path_factory, "demo-store") / "demo.duckdb"
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 
 from analysis import pipeline
 from analysis.pages import _words as words
-from tests.browser.driving import NEEDS_CHROMIUM, app, own_errors, settle, window
+from tests.browser.driving import EVERY, NEEDS_CHROMIUM, app, own_errors, settle, window
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -266,6 +266,7 @@ def test_a_dropped_file_is_loaded_while_the_page_tells_how_far_it_is_and_its_row
         assert seen.outside == []
 
 
+@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
 def test_a_load_goes_on_while_another_page_is_looked_at(chrome, tmp_path):
     store = tmp_path / "own.duckdb"
     pipeline.load(_dropped(tmp_path, 10), store=store)

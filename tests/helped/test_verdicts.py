@@ -10,6 +10,7 @@ from analysis.helped.effect import Effect
 from analysis.helped.near import STARTS, beside
 from analysis.helped.words import changed, near_text, verdict_of
 from tests.ahead.made import START
+from tests.browser.driving import EVERY
 from tests.helped.made import Made, line
 
 
@@ -235,9 +236,9 @@ def test_a_burst_within_a_day_is_named_beside_how_often_one_is_so_near():
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
     inside = []
-    for seed in range(40):
+    for seed in range(40 if EVERY else 14):
         made = Made(seed=seed, lines=8)
         made.answered(0, slice(40, None), 0.5)
         e = effect_of(made.judged((0, 40, "new_copy"))[0], "replies")
         inside.append(e.low <= 0.1 <= e.high)
-    assert np.mean(inside) >= 0.9
+    assert np.mean(inside) >= (0.9 if EVERY else 0.8)

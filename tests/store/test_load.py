@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from analysis import pipeline
 from tests import events
+from tests.browser.driving import EVERY
 from tests.events import LINE, at, changed, created, envelope, failed, message
 
 MESSAGE_COLUMNS = "message_id,line,chat_id,recipient,direction,sent_at,delivered_at,failed_at,failure_code,service\n"
@@ -192,7 +193,9 @@ _POOL = [
 ]  # fmt: skip
 
 
-@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=40 if EVERY else 5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(seed=st.integers(0, 10_000), pieces=st.integers(1, 4), repeats=st.integers(0, 6))
 def test_order_split_and_repeats_of_events_change_nothing(tmp_path_factory, seed, pieces, repeats):
     folder = tmp_path_factory.mktemp("orders")
