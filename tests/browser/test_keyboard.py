@@ -1,5 +1,7 @@
 """The main journey without a mouse: from the fleet to a line's Why, through its changes, to the evidence in hand."""
 
+import pytest
+
 from tests.browser.driving import EVERY, NEEDS_CHROMIUM, own_errors, settle, window
 
 pytestmark = NEEDS_CHROMIUM
