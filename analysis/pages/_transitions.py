@@ -8,6 +8,7 @@ from statistics import median
 
 import polars as pl
 
+from analysis import pipeline
 from analysis.charts import TROUBLES
 from analysis.pages import _words as words
 from analysis.pages._store import Here
@@ -214,3 +215,12 @@ def log_frame(rows: list[Explanation], here: Here) -> pl.DataFrame:
         for e in rows
     ]
     return pl.DataFrame(told, schema=LOG, orient="row")
+
+
+def audits_by_month(here: Here) -> list[tuple[str, str, int, int, int, int, int]]:
+    """Return, newest month first, the vendor's drivers that either of us named: month, driver in words, agree, differ, cannot tell, and who named it."""
+    named = (pl.col("vendor_named") > 0) | (pl.col("we_named") > 0)
+    found: pl.DataFrame = (
+        here.read(pipeline.agreement, monthly=True).filter(named).sort("month", descending=True, maintain_order=True)
+    )
+    return [(month, driver.replace("_", " "), *counts) for month, driver, *counts in found.iter_rows()]

@@ -128,6 +128,25 @@ def log(found: list[Explanation], here: Here, period: str) -> None:
         under("log", figures.log(rows), here, period, filters=filters)
 
 
+def audits(here: Here) -> None:
+    """Show how often the vendor's archived audits named what we name, month by month; nothing where none is archived."""
+    rows = here.made("audits", parts.audits_by_month)
+    if not rows:
+        return
+    with st.container(key="card_audits", gap="small"):
+        st.html(html.h2("The vendor's audits beside our reasons"))
+        cells = [
+            [html.text(month), html.text(driver), *(html.text(words.count(n)) for n in counts)]
+            for month, driver, *counts in rows
+        ]
+        heads = [("Month", False), ("Vendor's driver", False), ("Agree", True), ("Differ", True), ("Cannot tell", True), ("They named it", True), ("We named it", True)]  # fmt: skip
+        st.html(html.table(heads, cells, least=560))
+        st.html(
+            '<p class="lh-small">Each audit is held against the change of its line before it. The same: <code>linehealth agreement --monthly</code>. '
+            "An audit is asked for with <code>linehealth audit</code>; the vendor forgets it after 24 hours, this store does not.</p>"
+        )
+
+
 def main() -> None:
     """Draw the page."""
     here = ready()
@@ -157,6 +176,7 @@ def main() -> None:
         recovery(of, here, period)
     with right:
         states(here, period)
+    audits(here)
     log(found, here, period)
 
 

@@ -1,5 +1,7 @@
 """The Transitions page: the log, spells of trouble, time in each state; and the sentence over them."""
 
+import re
+import shutil
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -133,3 +135,31 @@ def test_a_store_without_a_change_says_so(open_app, tables):
     assert "Your line did not fall in 30 days." in text
     assert "No fall of this period is over yet." in text
     assert "No change matches." in text
+
+
+def test_the_vendors_audits_stand_beside_ours_month_by_month_and_nothing_stands_where_none_is(
+    open_app, demo_store, tmp_path
+):
+    """An audit after a fall names what we name first, one after another fall something else."""
+    store = tmp_path / "audited.duckdb"
+    shutil.copy(demo_store, store)
+    assert "audits beside our reasons" not in words_of(open_app(demo_store, "transitions"))
+    falls = [
+        e for e in pipeline.explanations(store) if e.previous == "HEALTHY" and e.drivers[0].vendor_driver != "other"
+    ]
+    first, second = falls[-1], next(e for e in reversed(falls) if e.line != falls[-1].line)
+    other = next(k for k in ("volume_spike", "new_conversation_rate") if k != second.drivers[0].vendor_driver)
+    for number, (e, key) in enumerate(((first, first.drivers[0].vendor_driver), (second, other))):
+        at = (datetime.fromisoformat(e.at) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        report = {"severity": e.new, "primary_driver": key, "drivers": [{"key": key, "metric": "", "summary": ""}]}
+        answer = {"audit_id": f"a{number}", "status": "complete", "phone": e.line, "generated_at": at, "report": report}
+        pipeline.keep_audit(answer, store=store)
+    shown = words_of(open_app(store, "transitions"))
+    assert "audits beside our reasons" in shown
+    rows = {(r["month"], r["vendor_driver"]): r for r in pipeline.agreement(store, monthly=True).iter_rows(named=True)}
+    told = rows[first.at[:7], first.drivers[0].vendor_driver]
+    assert told["agree"] >= 1
+    named = first.drivers[0].vendor_driver.replace("_", " ")
+    assert " ".join(
+        [first.at[:7], named, *(str(told[k]) for k in ("agree", "differ", "cannot tell", "vendor_named", "we_named"))]
+    ) in " ".join(re.sub(r"<[^>]+>", " ", shown).split())
