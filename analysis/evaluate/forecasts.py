@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from analysis.ahead.backtest import (
+    LEAD_HOURS,
     TRIED,
     alarm_of,
     calibration_error,
@@ -39,9 +40,16 @@ PRIOR_PRECISION = 1.0
 DRAWS = 300
 """Bootstrap samples of lines behind every interval (90 %)."""
 TICKS = pl.Schema(
-    [("family", pl.String()), ("scorer", pl.String()), ("seed", pl.Int64()), ("planted", pl.Boolean()), *TRIED.items()]
+    [
+        ("family", pl.String()),
+        ("scorer", pl.String()),
+        ("seed", pl.Int64()),
+        ("planted", pl.Boolean()),
+        ("in_time", pl.Boolean()),
+        *TRIED.items(),
+    ]
 )
-"""TRIED of many fleets; planted: the next worsening has a cause in the data."""
+"""TRIED of many fleets; planted: the next worsening has a cause in the data; in_time: which began LEAD_HOURS or more before it."""
 
 Said = TypeVar("Said")
 Told = tuple[pl.DataFrame, pl.DataFrame]
@@ -65,10 +73,17 @@ def ticks_of_frames(frames: Frames, fleet: Fleet, priors: dict[int, dict[str, fl
     known = known_by_hour(hours, spells, as_of=frames.as_of, every=TICK_HOURS)
     ticks = labelled(known, health.transitions(frames.changes))
     midnight = frames.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
-    causes = frames.truth.filter(pl.col("planted")).select("line", worse_at="at", planted=pl.lit(value=True))
+    causes = frames.truth.filter(pl.col("planted")).select(
+        "line",
+        worse_at="at",
+        planted=pl.lit(value=True),
+        in_time=(pl.col("at") - pl.col("onset") >= timedelta(hours=LEAD_HOURS)).fill_null(value=False),
+    )
     told = tried(ticks, at=midnight, priors=priors).join(causes, on=["line", "worse_at"], how="left")
     names = {"family": fleet.family, "scorer": fleet.scorer, "seed": fleet.seed}
-    told = told.with_columns(pl.col("planted").fill_null(value=False), **{k: pl.lit(v) for k, v in names.items()})
+    told = told.with_columns(
+        pl.col("planted", "in_time").fill_null(value=False), **{k: pl.lit(v) for k, v in names.items()}
+    )
     whole = ticks.with_columns(until=pl.lit(frames.as_of), **{k: pl.lit(v) for k, v in names.items()})
     return whole, told.select(TICKS.names()).cast(dict(TICKS))  # type: ignore[arg-type]
 
@@ -137,7 +152,8 @@ def figures_of(part: pl.DataFrame) -> dict[str, Any]:
     p, y, base, yesterday, single = (part[c].to_numpy() for c in ("p_24", "came_24", "base_24", "yesterday", "single"))
     p72, y72, base72 = (part[c].to_numpy() for c in ("p_72", "came_72", "base_72"))
     alarm = alarm_of(part.with_columns(line=pl.format("{}/{}", "seed", "line")).select(TRIED.names()))
-    whole, caught = _caught(part, alarm.from_p if alarm else 2.0)
+    caught, in_time = _caught(part, alarm.from_p if alarm else 2.0)
+    whole, timely = len(caught), caught[in_time]
     better = lambda other: lambda i: skill(p[i], y[i], other[i])  # noqa: E731
     owner = part.select(pl.struct("seed", "line").rank("dense")).to_series().to_numpy() - 1
     return {
@@ -153,19 +169,23 @@ def figures_of(part: pl.DataFrame) -> dict[str, Any]:
         "precision_recall_area_24": {"value": precision_recall_area(p, y), "base": float(y.mean())},
         "warned": {"value": alarm.warned / alarm.worsenings if alarm and alarm.worsenings else 0.0},
         "warned_planted": {"value": float(caught.mean()) if len(caught) else 0.0, "n": whole},
+        "warned_in_time": {"value": float(timely.mean()) if len(timely) else 0.0, "n": len(timely)},
         "alarm": alarm.__dict__ if alarm else None,
         "reliability_24": reliability(p, y),
     }
 
 
-def _caught(part: pl.DataFrame, from_p: float) -> tuple[int, Array]:
-    """Return how many worsenings have a planted cause, and for each whether an alarm stood 6 to 72 h before it."""
+def _caught(part: pl.DataFrame, from_p: float) -> tuple[Array, Array]:
+    """Return of each worsening with a planted cause whether an alarm stood 6 to 72 h before it, and whether its cause had begun by then.
+
+    Of a burst that fells a line within hours nobody can know 6 h before: the second tells what can be warned of at all.
+    """
     lead = (pl.col("worse_at") - pl.col("at")).dt.total_seconds() / 3600
     due = part.filter(pl.col("planted")).with_columns(lead=lead).filter(pl.col("lead") <= 72)
     each = due.group_by("seed", "line", "worse_at").agg(
-        caught=((pl.col("p_24") >= from_p) & (pl.col("lead") >= 6)).any()
+        caught=((pl.col("p_24") >= from_p) & (pl.col("lead") >= LEAD_HOURS)).any(), in_time=pl.col("in_time").first()
     )
-    return each.height, each["caught"].to_numpy()
+    return each["caught"].to_numpy(), each["in_time"].to_numpy()
 
 
 def _with_interval(figure: Callable[[Array], float], owner: Array) -> dict[str, float]:
@@ -196,7 +216,7 @@ def prior_of(ticks: pl.DataFrame) -> dict[int, dict[str, float]]:
 
 
 HEADS = (
-    "skill 24 h", "skill 72 h", "ahead of yesterday", "of best signal", "calibration", "warned, planted", "false",
+    "skill 24 h", "skill 72 h", "ahead of yesterday", "of best signal", "calibration", "warned, planted", "of those begun in time", "false",
 )  # fmt: skip
 """Of the cells that ``figure_cells`` returns."""
 
@@ -209,6 +229,7 @@ def figure_cells(f: dict[str, Any]) -> tuple[str, ...]:
         *(span(k) for k in ("skill_24", "skill_72", "ahead_of_yesterday", "ahead_of_single")),
         f"{f['calibration_error_24']['value']:.3f}",
         f"{f['warned_planted']['value']:.2f} of {f['warned_planted']['n']}",
+        f"{f['warned_in_time']['value']:.2f} of {f['warned_in_time']['n']}",
         f"{alarm['false_a_month']:.2f} a line and month",
     )
 

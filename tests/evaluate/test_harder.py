@@ -199,7 +199,7 @@ def made(variant, count):
         came_24, came_72 = float(hours <= 24), float(hours <= 72)
         rows.append(
             {
-                "variant": variant, "family": "drawn", "scorer": "ledger", "seed": 1, "planted": True, "line": "+1", "at": at,
+                "variant": variant, "family": "drawn", "scorer": "ledger", "seed": 1, "planted": True, "in_time": True, "line": "+1", "at": at,
                 "worse_at": next_fall if count else None, "p_24": 0.1 + 0.7 * came_24, "base_24": 0.25, "came_24": came_24,
                 "p_72": 0.1 + 0.7 * came_72, "base_72": 0.75, "came_72": came_72, "yesterday": 0.25, "single": 0.25,
             }
@@ -256,3 +256,17 @@ def test_the_table_has_a_row_for_every_kind_with_its_count_and_intervals(told):
             s = f["skill_24"]
             assert row[at:].startswith(f"{s['value']:+.3f} [{s['low']:+.3f}, {s['high']:+.3f}]")
             assert f"{f['warned_planted']['value']:.2f} of {f['warned_planted']['n']}" in row
+
+
+def test_of_a_cause_that_began_too_late_nobody_could_warn():
+    """Twelve falls, all warned of a day ahead but four; of these four three began within 6 h of the fall."""
+    told = made(PLAIN, 12)
+    fall = ((pl.col("worse_at") - START).dt.total_days() / 4).round().cast(pl.Int64)
+    told = told.with_columns(
+        in_time=~fall.is_in([2, 3, 4]), p_24=pl.when(fall.is_in([2, 3, 4, 5])).then(0.1).otherwise("p_24")
+    )
+    f = harder_evaluated(told)["scorers"]["drawn/ledger"][PLAIN]
+    assert (f["warned_planted"]["n"], f["warned_in_time"]["n"]) == (12, 9)
+    assert f["warned_planted"]["value"] == pytest.approx(8 / 12)
+    assert f["warned_in_time"]["value"] == pytest.approx(8 / 9)
+    assert "0.67 of 12" in harder_text({"scorers": {"drawn/ledger": {PLAIN: f}}, "variants": {PLAIN: ""}})
