@@ -76,8 +76,8 @@ def chart_why(
         UsageError: no such line or change, or no message in its window. StoreError: the store cannot be read.
 
     Example:
-        >>> lh.chart_why(line="+16025550104").to_dict()["description"][:0]  # the chart itself shows in a notebook
-        ''
+        >>> len(lh.chart_why(line="+16025550104").to_dict()["vconcat"]) >= 3  # lanes, one over the other
+        True
     """
     lines = pipeline.lines(store)
     if line not in lines["line"]:

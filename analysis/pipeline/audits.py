@@ -52,6 +52,13 @@ def keep_audit(answer: str | bytes | dict[str, Any] | Path, *, line: str | None 
 
     Raises:
         SourceError: not an answer of an audit, or of no known line.
+
+    Example:
+        >>> answer = {"audit_id": "a1", "status": "complete", "phone": "+13125550103", "generated_at": "2026-10-13T20:00:00Z",
+        ...           "report": {"severity": "AT_RISK", "drivers": [{"key": "new_conversation_rate"}]}}
+        >>> _ = lh.keep_audit(answer)
+        >>> lh.agreement().filter(vendor_driver="new_conversation_rate")["agree"].item()
+        1
     """
     if isinstance(answer, Path):
         answer = answer.read_bytes()
@@ -136,7 +143,12 @@ def _rows(of: Any, name: str) -> list[dict[str, Any]]:
 
 
 def agreement(store: Where = None, *, line: str | None = None) -> pl.DataFrame:
-    """Return how often the vendor's audits and our explanations agree, per driver of the vendor's: AGREEMENT."""
+    """Return how often the vendor's audits and our explanations agree, per driver of the vendor's: AGREEMENT.
+
+    Example:
+        >>> lh.agreement().columns[:4]
+        ['vendor_driver', 'agree', 'differ', 'cannot tell']
+    """
     with reading(store) as con:
         audits = audits_in(con, line=line)
     pairs = matched(explanations(store, line=line), audits)
