@@ -20,12 +20,12 @@ from tests.browser.screenshots import addresses
 OUT = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 SHOTS = (
     # name, page, theme, height in CSS pixels
-    ("why-light", "why-new_conversations", "light", 1010),
-    ("why-dark", "why-new_conversations", "dark", 1010),
-    ("fleet", "fleet", "light", 900),
-    ("ahead", "ahead", "light", 900),
+    ("why-light", "why-new_conversations", "light", 1052),
+    ("why-dark", "why-new_conversations", "dark", 1052),
+    ("fleet", "fleet", "light", 772),
+    ("ahead", "ahead", "light", 800),
 )
-WIDTH, WIDEST, QUALITY = 1280, 1600, 72
+WIDTH, WIDEST, QUALITY = 1280, 1360, 62
 
 
 def kept(png: bytes, name: str) -> None:
