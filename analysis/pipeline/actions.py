@@ -76,14 +76,14 @@ def add_action(
 
 
 def load_actions(path: str | Path, *, store: Where = None) -> ActionsReport:
-    """Load actions from a CSV file with the columns line, at, kind, label: the same file again changes nothing.
+    r"""Load actions from a CSV file with the columns line, at, kind, label: the same file again changes nothing.
 
     Raises:
         SourceError: the file cannot be read, or a column is missing. Single bad rows are told in the report.
 
     Example:
         >>> from pathlib import Path
-        >>> rows = "line,at,kind,label\\n+13125550103,2026-10-14,pause,\\n"
+        >>> rows = "line,at,kind,label\n+13125550103,2026-10-14,pause,\n"
         >>> _ = Path("actions.csv").write_text(rows)
         >>> lh.load_actions("actions.csv").kept
         1

@@ -20,8 +20,8 @@ from tests.browser.screenshots import addresses
 OUT = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 SHOTS = (
     # name, page, theme, height in CSS pixels
-    ("why-light", "why-new_conversations", "light", 1052),
-    ("why-dark", "why-new_conversations", "dark", 1052),
+    ("why-light", "why-new_conversations", "light", 1034),
+    ("why-dark", "why-new_conversations", "dark", 1034),
     ("fleet", "fleet", "light", 772),
     ("ahead", "ahead", "light", 800),
 )

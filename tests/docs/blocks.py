@@ -43,7 +43,9 @@ OTHERS = (
     r"mkdocs build",  # tests/docs/test_site.py
 )
 """Commands that are not ours: what they may be."""
-WRITES = re.compile(r"linehealth (load|refresh|action|settings \w+=|alerts .*--(mark|send))|\.(load|add_action|keep_audit|load_actions|set_setting)\(")
+WRITES = re.compile(
+    r"linehealth (load|refresh|action|settings \w+=|alerts .*--(mark|send))|\.(load|add_action|keep_audit|load_actions|set_setting)\("
+)
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -163,7 +165,9 @@ def _console(block: Block, run: Run, did: Ran) -> None:
         told = [line for line in shown if line != "..."]
         expected = first(out, len(told))
         if shown != expected:
-            did.wrong.append(f"{row}\n  shown:\n    " + "\n    ".join(shown) + "\n  is:\n    " + "\n    ".join(expected))
+            did.wrong.append(
+                f"{row}\n  shown:\n    " + "\n    ".join(shown) + "\n  is:\n    " + "\n    ".join(expected)
+            )
 
 
 def run_page(page: Path, run: Run, store: Path, files: Path) -> Ran:

@@ -12,7 +12,9 @@ from tests.docs.blocks import PAGES, ROOT
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_what_a_page_shows_runs_and_gives_what_it_says(page, command, demo_store, demo_files, weekly, tmp_path, monkeypatch):
+def test_what_a_page_shows_runs_and_gives_what_it_says(
+    page, command, demo_store, demo_files, weekly, tmp_path, monkeypatch
+):
     store = blocks.prepared(tmp_path, demo_files, demo_store, own=blocks.writes(page))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LINEHEALTH_STORE", str(store))
@@ -31,7 +33,9 @@ def test_the_readers_questions_are_asked_and_shown():
         assert blocks.blocks(page.read_text()), page.name
 
 
-def test_a_wrong_output_an_unknown_command_and_an_unknown_language_are_found(tmp_path, command, demo_store, monkeypatch):
+def test_a_wrong_output_an_unknown_command_and_an_unknown_language_are_found(
+    tmp_path, command, demo_store, monkeypatch
+):
     monkeypatch.setenv("LINEHEALTH_STORE", str(demo_store))
     page = tmp_path / "page.md"
     page.write_text(
