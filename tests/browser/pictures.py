@@ -13,6 +13,7 @@ from PIL import Image
 
 from analysis import pipeline
 from analysis.pages._card import Explanations
+from analysis.report.render import fonts
 from analysis.simulate import write_demo
 from tests.browser.driving import app, browser, settle, window
 from tests.browser.screenshots import addresses
@@ -56,9 +57,12 @@ def main() -> None:
                 page.wait_for_timeout(700)
                 kept(page.screenshot(), name)
                 context.close()
-            with window(chrome, width=900) as (page, _):
+            with window(chrome, width=900) as (page, _):  # with the app's fonts
                 cards = Explanations.of(pipeline.explanations(store)).worse[-1:]
-                page.set_content(f"<body style='margin:12px;background:#fff'>{cards._repr_html_()}</body>")
+                page.set_content(
+                    f"<style>{fonts()}</style><body style='margin:12px;background:#fff'>{cards._repr_html_()}</body>"
+                )
+                page.evaluate("document.fonts.ready")
                 kept(page.locator(".lh-card").screenshot(), "card")
 
 
