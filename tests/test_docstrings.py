@@ -8,7 +8,9 @@ import pytest
 
 import analysis as lh
 
-VERBS = [v for v in lh.__all__ if v != "LineHealthError"]
+ASK = {"pull", "audit"}
+"""Ask the vendor: an example cannot run here (not every version has them)."""
+VERBS = [v for v in lh.__all__ if v != "LineHealthError" and v not in ASK]
 WRITES = {"add_action", "keep_audit", "load", "load_actions", "mark_alerts", "refresh", "remove_action", "set_setting"}
 
 
