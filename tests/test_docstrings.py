@@ -7,9 +7,12 @@ import warnings
 import pytest
 
 import analysis as lh
+from tests.browser.driving import EVERY
 
 ASK = {"pull", "audit"}
 """Ask the vendor: an example cannot run here (not every version has them)."""
+SLOW = {"report", "set_setting"}
+"""Seconds each, and tested elsewhere: LINEHEALTH_EVERY=1 runs their examples, else they are only there."""
 VERBS = [v for v in lh.__all__ if v != "LineHealthError" and v not in ASK]
 WRITES = {"add_action", "keep_audit", "load", "load_actions", "mark_alerts", "refresh", "remove_action", "set_setting"}
 
@@ -29,6 +32,8 @@ def test_a_verb_has_an_example_that_gives_what_it_says(verb, demo_store, demo_fi
     monkeypatch.setenv("LINEHEALTH_STORE", str(store))
     found = examples(verb)
     assert len(found) == 1, "give its docstring an example"
+    if verb in SLOW and not EVERY:
+        return
     said = []
     runner = doctest.DocTestRunner(verbose=False)
     runner.run(found[0], out=said.append)
