@@ -6,7 +6,7 @@ transition is explained by its drivers. The same verbs serve the command line, t
     import analysis as lh
     lh.load("exports/")                      # -> LoadReport
     lh.signals(line="+14155550142")          # -> Polars frame, a row a day
-    lh.explain(line="+14155550142")          # -> Explanations, oldest first
+    lh.explain(line="+14155550142")          # -> why each change happened, oldest first; cards in a notebook
     lh.chart_why(line="+14155550142")        # -> Altair chart
 
 Names are loaded when first used, so that importing costs little. No message content is ever read, stored or logged.
@@ -17,6 +17,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 _VERBS = {
     "load": ("analysis.pipeline", "load"),
@@ -27,7 +28,7 @@ _VERBS = {
     "signals": ("analysis.pipeline", "signals"),
     "spells": ("analysis.pipeline", "spells"),
     "transitions": ("analysis.pipeline", "transitions"),
-    "explain": ("analysis.pipeline", "explanations"),
+    "explain": ("analysis.pages._notebook", "explain"),
     "evidence": ("analysis.pipeline", "evidence"),
     "fingerprint": ("analysis.pipeline", "fingerprint"),
     "report": ("analysis.report", "report"),
@@ -71,6 +72,7 @@ _VERBS = {
     "keep_audit": ("analysis.pipeline", "keep_audit"),
     "settings": ("analysis.pipeline", "settings"),
     "set_setting": ("analysis.pipeline", "set_setting"),
+    "notebook": ("analysis.pages._notebook", "notebook"),
     "chart_why": ("analysis.pages._notebook", "chart_why"),
     "demo": ("analysis.simulate", "write_demo"),
     "LineHealthError": ("analysis.errors", "LineHealthError"),
@@ -78,21 +80,34 @@ _VERBS = {
 __all__ = sorted(_VERBS)
 
 
-def _verb(name: str) -> property:
-    module, attribute = _VERBS[name]
-    return property(lambda package: getattr(import_module(module), attribute), lambda package, value: None)
+class _Verb:
+    """A verb as an attribute of the package: its function, imported when first asked for.
+
+    Not a property: IPython would show a property's own documentation for ``lh.explain?`` instead of the function's. ``__set__`` keeps the import
+    system from covering a verb by the room of the same name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, package: ModuleType | None, kind: type | None = None) -> Any:
+        module, attribute = _VERBS[self.name]
+        return getattr(import_module(module), attribute)
+
+    def __set__(self, package: ModuleType, value: object) -> None:
+        return None
 
 
 class _Package(ModuleType):
     """This package as a notebook sees it: some rooms share a verb's name (signals, explain), and here the verb wins.
 
-    ``from analysis.signals import panel`` still finds the room. The setters keep the import system from covering a verb.
+    ``from analysis.signals import panel`` still finds the room. What a notebook completes after ``lh.`` are the verbs.
     """
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_VERBS})
+        return [*__all__, "__doc__", "__file__", "__name__", "__path__"]
 
 
 for _name in _VERBS:
-    setattr(_Package, _name, _verb(_name))
+    setattr(_Package, _name, _Verb(_name))
 sys.modules[__name__].__class__ = _Package

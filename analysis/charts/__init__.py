@@ -21,7 +21,7 @@ from analysis.charts.panels import (
 from analysis.charts.quality import SILENCES, silences
 from analysis.charts.recovery import TROUBLES, recoveries
 from analysis.charts.replies import MOVES, growth, moves
-from analysis.charts.spec import Spec, as_chart
+from analysis.charts.spec import Spec, as_chart, draw_here
 from analysis.charts.svg import ribbon_image, spark_image
 from analysis.charts.theme import Theme, css
 
@@ -63,6 +63,7 @@ __all__ = [
     "bursts",
     "causes",
     "css",
+    "draw_here",
     "effects",
     "failures_by_hour",
     "growth",

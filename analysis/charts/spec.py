@@ -51,6 +51,11 @@ def as_chart(spec: Spec, *, width: int = 860) -> alt.TopLevelMixin:
     return alt.Chart.from_dict(whole)
 
 
+def draw_here() -> None:
+    """Let notebooks draw charts as SVG on this machine: without it Altair's page asks a CDN for its scripts."""
+    alt.renderers.enable("svg")
+
+
 def data(name: str) -> Spec:
     """Return a reference to a named frame."""
     return {"name": name}

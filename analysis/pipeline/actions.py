@@ -31,7 +31,12 @@ class ActionsReport:
 
 
 def actions(store: Where = None, *, line: str | None = None) -> pl.DataFrame:
-    """Return recorded actions: ACTIONS, in order of at, line, kind; of one line those of the whole fleet too."""
+    """Return recorded actions: ACTIONS, in order of at, line, kind; of one line those of the whole fleet too.
+
+    Example:
+        >>> lh.actions().columns
+        ['action_id', 'line', 'at', 'kind', 'label', 'source']
+    """
     with reading(store) as con:
         return read.actions(con, line=canonical_line(line) if line else None)
 
@@ -50,6 +55,11 @@ def add_action(
 
     Raises:
         UsageError: not a line of the store, no time in range, no such kind, or a label that is refused.
+
+    Example:
+        >>> known = lh.add_action("slower", line="+13125550103", at="2026-10-14", label="half pace")
+        >>> lh.actions().select("kind", "label").rows()
+        [('slower', 'half pace')]
     """
     target = store_at(store)
     with target.reader() as con:
@@ -66,10 +76,17 @@ def add_action(
 
 
 def load_actions(path: str | Path, *, store: Where = None) -> ActionsReport:
-    """Load actions from a CSV file with the columns line, at, kind, label: the same file again changes nothing.
+    r"""Load actions from a CSV file with the columns line, at, kind, label: the same file again changes nothing.
 
     Raises:
         SourceError: the file cannot be read, or a column is missing. Single bad rows are told in the report.
+
+    Example:
+        >>> from pathlib import Path
+        >>> rows = "line,at,kind,label\n+13125550103,2026-10-14,pause,\n"
+        >>> _ = Path("actions.csv").write_text(rows)
+        >>> lh.load_actions("actions.csv").kept
+        1
     """
     target = store_at(store)
     with target.reader() as con:
@@ -87,6 +104,11 @@ def remove_action(action_id: str, *, store: Where = None) -> None:
 
     Raises:
         UsageError: there is none of this name.
+
+    Example:
+        >>> lh.remove_action(lh.add_action("campaign", line="+13125550103", at="2026-10-12"))
+        >>> "campaign" in lh.actions()["kind"]
+        False
     """
     target = store_at(store)
     with target.reader() as con:

@@ -190,6 +190,11 @@ def forecast(store: Where = None, *, at: When = None) -> pl.DataFrame:
     Args:
         store: path of the store.
         at: as of then, from nothing later; the latest event where None.
+
+    Example:
+        >>> ahead = lh.forecast()
+        >>> (ahead["p_worse_24h"] <= ahead["p_worse_72h"]).all()
+        True
     """
     return seen_at(store, at).forecast if at is not None else _kept(store, "forecast")
 
@@ -201,6 +206,11 @@ def gate(store: Where = None, *, at: When = None) -> pl.DataFrame:
         store: path of the store.
         at: as of then, from nothing later; the latest event where None. Later than the newest event by ``gate_stale_hours``, no line
             may open anything: what was sent since is not known.
+
+    Example:
+        >>> told = lh.gate()
+        >>> told.filter(health="CRITICAL")["decision"].to_list()
+        ['pause']
     """
     return seen_at(store, at).gate if at is not None else _kept(store, "gate")
 
@@ -244,6 +254,10 @@ def gate_now(store: Where = None, *, at: When = None) -> pl.DataFrame:
     Args:
         store: path of the store.
         at: another time, not before the newest event.
+
+    Example:
+        >>> sorted(set(lh.gate_now(at="2026-11-21T23:59")["decision"]))
+        ['pause', 'send', 'slow']
     """
     return pl.DataFrame(kept_gate(store).at(moment(at) or now()), schema=GATE, orient="row")
 
@@ -259,6 +273,11 @@ def plan(store: Where = None, *, new: int, days: int = 1, at: When = None) -> Pl
 
     Raises:
         UsageError: days or recipients are out of range.
+
+    Example:
+        >>> planned = lh.plan(new=20)
+        >>> planned.rows["new_recipients"].sum() == planned.placed
+        True
     """
     with reading(store) as con:
         chosen = settings_in(con)
@@ -266,7 +285,13 @@ def plan(store: Where = None, *, new: int, days: int = 1, at: When = None) -> Pl
 
 
 def forecast_record(store: Where = None) -> dict[str, Any]:
-    """Return what the forecasts rest on, and how right they have been on the past weeks (``record``; None with too few changes)."""
+    """Return what the forecasts rest on, and how right they have been on the past weeks (``record``; None with too few changes).
+
+    Example:
+        >>> record = lh.forecast_record()
+        >>> record["worsenings"] > 0
+        True
+    """
     with reading(store) as con:
         kept = read.meta(con, RECORD)
     found: dict[str, Any] = json.loads(kept) if kept else {}

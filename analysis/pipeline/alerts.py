@@ -27,6 +27,11 @@ def alerts(store: Where = None, *, at: When = None, clock: When = None, mark: bo
         at: as of then, from nothing later (the level that the past chose too); the latest event where None.
         clock: when it is sent, where that is later than the data: quiet hours, repeats and the age of the data go by it.
         mark: they are delivered: keep that, so that they are not due again. A sender that can fail calls ``mark_alerts`` after it sent them.
+
+    Example:
+        >>> due = lh.alerts()
+        >>> all(message.lines for message in due.messages)
+        True
     """
     then = moment(at)
     if then is None:
@@ -55,7 +60,13 @@ def alerts(store: Where = None, *, at: When = None, clock: When = None, mark: bo
 
 
 def mark_alerts(store: Where, delivered: Due) -> None:
-    """Keep that alerts were delivered: the sender confirms, so that a failed delivery is due again. Twice is as once."""
+    """Keep that alerts were delivered: the sender confirms, so that a failed delivery is due again. Twice is as once.
+
+    Example:
+        >>> lh.mark_alerts(None, lh.alerts())
+        >>> lh.alerts().messages  # nothing is told twice
+        []
+    """
     if delivered.rows.is_empty() and not delivered.calmed:
         return  # writing copies the store
     with store_at(store).writer() as con:
@@ -64,7 +75,12 @@ def mark_alerts(store: Where, delivered: Due) -> None:
 
 
 def alerted(store: Where = None) -> pl.DataFrame:
-    """Return alerts that were delivered: ALERTED, in its order."""
+    """Return alerts that were delivered: ALERTED, in its order.
+
+    Example:
+        >>> lh.alerted().columns[:3]
+        ['line', 'kind', 'at']
+    """
     with reading(store) as con:
         return read.alerted(con)
 
@@ -75,6 +91,10 @@ def alert_record(store: Where = None) -> dict[str, Any]:
     Returns:
         level, level_from ("setting", "own past", "gate_risk"), weeks, worsenings (that could be tried), levels (of ``alerted_before``; empty
         with under 10 worsenings: too few to say), sentence.
+
+    Example:
+        >>> sorted(lh.alert_record())
+        ['level', 'level_from', 'levels', 'sentence', 'weeks', 'worsenings']
     """
     rests = forecast_record(store)
     with reading(store) as con:

@@ -46,6 +46,11 @@ def what_if(store: Where = None, *, line: str, at: When = None) -> list[dict[str
 
     Raises:
         UsageError: the line has no worsening (then).
+
+    Example:
+        >>> tried = lh.what_if(line="+13125550103", at="2026-10-13T18:16:41Z")
+        >>> len(tried) > 0
+        True
     """
     e = _worsening(store, line, at, where="what-if")
     when = instant(e.at)
@@ -80,6 +85,10 @@ def progress(store: Where = None, *, line: str, at: When = None, until: When = N
 
     Returns:
         the actions, each with done (true, false, or null where the data cannot tell yet) and since (one line of figures).
+
+    Example:
+        >>> {step["done"] for step in lh.progress(line="+13125550103")} <= {True, False, None}
+        True
     """
     e = _worsening(store, line, at, where="progress")
     when = instant(e.at)

@@ -53,6 +53,13 @@ def keep_audit(answer: str | bytes | dict[str, Any] | Path, *, line: str | None 
 
     Raises:
         SourceError: not an answer of an audit, or of no known line.
+
+    Example:
+        >>> answer = {"audit_id": "a1", "status": "complete", "phone": "+13125550103", "generated_at": "2026-10-13T20:00:00Z",
+        ...           "report": {"severity": "AT_RISK", "drivers": [{"key": "new_conversation_rate"}]}}
+        >>> _ = lh.keep_audit(answer)
+        >>> lh.agreement().filter(vendor_driver="new_conversation_rate")["agree"].item()
+        1
     """
     if isinstance(answer, Path):
         answer = answer.read_bytes()
@@ -146,6 +153,10 @@ def agreement(store: Where = None, *, line: str | None = None, monthly: bool = F
 
     Returns:
         AGREEMENT, a row for every driver.
+
+    Example:
+        >>> lh.agreement().columns[:4]
+        ['vendor_driver', 'agree', 'differ', 'cannot tell']
     """
     with reading(store) as con:
         audits = audits_in(con, line=line)

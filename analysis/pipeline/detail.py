@@ -19,7 +19,13 @@ from analysis.store import read, read_detail
 def deliveries(
     store: Where = None, *, line: str | None = None, since: date | None = None, until: date | None = None
 ) -> pl.DataFrame:
-    """Return what became of the sends on days in [since, until): DELIVERY_DAY, key (line, day, opened_by, service, failure_code)."""
+    """Return what became of the sends on days in [since, until): DELIVERY_DAY, key (line, day, opened_by, service, failure_code).
+
+    Example:
+        >>> sends = lh.deliveries(line="+13125550103")
+        >>> sends["failed"].sum() <= sends["sends"].sum()
+        True
+    """
     with reading(store) as con:
         return read_detail.deliveries(con, line=line, since=since, until=until)
 
@@ -44,6 +50,11 @@ def chat_states(
         least_unanswered: only chats with at least so many unanswered turns in a row.
         most: at most so many, those with the longest streaks first.
         as_of: the latest event time, where it is known already; finding it looks at every message.
+
+    Example:
+        >>> silent = lh.chat_states(line="+13125550103", least_unanswered=3)
+        >>> silent["unanswered"].min()
+        3
     """
     with reading(store) as con:
         return read_detail.chat_states(
@@ -60,6 +71,10 @@ def streaks(store: Where = None, *, as_of: When = None) -> pl.DataFrame:
     """Return how many active chats have how many unanswered turns in a row: line, unanswered, chats; key (line, unanswered).
 
     as_of: the latest event time, where it is known already; finding it looks at every message.
+
+    Example:
+        >>> lh.streaks().columns
+        ['line', 'unanswered', 'chats']
     """
     with reading(store) as con:
         return read_detail.streaks(con, active_since=_active_since(con, as_of))
@@ -77,6 +92,12 @@ def chats_on(store: Where = None, *, line: str, day: date) -> pl.DataFrame:
 
     ``sends``, ``received``, ``failed``, ``first_at``, ``last_at`` and ``is_new`` are of that day; ``opened_by``, ``unanswered`` and
     ``health`` are how the chat stands now.
+
+    Example:
+        >>> from datetime import date
+        >>> opened = lh.chats_on(line="+13125550103", day=date(2026, 10, 13))
+        >>> opened["is_new"].sum() > 50  # the burst that made the line AT_RISK
+        True
     """
     with reading(store) as con:
         zone = settings_in(con).timezone
@@ -85,7 +106,13 @@ def chats_on(store: Where = None, *, line: str, day: date) -> pl.DataFrame:
 
 
 def chat_messages(store: Where = None, *, line: str, chat_id: str) -> pl.DataFrame:
-    """Return the messages of one chat (metadata only), oldest first: MESSAGES with ``unanswered``, turns in a row up to and with each."""
+    """Return the messages of one chat (metadata only), oldest first: MESSAGES with ``unanswered``, turns in a row up to and with each.
+
+    Example:
+        >>> chat = lh.chat_states(line="+13125550103", least_unanswered=3, most=1)["chat_id"].item()
+        >>> lh.chat_messages(line="+13125550103", chat_id=chat)["unanswered"].max() >= 3
+        True
+    """
     if not chat_id:
         raise UsageError("chat_messages needs a chat", where="chat_messages")
     with reading(store) as con:
@@ -96,7 +123,13 @@ def chat_messages(store: Where = None, *, line: str, chat_id: str) -> pl.DataFra
 
 
 def chat_health(store: Where = None, *, chat_id: str | None = None) -> pl.DataFrame:
-    """Return chat health as it became known: CHAT_HEALTH, key (chat_id, at)."""
+    """Return chat health as it became known: CHAT_HEALTH, key (chat_id, at).
+
+    Example:
+        >>> known = lh.chat_health()
+        >>> sorted(set(known["health"]))
+        ['AT_RISK', 'CRITICAL', 'HEALTHY', 'OPTED_OUT']
+    """
     with reading(store) as con:
         return read.chat_health(con, chat_id=chat_id)
 

@@ -66,6 +66,12 @@ def evidence(store: Where = None, *, line: str, at: When = None, out: str | Path
 
     Raises:
         UsageError: no such line or change, or a file that cannot be written. StoreError: the store cannot be read.
+
+    Example:
+        >>> import io, zipfile
+        >>> pack = lh.evidence(line="+13125550103")
+        >>> zipfile.ZipFile(io.BytesIO(pack)).testzip() is None
+        True
     """
     packed = bundle(store, _change(store, line, at))
     if out is not None:

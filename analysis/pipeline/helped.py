@@ -101,6 +101,10 @@ def helped(store: Where = None, *, line: str | None = None) -> list[Told]:
     Args:
         store: path of the store.
         line: of this line, and of the whole fleet; all where None. The others are compared with all the same.
+
+    Example:
+        >>> {told.of.verdict for told in lh.helped()} <= {"helped", "did not help", "can't tell"}
+        True
     """
     with reading(store) as con:
         chosen, recorded = settings_in(con), read.actions(con)
@@ -137,7 +141,12 @@ def helped_frame(of: list[Told]) -> pl.DataFrame:
 
 
 def spread(store: Where = None) -> pl.DataFrame:
-    """Return where a pattern moved on from a line that fell or slowed down to another: SPREAD and ``sentence``, in order of at."""
+    """Return where a pattern moved on from a line that fell or slowed down to another: SPREAD and ``sentence``, in order of at.
+
+    Example:
+        >>> lh.spread().columns[:3]
+        ['from_line', 'to_line', 'at']
+    """
     with reading(store) as con:
         chosen, recorded, opened = settings_in(con), read.actions(con), read_detail.first_of_chats(con)
         days, transitions = read.signals(con, "day"), read.transitions(con)

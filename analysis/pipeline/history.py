@@ -63,6 +63,10 @@ def thresholds(store: Where = None) -> pl.DataFrame:
     """Return from which level of openers, sends, late follow-ups and failures a day on lines fall at least twice as often: THRESHOLDS.
 
     Learned from this fleet's last 120 days up to the last UTC midnight; a row says "no level" or "not enough data" where that is so.
+
+    Example:
+        >>> lh.thresholds()["behaviour"].unique().sort().to_list()
+        ['failures', 'follow_ups', 'openers', 'sends']
     """
     return pl.DataFrame(_kept(store, THRESHOLDS_KEPT) or [], schema=THRESHOLDS, orient="row")
 
@@ -71,6 +75,10 @@ def lags(store: Where = None) -> dict[str, Any]:
     """Return how long things take on this fleet: from onset to fall, from fall and from slowing down to healthy, and how often it falls again.
 
     See ``ahead.lags.lags_of`` for its parts; empty where nothing was measured.
+
+    Example:
+        >>> sorted(lh.lags())
+        ['after_slowing', 'onset', 'recovery', 'relapse', 'until']
     """
     found: dict[str, Any] = _kept(store, LAGS_KEPT) or {}
     return found

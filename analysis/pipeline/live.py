@@ -14,6 +14,10 @@ def gaps(store: Where = None, *, line: str | None = None, since: When = None, un
 
     With ``line``: its own and those of the whole fleet. ``since`` and ``until``: those that touch this period. Raises StoreError where
     there is no store.
+
+    Example:
+        >>> lh.gaps().columns[:3]
+        ['line', 'start_at', 'end_at']
     """
     with reading(store) as con:
         return read.gaps(con, line=line, since=moment(since), until=moment(until))

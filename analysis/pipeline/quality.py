@@ -17,6 +17,10 @@ def freshness(store: Where = None) -> pl.DataFrame:
 
     A silence is a ``gap`` where its line's (or the fleet's) rhythm does not give it (``gaps``), ``unused`` where it is longer than
     ``gap_longest_days``, ``never`` where no message of the line is loaded. Raises StoreError where there is no store.
+
+    Example:
+        >>> lh.freshness()["line"].len() == lh.lines().height
+        True
     """
     with reading(store) as con:
         heard, open_, chosen, as_of = (
@@ -47,7 +51,12 @@ def freshness(store: Where = None) -> pl.DataFrame:
 
 
 def delays(store: Where = None) -> pl.DataFrame:
-    """Return how many sends of each line have a receipt, and how late receipts were: DELAYS. Raises StoreError where there is no store."""
+    """Return how many sends of each line have a receipt, and how late receipts were: DELAYS. Raises StoreError where there is no store.
+
+    Example:
+        >>> lh.delays().columns
+        ['line', 'sends', 'failed', 'received', 'received_1h', 'received_24h']
+    """
     with reading(store) as con:
         return quality.delays(con)
 
@@ -65,6 +74,10 @@ def blinded(store: Where = None, *, since: When = None, until: When = None) -> p
 
     Raises:
         StoreError: no store there.
+
+    Example:
+        >>> lh.blinded().columns
+        ['line', 'gaps', 'silent_hours', 'mature', 'replied']
     """
     start, end = moment(since), moment(until)
     with reading(store) as con:

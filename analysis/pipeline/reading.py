@@ -20,7 +20,12 @@ from analysis.store import read
 
 
 def settings(store: Where = None) -> Settings:
-    """Return the settings in force for a store."""
+    """Return the settings in force for a store.
+
+    Example:
+        >>> lh.settings().reply_window_hours
+        24.0
+    """
     with reading(store) as con:
         return settings_in(con)
 
@@ -36,7 +41,12 @@ def snapshot(store: Where = None) -> str:
 
 
 def fingerprint(store: Where = None) -> str:
-    """Return a word for what a store was made of: the same files, settings, actions and audits give the same, however they were loaded."""
+    """Return a word for what a store was made of: the same files, settings, actions and audits give the same, however they were loaded.
+
+    Example:
+        >>> len(lh.fingerprint())
+        16
+    """
     with reading(store) as con:
         return hashlib.sha256("\n".join(read.contents(con)).encode()).hexdigest()[:16]
 
@@ -52,6 +62,11 @@ def signals(
     """Return the signals of contract.md, section 3: SIGNALS_DAY (key line, day) or SIGNALS_HOUR (key line, hour).
 
     ``since`` and ``until`` bound the day or hour, the first included, the second not; text is ISO 8601, UTC where it names no zone.
+
+    Example:
+        >>> days = lh.signals(line="+13125550103", since="2026-10-12", until="2026-10-15")
+        >>> days["new_conversations"].arg_max()  # the second of the three days had the burst
+        1
     """
     if grain not in ("day", "hour"):
         raise UsageError("grain must be day or hour", where="signals")
@@ -60,7 +75,12 @@ def signals(
 
 
 def spells(store: Where = None, *, line: str | None = None) -> pl.DataFrame:
-    """Return time in each state of health and status: SPELLS."""
+    """Return time in each state of health and status: SPELLS.
+
+    Example:
+        >>> lh.spells(line="+13125550103").filter(kind="health")["state"].head(3).to_list()
+        ['HEALTHY', 'AT_RISK', 'HEALTHY']
+    """
     with reading(store) as con:
         return read.spells(con, line=line)
 
@@ -68,7 +88,13 @@ def spells(store: Where = None, *, line: str | None = None) -> pl.DataFrame:
 def transitions(
     store: Where = None, *, line: str | None = None, since: When = None, until: When = None
 ) -> pl.DataFrame:
-    """Return changes of health and status: TRANSITIONS, key (line, at, kind)."""
+    """Return changes of health and status: TRANSITIONS, key (line, at, kind).
+
+    Example:
+        >>> changed = lh.transitions(line="+13125550103").filter("worsening")
+        >>> changed["new"].to_list()
+        ['AT_RISK', 'AT_RISK']
+    """
     with reading(store) as con:
         return read.transitions(con, line=line, since=moment(since), until=moment(until))
 
@@ -86,19 +112,36 @@ def explanations(
 
 
 def lines(store: Where = None) -> pl.DataFrame:
-    """Return one row a line: line, health, status, since, first_at, last_at, messages, transitions."""
+    """Return one row a line: line, health, status, since, first_at, last_at, messages, transitions.
+
+    Example:
+        >>> lh.lines().filter(health="CRITICAL")["line"].to_list()
+        ['+14155550105']
+    """
     with reading(store) as con:
         return read.lines(con)
 
 
 def messages(store: Where = None, *, line: str | None = None, since: When = None, until: When = None) -> pl.DataFrame:
-    """Return placed messages (metadata only): MESSAGES."""
+    """Return placed messages (metadata only): MESSAGES.
+
+    Example:
+        >>> sent = lh.messages(line="+13125550103", since="2026-10-13", until="2026-10-14")
+        >>> "text" in sent.columns  # metadata only, and no plain recipient
+        False
+    """
     with reading(store) as con:
         return read.messages(con, line=line, since=moment(since), until=moment(until))
 
 
 def openers(store: Where = None, *, line: str, since: When, until: When) -> pl.DataFrame:
-    """Return the opening sends of new conversations in [since, until): at, chat_id, answered (null: failed, or too young to say)."""
+    """Return the opening sends of new conversations in [since, until): at, chat_id, answered (null: failed, or too young to say).
+
+    Example:
+        >>> opened = lh.openers(line="+13125550103", since="2026-10-13", until="2026-10-14")
+        >>> opened.height > 50
+        True
+    """
     start, end = moment(since), moment(until)
     if start is None or end is None:
         raise UsageError("openers needs since and until", where="openers")
@@ -107,7 +150,13 @@ def openers(store: Where = None, *, line: str, since: When, until: When) -> pl.D
 
 
 def failures(store: Where = None, *, line: str, since: When, until: When) -> pl.DataFrame:
-    """Return failed sends in [since, until) by UTC hour and code: hour, failure_code, failed."""
+    """Return failed sends in [since, until) by UTC hour and code: hour, failure_code, failed.
+
+    Example:
+        >>> failed = lh.failures(line="+13125550103", since="2026-11-08", until="2026-11-12")
+        >>> failed.columns[-2:]
+        ['failure_code', 'failed']
+    """
     start, end = moment(since), moment(until)
     if start is None or end is None:
         raise UsageError("failures needs since and until", where="failures")
@@ -120,6 +169,10 @@ def sources(store: Where = None) -> pl.DataFrame:
 
     ``timed`` message events say both when they happened and when the vendor made them (webhook deliveries with their envelope); of these
     ``late_1h`` and ``late_24h`` were made that much later. Null for files loaded by a version that did not count them.
+
+    Example:
+        >>> lh.sources()["kind"].unique().sort().to_list()
+        ['chats', 'messages', 'transitions', 'webhook']
     """
     with reading(store) as con:
         return read.sources(con).with_columns(
@@ -128,13 +181,23 @@ def sources(store: Where = None) -> pl.DataFrame:
 
 
 def quarantine(store: Where = None) -> pl.DataFrame:
-    """Return refused rows: source, position, kind, reason, fix, loaded_at."""
+    """Return refused rows: source, position, kind, reason, fix, loaded_at.
+
+    Example:
+        >>> lh.quarantine().height
+        13
+    """
     with reading(store) as con:
         return read.quarantine(con)
 
 
 def status(store: Where = None) -> dict[str, Any]:
-    """Return what the store holds and how fresh it is."""
+    """Return what the store holds and how fresh it is.
+
+    Example:
+        >>> lh.status()["counts_by_health"]["CRITICAL"]
+        1
+    """
     target = store_at(store)
     with target.reader() as con:
         totals, as_of, chosen, kept = read.totals(con), read.newest(con), settings_in(con), read.settings(con)

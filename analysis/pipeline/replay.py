@@ -82,6 +82,11 @@ def replay(
     Raises:
         UsageError: not one rule; an unknown line; a period under a day or outside the data; nothing that the rule would change; a
             line that is critical, or known for under a week, when the period begins; another line that was not healthy.
+
+    Example:
+        >>> spread = lh.replay(line="+13125550103", since="2026-10-08", until="2026-10-15", spread=7)
+        >>> spread.rows.columns[:4]
+        ['line', 'hour', 'p_before', 'p_after']
     """
     rule = _rule(spread, cap, lines, stop_after)
     with reading(store) as con:

@@ -63,6 +63,11 @@ def load(
 
     Raises:
         UsageError: nothing is there under a path. SettingsError: the mapping is wrong. StoreError: the store cannot be used.
+
+    Example:
+        >>> counts = lh.load("exports/").totals
+        >>> counts["read"] == sum(n for name, n in counts.items() if name != "read")  # nothing is lost on the way
+        True
     """
     target = store_at(store)
     found = find([paths] if isinstance(paths, str | Path) else list(paths))
@@ -222,6 +227,10 @@ def refresh(*, store: Where = None, full: bool = False, progress: Progress | Non
     Every load does it by itself, for what it brought. ``full``: from scratch, every line and day.
 
     Returns the number of lines, days and transitions. Raises StoreError where there is no store.
+
+    Example:
+        >>> lh.refresh()["lines"]
+        12
     """
     target = store_at(store)
     if not target.exists():
@@ -237,6 +246,10 @@ def set_setting(key: str, value: str | None, *, store: Where = None) -> Settings
 
     Raises:
         SettingsError: no such setting, or a value out of range; nothing is changed then.
+
+    Example:
+        >>> lh.set_setting("report_days", "14").report_days
+        14
     """
     target = store_at(store)
     with target.writer() as con:

@@ -112,6 +112,11 @@ def report(
 
     Raises:
         StoreError: no store there, or nothing in it. UsageError: a period that ends before it starts.
+
+    Example:
+        >>> week = lh.report(since="2026-11-15", until="2026-11-22")
+        >>> week.title
+        '3 of 12 lines need you.'
     """
     status = pipeline.status(store)
     if status["as_of"] is None:

@@ -37,6 +37,11 @@ def write_demo(
 
     Raises:
         UsageError: a number is too small, or the directory is a file.
+
+    Example:
+        >>> made = lh.demo("small-fleet", lines=2, days=5)
+        >>> sorted(made["files"])[:2]
+        ['chats.csv', 'messages.parquet']
     """
     folder = Path(directory)
     if lines < 1 or days < 3:
