@@ -404,8 +404,8 @@ READERS: dict[str, tuple[Batch, float, int]] = {
     "receiver": (receiver, 0.14, 2500),
     "api": (api, 0.06, 1000),
     "url": (url, 0.06, 2500),
-    "mapping": (mapping, 0.02, 500),
-    "settings": (settings, 0.04, 2500),
+    "mapping": (mapping, 0.01, 500),
+    "settings": (settings, 0.05, 2500),
     "actions": (actions, 0.03, 2000),
     "spool": (spool, 0.03, 2500),
 }
