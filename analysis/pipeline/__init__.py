@@ -16,7 +16,7 @@ from analysis.pipeline.asking import AuditOutcome, ask_after_transition, audit
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
 from analysis.pipeline.evidence import evidence, hours_around
-from analysis.pipeline.folding import RECEIVER, FoldReport, fold, spool_of, watch
+from analysis.pipeline.folding import RECEIVER, FoldReport, fold, forget, rotate_key, spool_of, to_current_key, watch
 from analysis.pipeline.helped import Told, helped, helped_frame, spread
 from analysis.pipeline.history import lag_sentences, lags, thresholds
 from analysis.pipeline.live import gaps
@@ -50,6 +50,9 @@ from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
 
 __all__ = [
     "RECEIVER",
+    "forget",
+    "rotate_key",
+    "to_current_key",
     "ActionsReport",
     "AuditOutcome",
     "FoldReport",

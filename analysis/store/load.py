@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +35,8 @@ MIN_FIELDS = (
 _ALL_FIELDS = (*MIN_FIELDS, "is_group")
 # what makes two rows without an id the same message: all but what becomes known later
 _IDENTITY = ("line", "chat_id", "recipient", "direction", "sent_at", "seen_at", "service", "is_group", "fingerprint")
+IDENTITY = ", ".join(_IDENTITY)
+NAMED = " || '|' || ".join(f"coalesce({c}::varchar, '')" for c in _IDENTITY)
 CONFLICT = (
     "another line claims this chat",
     "a chat is on one line: correct the line of these rows; the line with more messages keeps the chat",
@@ -103,12 +106,21 @@ def known_source(con: duckdb.DuckDBPyConnection, source_id: str, path: str) -> S
     )
 
 
-def merge(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: datetime) -> list[SourceReport]:
+def merge(
+    con: duckdb.DuckDBPyConnection,
+    sources: list[Spooled],
+    *,
+    now: datetime,
+    tombstone: Callable[[str], str] | None = None,
+) -> list[SourceReport]:
     """Merge the facts of these files into an open store (in the caller's transaction) and report each file's counts.
 
-    What is new in the store is kept there, for the next time the marts are made (``touched``).
+    What is new in the store is kept there, for the next time the marts are made (``touched``). ``tombstone`` names ids as ``forgotten``
+    has them: facts of forgotten people are left out and count as ignored.
     """
     _stage(con, sources)
+    if tombstone is not None:
+        _leave_out(con, tombstone)
     touched = touching.before(con)
     for told in (_count_messages, _count_chats, _count_changes):
         told(con)
@@ -122,6 +134,8 @@ def merge(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: dateti
     reports = []
     for number, source in enumerate(sources):
         c = counts[number]
+        if tombstone is not None and (out := source.read - c.total() - source.ignored.total()) > 0:
+            source.ignored["forgotten"] += out
         _quarantine(con, source, now)
         report = SourceReport(
             source.path, source.kind, source.read, c["inserted"], c["merged"], c["duplicates"], source.ignored.total(), c["quarantined"],
@@ -190,8 +204,6 @@ def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:
     con.execute(
         "create or replace temp table stage_chat as select 0 as source_no, 0::bigint as position, chat_id, line, recipient, is_group, created_at from chat limit 0"
     )
-    identity = ", ".join(_IDENTITY)
-    named = " || '|' || ".join(f"coalesce({c}::varchar, '')" for c in _IDENTITY)
     for number, source in enumerate(sources):
         if any(source.spool.glob("messages-*.parquet")):
             files = str(source.spool / "messages-*.parquet")
@@ -203,9 +215,9 @@ def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:
             con.execute(
                 f"""
                 insert into temp.stage_message by name
-                select {number} as source_no, 'x_' || md5({named} || '|' || k::varchar) as message_id, * exclude (message_id, k)
+                select {number} as source_no, 'x_' || md5({NAMED} || '|' || k::varchar) as message_id, * exclude (message_id, k)
                 from (
-                  select *, row_number() over (partition by {identity} order by delivered_at, read_at, failed_at, failure_code, trace_id, position) as k
+                  select *, row_number() over (partition by {IDENTITY} order by delivered_at, read_at, failed_at, failure_code, trace_id, position) as k
                   from read_parquet(?) where message_id is null
                 )
                 """,
@@ -219,6 +231,27 @@ def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:
                     f"insert into temp.stage_{name} by name select {number} as source_no, {cells} from read_parquet(?)",
                     [str(source.spool / f"{spooled}-*.parquet")],
                 )
+
+
+def _leave_out(con: duckdb.DuckDBPyConnection, tombstone: Callable[[str], str]) -> None:
+    """Take the facts of forgotten people out of what is staged."""
+    chats = "select chat_id as id from temp.stage_message union select chat_id from temp.stage_chat union select chat_id from temp.stage_health"
+    # a message that names neither chat nor recipient is known by its id only
+    lone = "select message_id as id from temp.stage_message where chat_id is null and recipient is null"
+    for kind, ids in (("chat", chats), ("message", lone)):
+        told = [i for (i,) in con.execute(f"select distinct id from ({ids}) where id is not null").fetchall()]
+        named = pl.DataFrame({"id": told, "name": [tombstone(i) for i in told]}, schema={"id": pl.String, "name": pl.String})  # noqa: F841  # fmt: skip
+        con.execute(
+            f"create or replace temp table gone_{kind} as select id from named semi join forgotten f on f.kind = '{kind}' and f.name = named.name"
+        )
+    people = "recipient in (select name from forgotten where kind = 'recipient')"
+    con.execute(
+        f"delete from temp.stage_message where {people} or chat_id in (select id from temp.gone_chat) or message_id in (select id from temp.gone_message)"
+    )
+    con.execute(f"delete from temp.stage_chat where {people} or chat_id in (select id from temp.gone_chat)")
+    con.execute("delete from temp.stage_health where chat_id in (select id from temp.gone_chat)")
+    con.execute("drop table temp.gone_chat")
+    con.execute("drop table temp.gone_message")
 
 
 def _spans(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[datetime, datetime]]:
