@@ -29,7 +29,7 @@ from analysis.sources.reading import SourceFacts
 from analysis.sources.spool import DONE, Spool, day_of, read_segments
 from analysis.store import Store, folded
 from analysis.store import load as merging
-from analysis.store.people import Forgotten
+from analysis.store.forgotten import Forgotten
 
 AT_ONCE_MB = 64
 """Files of the spool of at most this size together go into the store in one transaction, so that memory stays bounded."""

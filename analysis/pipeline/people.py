@@ -18,7 +18,7 @@ from analysis.pipeline.spool import Spool as PullSpool
 from analysis.sources import Pseudonyms, load_key
 from analysis.sources.pseudonym import KEYED, canonical_handle, rotate_key
 from analysis.sources.spool import Spool
-from analysis.store import Store, people
+from analysis.store import Store, forgotten, people
 
 RECEIVER = "receiving"
 Fold = Callable[[Where], object]
@@ -77,7 +77,7 @@ def forward(store: Where, *, fold: Fold, held: bool = False) -> int:
     return count
 
 
-def forget(recipient: str, store: Where, *, fold: Fold) -> people.Forgotten:
+def forget(recipient: str, store: Where, *, fold: Fold) -> forgotten.Forgotten:
     """Take one person out of the store and let no later load bring them back.
 
     Args:
@@ -99,7 +99,7 @@ def forget(recipient: str, store: Where, *, fold: Fold) -> people.Forgotten:
     names = Pseudonyms(load_key())
     name = told if KEYED.fullmatch(told) else names.name(canonical_handle(told), "p_")
     with _no_pull(target), target.writer(anew=True) as con:
-        gone = people.forget(con, name, names.tombstone)
+        gone = forgotten.forget(con, name, names.tombstone)
         derive(con, settings_in(con), full=True)
     return gone
 
@@ -120,7 +120,7 @@ def begin(con: Any) -> None:
 
 def stones(con: Any) -> Callable[[str], str] | None:
     """Return what names ids as the forgotten are named; None where nobody was forgotten."""
-    return Pseudonyms(load_key()).tombstone if people.any_forgotten(con) else None
+    return Pseudonyms(load_key()).tombstone if forgotten.any_forgotten(con) else None
 
 
 @contextlib.contextmanager

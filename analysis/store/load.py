@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from analysis.store import forgotten
 from analysis.store import touched as touching
 
 MIN_FIELDS = (
@@ -120,7 +121,7 @@ def merge(
     """
     _stage(con, sources)
     if tombstone is not None:
-        _leave_out(con, tombstone)
+        forgotten.leave_out(con, tombstone)
     touched = touching.before(con)
     for told in (_count_messages, _count_chats, _count_changes):
         told(con)
@@ -231,27 +232,6 @@ def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:
                     f"insert into temp.stage_{name} by name select {number} as source_no, {cells} from read_parquet(?)",
                     [str(source.spool / f"{spooled}-*.parquet")],
                 )
-
-
-def _leave_out(con: duckdb.DuckDBPyConnection, tombstone: Callable[[str], str]) -> None:
-    """Take the facts of forgotten people out of what is staged."""
-    chats = "select chat_id as id from temp.stage_message union select chat_id from temp.stage_chat union select chat_id from temp.stage_health"
-    # a message that names neither chat nor recipient is known by its id only
-    lone = "select message_id as id from temp.stage_message where chat_id is null and recipient is null"
-    for kind, ids in (("chat", chats), ("message", lone)):
-        told = [i for (i,) in con.execute(f"select distinct id from ({ids}) where id is not null").fetchall()]
-        named = pl.DataFrame({"id": told, "name": [tombstone(i) for i in told]}, schema={"id": pl.String, "name": pl.String})  # noqa: F841  # fmt: skip
-        con.execute(
-            f"create or replace temp table gone_{kind} as select id from named semi join forgotten f on f.kind = '{kind}' and f.name = named.name"
-        )
-    people = "recipient in (select name from forgotten where kind = 'recipient')"
-    con.execute(
-        f"delete from temp.stage_message where {people} or chat_id in (select id from temp.gone_chat) or message_id in (select id from temp.gone_message)"
-    )
-    con.execute(f"delete from temp.stage_chat where {people} or chat_id in (select id from temp.gone_chat)")
-    con.execute("delete from temp.stage_health where chat_id in (select id from temp.gone_chat)")
-    con.execute("drop table temp.gone_chat")
-    con.execute("drop table temp.gone_message")
 
 
 def _spans(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[datetime, datetime]]:
