@@ -263,6 +263,14 @@ class Settings:
     report_days: int = _s(
         7, "days", 1, 366, "Length of a report's period where nothing says when it starts.", "own choice: a week"
     )
+    report_small_group: int = _s(
+        5,
+        "people",
+        0,
+        1000,
+        "In reports, alerts and evidence, counts of fewer people, chats or conversations than this are not told, nor are lists of them. 0: told.",
+        "least cell size of many statistical offices",
+    )
     report_lines: int = _s(
         20,
         "lines",

@@ -44,13 +44,16 @@ from analysis.pipeline.reading import (
     transitions,
 )
 from analysis.pipeline.replay import Replay, replay
+from analysis.pipeline.small import few, is_small
 from analysis.pipeline.steps import Progress, Step
 from analysis.pipeline.text import as_csv, as_text, records, safe_cells
 from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
 
 __all__ = [
     "RECEIVER",
+    "few",
     "forget",
+    "is_small",
     "rotate_key",
     "to_current_key",
     "ActionsReport",
