@@ -87,12 +87,13 @@ class Store:
         in no free block of it either. Raises StoreError as ``reader`` does.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with _for_owner_only():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise StoreError(
                 f"its folder cannot be made ({e.strerror})", where=self.where, fix="name another --store"
             ) from None
-        with _turnstile(self.path):
+        with _for_owner_only(), _turnstile(self.path):
             copy = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
             try:
                 for left in self.path.parent.glob(
@@ -163,6 +164,16 @@ class Store:
         except OSError:
             return ""
         return f"{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"
+
+
+@contextlib.contextmanager
+def _for_owner_only() -> Iterator[None]:
+    """Make new files (the copy, its log, what DuckDB spills) readable by their owner only from their first byte on."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _rewrite(path: Path) -> None:
