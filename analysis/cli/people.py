@@ -29,7 +29,9 @@ def rotate(store: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"keys": done.keys, "names": done.names})
         return
-    click.echo(f"{done.names:,} names changed; the key file now holds {done.keys} keys: back it up, and start a receiver again")
+    click.echo(
+        f"{done.names:,} names changed; the key file now holds {done.keys} keys: back it up, and start a receiver again"
+    )
 
 
 @click.command()

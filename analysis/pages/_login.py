@@ -33,18 +33,23 @@ def may_enter(who: Mapping[str, Any], allowed: list[str]) -> bool:
     email = str(who.get("email") or "").strip().lower()
     if "@" not in email or who.get("email_verified") is False:
         return False
-    return any(email == word or (word.startswith("@") and email.endswith(word)) for word in (a.strip().lower() for a in allowed))
+    return any(
+        email == word or (word.startswith("@") and email.endswith(word))
+        for word in (a.strip().lower() for a in allowed)
+    )
 
 
 def admitted() -> bool:
     """Return whether pages may be drawn; else what to do is drawn instead, and nothing of the store."""
     if not is_set_up():
         return True
-    who: dict[str, Any] = dict(st.user.to_dict()) | {"is_logged_in": bool(st.user.is_logged_in)}
+    who = dict(st.user.to_dict())
     if may_enter(who, [str(word) for word in st.secrets.get("linehealth", {}).get("allowed", [])]):
         return True
-    if who["is_logged_in"]:
-        st.html(html.h1("You are logged in, but not among those who may see this.", "Ask who runs this app to add you."))
+    if who.get("is_logged_in"):
+        st.html(
+            html.h1("You are logged in, but not among those who may see this.", "Ask who runs this app to add you.")
+        )
         st.button("Log out", on_click=st.logout)
     else:
         st.html(html.h1("Log in to see the lines.", "This app asks your own provider who you are."))

@@ -189,7 +189,9 @@ def _write(
                 fresh.append(source)
             else:
                 known[source.source_id] = seen
-        for source, report in zip(fresh, merging.merge(con, fresh, now=now(), tombstone=people.stones(con)), strict=True):
+        for source, report in zip(
+            fresh, merging.merge(con, fresh, now=now(), tombstone=people.stones(con)), strict=True
+        ):
             known[source.source_id] = report
         derive(con, chosen, tell)
 

@@ -95,7 +95,9 @@ def rotate_key() -> int:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as e:
-        raise StoreError(f"the key file cannot be written ({e.strerror})", where=str(path), fix="correct its rights") from None
+        raise StoreError(
+            f"the key file cannot be written ({e.strerror})", where=str(path), fix="correct its rights"
+        ) from None
     return len(keys) + 1
 
 

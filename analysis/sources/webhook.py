@@ -243,7 +243,9 @@ def _sort_record(record: Record, position: int, rows: Rows, wrapped: int) -> Non
         try:
             inner = msgspec.json.decode(body, type=str) if body.startswith(b'"') else body
         except (msgspec.DecodeError, UnicodeDecodeError):
-            rows.refuse(position, "unknown", "the body in the line is not UTF-8 text", "log the delivery's body unchanged")
+            rows.refuse(
+                position, "unknown", "the body in the line is not UTF-8 text", "log the delivery's body unchanged"
+            )
             return
         read_line(inner, position, rows, wrapped=wrapped + 1)
     elif record.data is not None:

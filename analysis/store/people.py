@@ -48,9 +48,7 @@ def rename(con: duckdb.DuckDBPyConnection, new: Callable[[str], str]) -> int:
     names = pl.DataFrame({"old": old, "new": [new(name) for name in old]}, schema={"old": pl.String, "new": pl.String})
     con.execute("create or replace temp table renamed as select * from names")
     for table, column in _COLUMNS:
-        con.execute(
-            f"update {table} set {column} = r.new from temp.renamed r where {table}.{column} = r.old"
-        )
+        con.execute(f"update {table} set {column} = r.new from temp.renamed r where {table}.{column} = r.old")
     con.execute(
         f"update message set message_id = 'x_' || md5({NAMED} || '|' || o.k::varchar) from temp.own_id o where message.message_id = o.message_id"
     )

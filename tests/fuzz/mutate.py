@@ -97,7 +97,9 @@ class Mutator:
 
     def json(self, record: Any, others: list[Any]) -> bytes:
         """One line of JSON, or of what was JSON before."""
-        data = json.dumps(self.tree(record, others), ensure_ascii=self.draw.random() < 0.9).encode("utf-8", "surrogatepass")
+        data = json.dumps(self.tree(record, others), ensure_ascii=self.draw.random() < 0.9).encode(
+            "utf-8", "surrogatepass"
+        )
         if self.draw.random() < 0.15:
             data = self.bytes(data)
         elif self.draw.random() < 0.01:
@@ -117,7 +119,9 @@ class Mutator:
         if kind == 1:
             return data[:place] + bytes([data[place] ^ (1 << self.draw.randrange(8))]) + data[place + 1 :]
         if kind == 2:
-            junk = self.draw.choice((b"\x00", b"\xff", b"\xed\xa0\x80", b"\\ud800", b'"', b",", b"\n", b"\xef\xbb\xbf", b"\\", b"]" * 9))
+            junk = self.draw.choice(
+                (b"\x00", b"\xff", b"\xed\xa0\x80", b"\\ud800", b'"', b",", b"\n", b"\xef\xbb\xbf", b"\\", b"]" * 9)
+            )
             return data[:place] + junk + data[place:]
         if kind == 3:
             end = min(len(data), place + self.draw.randrange(1, 60))
@@ -130,4 +134,6 @@ class Mutator:
     def text(self, old: str) -> str:
         """A cell, a parameter or a word in place of another."""
         new = self.value(old)
-        return new if isinstance(new, str) else json.dumps(new)[:5000] if self.draw.random() < 0.5 else str(self.scalar())
+        return (
+            new if isinstance(new, str) else json.dumps(new)[:5000] if self.draw.random() < 0.5 else str(self.scalar())
+        )

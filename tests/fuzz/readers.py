@@ -51,7 +51,9 @@ def seeds() -> list[Any]:
     found: list[Any] = []
     path = SHARED / "examples.jsonl"
     if path.exists():
-        found = [row["body"] for row in map(json.loads, path.read_text().splitlines()) if isinstance(row.get("body"), dict)]
+        found = [
+            row["body"] for row in map(json.loads, path.read_text().splitlines()) if isinstance(row.get("body"), dict)
+        ]
     for n in range(6):
         chat, line = f"chat-{n % 3}", f"+1415555014{n % 2}"
         found += [
@@ -70,7 +72,9 @@ def seeds() -> list[Any]:
 def adds_up(report: Any) -> None:
     """Counts of every file add up to what was read of it."""
     for s in report.sources:
-        assert s.read == s.inserted + s.merged + s.duplicates + s.ignored + s.quarantined, f"counts of a {s.kind} file do not add up"
+        assert s.read == s.inserted + s.merged + s.duplicates + s.ignored + s.quarantined, (
+            f"counts of a {s.kind} file do not add up"
+        )
         assert s.quarantined >= 0
         assert s.inserted >= 0
 
@@ -167,9 +171,15 @@ def _odd_column(m: Mutator, column: str, rows: list[dict[str, Any]]) -> pl.Serie
     if kind == 6:
         return pl.Series(column, numbers, dtype=pl.Int64)
     if kind == 7:
-        return pl.Series(column, [draw.choice((float("nan"), float("inf"), -1e300, 1.7e9, None)) for _ in range(size)], dtype=pl.Float64)
+        return pl.Series(
+            column,
+            [draw.choice((float("nan"), float("inf"), -1e300, 1.7e9, None)) for _ in range(size)],
+            dtype=pl.Float64,
+        )
     if kind == 8:
-        return pl.Series(column, numbers, dtype=pl.Int64).cast(pl.Datetime(draw.choice(("ms", "us", "ns")), draw.choice((None, "UTC", "Asia/Tokyo"))))
+        return pl.Series(column, numbers, dtype=pl.Int64).cast(
+            pl.Datetime(draw.choice(("ms", "us", "ns")), draw.choice((None, "UTC", "Asia/Tokyo")))
+        )
     if kind == 9:
         return pl.Series(column, [[1, None]] * size)
     if kind == 10:
@@ -181,8 +191,12 @@ def _odd_column(m: Mutator, column: str, rows: list[dict[str, Any]]) -> pl.Serie
     if kind == 13:
         return pl.Series(column, [draw.choice((True, False, None)) for _ in range(size)], dtype=pl.Boolean)
     if kind == 14:
-        return pl.Series(column, [None] * size, dtype=draw.choice((pl.Null, pl.Date, pl.Duration("us"), pl.Time, pl.Decimal(20, 2))))
-    return pl.Series(column, [draw.randrange(-(2**31), 2**31 - 1) for _ in range(size)], dtype=pl.Int32).cast(draw.choice((pl.Date, pl.Int32)))
+        return pl.Series(
+            column, [None] * size, dtype=draw.choice((pl.Null, pl.Date, pl.Duration("us"), pl.Time, pl.Decimal(20, 2)))
+        )
+    return pl.Series(column, [draw.randrange(-(2**31), 2**31 - 1) for _ in range(size)], dtype=pl.Int32).cast(
+        draw.choice((pl.Date, pl.Int32))
+    )
 
 
 def tables_parquet(m: Mutator, count: int, folder: Path) -> None:
@@ -195,9 +209,18 @@ def tables_parquet(m: Mutator, count: int, folder: Path) -> None:
         rows = [_row(table, n) for n in range(size)]
         odd = m.draw.choice((1, 2, 12))
         chosen = set(m.draw.sample(_TABLES[table], min(odd, len(_TABLES[table]))))
-        frame = pl.DataFrame([_odd_column(m, c, rows) if c in chosen else pl.Series(c, [r[c] for r in rows], dtype=pl.String) for c in _TABLES[table]])
+        frame = pl.DataFrame(
+            [
+                _odd_column(m, c, rows) if c in chosen else pl.Series(c, [r[c] for r in rows], dtype=pl.String)
+                for c in _TABLES[table]
+            ]
+        )
         path = folder / f"{number}.parquet"
-        frame.write_parquet(path, compression=m.draw.choice(("zstd", "lz4", "uncompressed")), row_group_size=m.draw.choice((None, 7, 100)))
+        frame.write_parquet(
+            path,
+            compression=m.draw.choice(("zstd", "lz4", "uncompressed")),
+            row_group_size=m.draw.choice((None, 7, 100)),
+        )
         if m.draw.random() < 0.3:
             path.write_bytes(m.bytes(path.read_bytes()))
         files.append(path)
@@ -211,13 +234,28 @@ _MAPPING = {
     "time": {"unit": "s", "zone": "America/New_York"},
     "file": {"table": "messages", "delimiter": ",", "header": ["Our No", "conv", "dir", "ts", "who"]},
 }
-_ZONES = ("", "America", "../../etc/passwd", "UTC\x00", "localtime", "right/UTC", "Etc/GMT+99", "posixrules", "Asia/Tokyo", "Factory", "/etc/localtime")
+_ZONES = (
+    "",
+    "America",
+    "../../etc/passwd",
+    "UTC\x00",
+    "localtime",
+    "right/UTC",
+    "Etc/GMT+99",
+    "posixrules",
+    "Asia/Tokyo",
+    "Factory",
+    "/etc/localtime",
+)
 
 
 def mapping(m: Mutator, count: int, folder: Path) -> None:
     """Mapping files with keys, types and words changed or bytes broken; one that is accepted reads a file, to its end."""
     table, plan = folder / "t.csv", folder / "map.toml"
-    table.write_text("Our No,conv,dir,ts,who\n" + "".join(f"+14155550142,c{n % 4},{'oi'[n % 2]},{1767225600 + n},+1206555{n:04d}\n" for n in range(6)))
+    table.write_text(
+        "Our No,conv,dir,ts,who\n"
+        + "".join(f"+14155550142,c{n % 4},{'oi'[n % 2]},{1767225600 + n},+1206555{n:04d}\n" for n in range(6))
+    )
     for _ in range(count):
         changed = m.tree(_MAPPING, [_MAPPING])
         if isinstance(changed, dict) and m.draw.random() < 0.2 and isinstance(changed.get("time"), dict):
@@ -228,12 +266,16 @@ def mapping(m: Mutator, count: int, folder: Path) -> None:
         if m.draw.random() < 0.2:
             data = m.bytes(data)
         elif m.draw.random() < 0.003:
-            data = m.draw.choice((b"x = " + b"[" * 5000, b"x = " + b"{a=" * 3000, b"x=" + b"9" * 9000, b"a." * 5000 + b"b=1"))
+            data = m.draw.choice(
+                (b"x = " + b"[" * 5000, b"x = " + b"{a=" * 3000, b"x=" + b"9" * 9000, b"a." * 5000 + b"b=1")
+            )
         plan.write_bytes(data)
         with suppress(LineHealthError):
             read = load_mapping(plan)
             with tempfile.TemporaryDirectory(dir=folder) as spool:
-                found = read_source(table, settings=Settings(), pseudonyms=Pseudonyms(KEY), mapping=read, spool=Path(spool))
+                found = read_source(
+                    table, settings=Settings(), pseudonyms=Pseudonyms(KEY), mapping=read, spool=Path(spool)
+                )
                 assert found.read <= 7
 
 
@@ -313,7 +355,12 @@ def url(m: Mutator, count: int, folder: Path) -> None:
 def api(m: Mutator, count: int, folder: Path) -> None:
     """Answers of the API, each mutated: pages of lines, chats, messages, audits, errors, with statuses and headers of all kinds."""
     del folder
-    line = {"id": "1", "phone_number": "+14155550142", "reputation": {"status": "AT_RISK"}, "health_status": {"status": "AT_RISK"}}
+    line = {
+        "id": "1",
+        "phone_number": "+14155550142",
+        "reputation": {"status": "AT_RISK"},
+        "health_status": {"status": "AT_RISK"},
+    }
     chat = {"id": "c1", "display_name": "Ada", "is_group": False, "created_at": events.at(0), "updated_at": events.at(1), "service": "SMS",
             "handles": [{"handle": "+14155550142", "is_me": True}, {"handle": "+12065550117", "is_me": False}], "health_status": {"status": "HEALTHY", "updated_at": events.at(0)}}  # fmt: skip
     message = {"id": "m1", "chat_id": "c1", "is_from_me": True, "created_at": events.at(0), "sent_at": events.at(0), "delivery_status": "delivered",
@@ -327,11 +374,25 @@ def api(m: Mutator, count: int, folder: Path) -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         told[0] += 1
-        status = 200 if m.draw.random() < 0.9 else m.draw.choice((204, 301, 400, 401, 403, 404, 409, 410, 418, 429, 500, 503, 599))
+        status = (
+            200
+            if m.draw.random() < 0.9
+            else m.draw.choice((204, 301, 400, 401, 403, 404, 409, 410, 418, 429, 500, 503, 599))
+        )
         path = request.url.path
-        own = answers[0 if path.endswith("phone_numbers") else 1 if path.endswith("chats") else 2 if path.endswith("messages") else 3]
+        own = answers[
+            0
+            if path.endswith("phone_numbers")
+            else 1
+            if path.endswith("chats")
+            else 2
+            if path.endswith("messages")
+            else 3
+        ]
         body = m.json(own if m.draw.random() < 0.9 else m.draw.choice(answers), answers)
-        return httpx.Response(status, content=body, headers={"retry-after": m.draw.choice(lengths)} if status != 200 else {})
+        return httpx.Response(
+            status, content=body, headers={"retry-after": m.draw.choice(lengths)} if status != 200 else {}
+        )
 
     async def work() -> None:
         to = Connection("k", "https://api.test", rate=1e9, tries=2, backoff_s=0.0, longest_s=0.0, patience_s=0.001, transport=httpx.MockTransport(answer))  # fmt: skip
@@ -367,11 +428,29 @@ def receiver(m: Mutator, count: int, folder: Path) -> None:
             body = m.json(json.loads(good), known) if m.draw.random() < 0.8 else m.draw.randbytes(m.draw.randrange(200))
             headers = signed(f"d{n}", body)
             if m.draw.random() < 0.4:
-                name = m.draw.choice([*headers, "content-type", "content-length", "x-webhook-signature", "x-webhook-timestamp"])
-                value = m.draw.choice((*TEXTS[:1], "v1,", "v1," + "A" * 44, "9" * 30, "-1", "é", "text/html", "application/json; charset=x", "1e9"))
+                name = m.draw.choice(
+                    [*headers, "content-type", "content-length", "x-webhook-signature", "x-webhook-timestamp"]
+                )
+                value = m.draw.choice(
+                    (
+                        *TEXTS[:1],
+                        "v1,",
+                        "v1," + "A" * 44,
+                        "9" * 30,
+                        "-1",
+                        "é",
+                        "text/html",
+                        "application/json; charset=x",
+                        "1e9",
+                    )
+                )
                 headers[name] = value
             method = "POST" if m.draw.random() < 0.95 else m.draw.choice(("GET", "PUT", "TRACE"))
-            path = PATH if m.draw.random() < 0.95 else m.draw.choice(("/", "/webhooks/linq/../x", "/%00", "/healthz", "/metrics"))
+            path = (
+                PATH
+                if m.draw.random() < 0.95
+                else m.draw.choice(("/", "/webhooks/linq/../x", "/%00", "/healthz", "/metrics"))
+            )
             got = await client.request(method, path, headers=[(k.encode(), v.encode("latin-1", "replace")) for k, v in headers.items()], content=body)  # fmt: skip
             assert got.status_code < 500, f"{got.status_code} {got.text[:200]}"
 

@@ -38,14 +38,22 @@ def test_mutated_inputs_are_used_or_refused_and_counted(name):
 
 def _answered(body: bytes, status: int = 200):
     async def work():
-        to = Connection("k", "https://api.test", rate=1e9, tries=1, transport=httpx.MockTransport(lambda _: httpx.Response(status, content=body)))
+        to = Connection(
+            "k",
+            "https://api.test",
+            rate=1e9,
+            tries=1,
+            transport=httpx.MockTransport(lambda _: httpx.Response(status, content=body)),
+        )
         async with Client(to) as client:
             return await Reader(client, Rules(Settings(), Pseudonyms(b"k"))).lines()
 
     return asyncio.run(work())
 
 
-@pytest.mark.parametrize("body", [b'{"phone_numbers":' + b"[" * 5000, b'{"phone_numbers":[{"phone_number":"\xed\xa0\x80"}]}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b'{"phone_numbers":' + b"[" * 5000, b'{"phone_numbers":[{"phone_number":"\xed\xa0\x80"}]}', b"\xff"]
+)
 @pytest.mark.parametrize("status", [200, 400])
 def test_an_answer_that_is_deep_or_no_text_is_an_error_in_one_sentence(body, status):
     with pytest.raises(LiveError):
@@ -70,5 +78,3 @@ def test_a_line_of_the_spool_of_other_types_is_damaged():
 def test_a_period_at_the_end_of_the_calendar_is_none(ends):
     assert _period.addressed(dict(zip(("from", "to"), ends, strict=True))) is None
     assert _period.addressed({"from": "20260901T1200", "to": "20260901T1300"}) is not None
-
-

@@ -17,9 +17,15 @@ LINE = events.LINE
     ("told", "shown"),
     [
         ("3 chats are AT_RISK", "fewer than 5 chats are AT_RISK"),
-        ("2 of 40 chats opted out; 1 new conversation", "fewer than 5 of 40 chats opted out; fewer than 5 new conversations"),
+        (
+            "2 of 40 chats opted out; 1 new conversation",
+            "fewer than 5 of 40 chats opted out; fewer than 5 new conversations",
+        ),
         ("sent to 4 different recipients, 12 people", "sent to fewer than 5 different recipients, 12 people"),
-        ("0 chats, 5 chats, 14 chats, 1,204 chats, 0.3 chats a day", "0 chats, 5 chats, 14 chats, 1,204 chats, 0.3 chats a day"),
+        (
+            "0 chats, 5 chats, 14 chats, 1,204 chats, 0.3 chats a day",
+            "0 chats, 5 chats, 14 chats, 1,204 chats, 0.3 chats a day",
+        ),
         ("3 sends failed on 2 lines", "3 sends failed on 2 lines"),
         ("2026-09-03 chats", "2026-09-03 chats"),
     ],
@@ -35,7 +41,11 @@ def small(store, write):
     log = [events.created(c, 0, person=p) for c, p in (("chat-ada", "+12065550117"), ("chat-ben", "+12065550118"))]
     for n in range(60):
         chat = "chat-ada" if n % 2 else "chat-ben"
-        log.append(events.message("message.sent", f"m{n}", 4 * n, chat=chat, health="CRITICAL" if n > 40 else "HEALTHY", health_at=4 * n))
+        log.append(
+            events.message(
+                "message.sent", f"m{n}", 4 * n, chat=chat, health="CRITICAL" if n > 40 else "HEALTHY", health_at=4 * n
+            )
+        )
     log += [events.failed(f"m{n}", 4 * n + 0.1, chat="chat-ada") for n in range(41, 60, 2)]
     log.append(events.changed(240, "HEALTHY", "AT_RISK"))
     pipeline.load(write("log.jsonl", log), store=store)

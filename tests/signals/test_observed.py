@@ -74,7 +74,9 @@ def test_a_first_look_gives_a_spell_of_unknown_beginning_and_no_transition():
 )
 def test_several_reports_of_one_instant_are_one_change_to_the_worst(reports, change):
     changes = pl.DataFrame(
-        [("+1", datetime(2026, 9, 1), previous, new, None, None) for previous, new in reports], schema=CHANGES, orient="row"
+        [("+1", datetime(2026, 9, 1), previous, new, None, None) for previous, new in reports],
+        schema=CHANGES,
+        orient="row",
     )
     for told in (changes, changes.reverse()):
         assert transitions(told).select("previous", "new").rows() == [change]

@@ -40,7 +40,9 @@ def _gzip_bomb(first: bytes, mb: int) -> bytes:
     return pack.compress(first) + b"".join(pack.compress(zeros) for _ in range(mb)) + pack.flush()
 
 
-@pytest.mark.parametrize("first", [LINE + b"\n", b"[", b"line,direction,sent_at,chat_id\n", b"PAR1"], ids=["log", "list", "csv", "parquet"])
+@pytest.mark.parametrize(
+    "first", [LINE + b"\n", b"[", b"line,direction,sent_at,chat_id\n", b"PAR1"], ids=["log", "list", "csv", "parquet"]
+)
 @pytest.mark.parametrize("packing", ["gzip", "zstd"])
 def test_a_decompression_bomb_is_refused_before_it_fills_memory_or_disk(read, write, first, packing, monkeypatch):
     monkeypatch.setattr(opening, "BOMB_MB", 8)
@@ -108,7 +110,12 @@ def test_a_parquet_file_that_claims_more_rows_than_it_can_hold_is_refused(read, 
     path = tmp_path / "t.parquet"
     pl.select(
         pl.repeat(word, rows).alias(name)
-        for name, word in (("line", "+14155550142"), ("direction", "outbound"), ("sent_at", "2026-09-01"), ("chat_id", "c"))
+        for name, word in (
+            ("line", "+14155550142"),
+            ("direction", "outbound"),
+            ("sent_at", "2026-09-01"),
+            ("chat_id", "c"),
+        )
     ).write_parquet(path)
     with pytest.raises(SourceError, match="claims 3,000,000 rows in"):
         read(path)

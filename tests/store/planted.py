@@ -43,7 +43,17 @@ def secrets() -> list[str]:
     """Every planted secret, as written and in the spellings a program may make of it."""
     out: list[str] = []
     for n in range(PEOPLE):
-        out += [phone(n), phone(n)[1:], phone(n)[2:], mail(n), mail(n).lower(), name(n), name(n).lower(), text(n), f"zqsecret{n}"]
+        out += [
+            phone(n),
+            phone(n)[1:],
+            phone(n)[2:],
+            mail(n),
+            mail(n).lower(),
+            name(n),
+            name(n).lower(),
+            text(n),
+            f"zqsecret{n}",
+        ]
     return out
 
 
@@ -52,8 +62,12 @@ class Search:
 
     def __init__(self) -> None:
         words = secrets()
-        self.hashes = {h(w.encode()).hexdigest().encode(): w for w in words for h in (hashlib.md5, hashlib.sha1, hashlib.sha256)}
-        self.hashes |= {base64.b64encode(h(w.encode()).digest()): w for w in words for h in (hashlib.md5, hashlib.sha256)}
+        self.hashes = {
+            h(w.encode()).hexdigest().encode(): w for w in words for h in (hashlib.md5, hashlib.sha1, hashlib.sha256)
+        }
+        self.hashes |= {
+            base64.b64encode(h(w.encode()).digest()): w for w in words for h in (hashlib.md5, hashlib.sha256)
+        }
         inner = set()
         for mark in {*MARKS, "+1206777", "Leak.example", "Zqname"}:
             for shift in range(3):  # base64 of a text depends on where in it the mark stands
@@ -67,8 +81,16 @@ class Search:
         """Return what was found, with what stands around it."""
         raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
         self.looked += len(raw)
-        hits = [raw[max(0, m.start() - 30) : m.end() + 30].decode("utf-8", "replace") for p in (self.plain, self.coded) for m in p.finditer(raw)]
-        hits += [f"a hash of {self.hashes[w]}" for w in set(re.findall(rb"[0-9a-f]{32,64}|[A-Za-z0-9+/]{22,44}={0,2}", raw)) if w in self.hashes]
+        hits = [
+            raw[max(0, m.start() - 30) : m.end() + 30].decode("utf-8", "replace")
+            for p in (self.plain, self.coded)
+            for m in p.finditer(raw)
+        ]
+        hits += [
+            f"a hash of {self.hashes[w]}"
+            for w in set(re.findall(rb"[0-9a-f]{32,64}|[A-Za-z0-9+/]{22,44}={0,2}", raw))
+            if w in self.hashes
+        ]
         return hits
 
 
@@ -77,7 +99,10 @@ def _message(n: int, **more: Any) -> dict:
     who = mail(n) if n % 5 == 0 else phone(n)
     chat = f"{LINE};-;{phone(n)}" if n % 7 == 0 else f"chat-{n % 200}"
     row = events.message(kind, f"m{n}" if n % 11 else f"msg-{phone(n)}", n % 500, chat=chat, person=who, **more)
-    row["data"]["parts"] = [{"type": "text", "value": text(n)}, {"type": "link", "value": f"https://leak.example/zqsecret{n}"}]
+    row["data"]["parts"] = [
+        {"type": "text", "value": text(n)},
+        {"type": "link", "value": f"https://leak.example/zqsecret{n}"},
+    ]
     row["data"]["chat"]["display_name"] = name(n)
     row["data"]["reply_to"] = {"text": text(n), "from": name(n)}
     return row
@@ -92,7 +117,15 @@ def broken(n: int) -> list[Any]:
     bad_type["data"]["chat"] = text(n)
     failure = events.failed(f"f{n}", 5)
     failure["data"] |= {"code": text(n), "reason": name(n), "chat_id": f"{phone(n)};x"}
-    return [bad_word, bad_time, bad_type, failure, {"event_type": text(n), "data": {"value": text(n)}}, {name(n): text(n)}, json.dumps(cut)[: -40 - n % 50]]
+    return [
+        bad_word,
+        bad_time,
+        bad_type,
+        failure,
+        {"event_type": text(n), "data": {"value": text(n)}},
+        {name(n): text(n)},
+        json.dumps(cut)[: -40 - n % 50],
+    ]
 
 
 def write_exports(folder: Path) -> list[Path]:

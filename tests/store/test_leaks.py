@@ -85,7 +85,9 @@ def left(tmp_path_factory):
         posts = [planted._message(n) for n in range(0, 60)] + [b for b in planted.broken(5) if isinstance(b, dict)]
         bodies = [json.dumps(p).encode() for p in posts] + [planted.broken(7)[-1].encode()]
         answers = post(receiver, *((signed(f"d{n}", b), b) for n, b in enumerate(bodies)), ({"webhook-id": planted.text(1)}, bodies[0]), ({}, bodies[1]))  # fmt: skip
-        seen["answers of the receiver"] = b"".join(a.content + str(a.headers).encode() for a in answers) + receiver.measures.text()
+        seen["answers of the receiver"] = (
+            b"".join(a.content + str(a.headers).encode() for a in answers) + receiver.measures.text()
+        )
         assert {a.status_code for a in answers} == {200, 401}
         for path in receiver.spool.folder.iterdir():
             seen[f"spool {path.name}"] = path.read_bytes()
@@ -93,7 +95,14 @@ def left(tmp_path_factory):
         from analysis.pipeline.spool import Spool
 
         kept = Spool.clear
-        patch.setattr(Spool, "clear", lambda self: (seen.update({"pulled rows": self.path.read_bytes()} if self.path.exists() else {}), kept(self))[1])
+        patch.setattr(
+            Spool,
+            "clear",
+            lambda self: (
+                seen.update({"pulled rows": self.path.read_bytes()} if self.path.exists() else {}),
+                kept(self),
+            )[1],
+        )
         pipeline.pull(store, api=faults.api(Fake(planted.world(fake_linq.world(3)))))
         assert len(seen["pulled rows"]) > 10_000
         pipeline.keep_audit(planted.audit(), line=planted.LINE, store=store)
@@ -102,7 +111,13 @@ def left(tmp_path_factory):
                 pipeline.keep_audit(bad, store=store)
             seen[f"error {len(seen)}"] = str(told.value).encode()
         with pytest.raises(LineHealthError) as told:
-            pipeline.add_action("slower", line=planted.LINE, at="2026-09-05", label=planted.text(1) + " " + planted.phone(1), store=store)
+            pipeline.add_action(
+                "slower",
+                line=planted.LINE,
+                at="2026-09-05",
+                label=planted.text(1) + " " + planted.phone(1),
+                store=store,
+            )
         seen["error of an action"] = str(told.value).encode()
     finally:
         logging.getLogger().removeHandler(handler)
@@ -145,7 +160,9 @@ def test_no_secret_is_in_what_reading_left_for_a_moment_or_for_good(left):
 
 def test_no_secret_is_in_listings_reports_and_evidence(left, command):
     store, _ = left
-    more = (("quarantine",), ("status",), ("signals", "--json"), ("gate", "--json"), ("alerts", "--json")) if EVERY else ()
+    more = (
+        (("quarantine",), ("status",), ("signals", "--json"), ("gate", "--json"), ("alerts", "--json")) if EVERY else ()
+    )
     for words in (("quarantine", "--json"), ("explain", "--json"), *more):
         code, out, err = command(*words, "--store", store)
         assert code == 0
@@ -168,7 +185,11 @@ def test_no_secret_is_on_a_page(left, monkeypatch, page):
     if page != "fleet":
         at.switch_page(f"analysis/pages/{page}.py").run()
     assert not at.exception
-    told = "".join(str(e.proto) for kind in ("html", "markdown", "arrow_vega_lite_chart", "arrow_data_frame", "button", "selectbox") for e in at.get(kind))
+    told = "".join(
+        str(e.proto)
+        for kind in ("html", "markdown", "arrow_vega_lite_chart", "arrow_data_frame", "button", "selectbox")
+        for e in at.get(kind)
+    )
     assert len(told) > 500
     assert not SEARCH.found(told)
 
@@ -195,8 +216,14 @@ def test_no_secret_goes_to_the_browser_or_into_a_pdf(left, tmp_path):
     store, _ = left
     sent: list[bytes] = []
     with serving(store) as address, browser() as chrome, window(chrome) as (page, _seen):
-        page.on("websocket", lambda ws: ws.on("framereceived", lambda f: sent.append(f if isinstance(f, bytes) else f.encode())))
-        page.on("response", lambda r: sent.append(r.body()) if r.ok and "text" in r.headers.get("content-type", "") else None)
+        page.on(
+            "websocket",
+            lambda ws: ws.on("framereceived", lambda f: sent.append(f if isinstance(f, bytes) else f.encode())),
+        )
+        page.on(
+            "response",
+            lambda r: sent.append(r.body()) if r.ok and "text" in r.headers.get("content-type", "") else None,
+        )
         for name in PAGES:
             page.goto(f"{address}/{'' if name == 'fleet' else name}")
             settle(page)

@@ -22,7 +22,10 @@ TABLE = "line,chat_id,recipient,direction,sent_at,fingerprint\n" + "".join(
 LOG = [
     events.created(f"{LINE};{ADA}", 0, person=ADA),
     events.created("c-ben", 0, person=BEN),
-    *(events.message("message.sent", f"ada-message-{n}", n, chat=f"{LINE};{ADA}", person=ADA, health="AT_RISK") for n in range(4)),
+    *(
+        events.message("message.sent", f"ada-message-{n}", n, chat=f"{LINE};{ADA}", person=ADA, health="AT_RISK")
+        for n in range(4)
+    ),
     *(events.message("message.received", f"r{n}", n + 0.2, chat="c-ben", person=BEN) for n in range(4)),
     events.failed("ada-message-1", 3, chat=f"{LINE};{ADA}"),
     events.changed(5, "HEALTHY", "AT_RISK"),
@@ -46,7 +49,9 @@ def loaded(store, write, keyed):
 
 def _facts(store) -> dict[str, list]:
     with duckdb.connect(str(store), read_only=True) as con:
-        return {t: con.execute(f"select * from {t} order by all").fetchall() for t in ("message", "chat", "chat_health")}
+        return {
+            t: con.execute(f"select * from {t} order by all").fetchall() for t in ("message", "chat", "chat_health")
+        }
 
 
 def _named(store) -> set[str]:
@@ -57,7 +62,9 @@ def _signals(store) -> pl.DataFrame:
     return pipeline.signals(store)
 
 
-def test_after_a_rotation_nobody_has_the_old_name_and_every_later_load_meets_the_same_people(store, loaded, keyed, write, command):
+def test_after_a_rotation_nobody_has_the_old_name_and_every_later_load_meets_the_same_people(
+    store, loaded, keyed, write, command
+):
     before, figures = _facts(store), _signals(store)
     old = _named(store)
     code, out, _ = command("key", "rotate", "--store", store)
@@ -70,7 +77,9 @@ def test_after_a_rotation_nobody_has_the_old_name_and_every_later_load_meets_the
     assert {t: len(rows) for t, rows in _facts(store).items()} == {t: len(rows) for t, rows in before.items()}
     assert _signals(store).equals(figures)
     # the same rows in other files: all of them are known
-    report = pipeline.load([write("again.jsonl", [*LOG, LOG[0]]), write("again.csv", TABLE.replace("\n", "\n\n"))], store=store)
+    report = pipeline.load(
+        [write("again.jsonl", [*LOG, LOG[0]]), write("again.csv", TABLE.replace("\n", "\n\n"))], store=store
+    )
     assert report.totals["duplicates"] == report.totals["read"] > 30
     assert report.totals["inserted"] == 0
 
@@ -86,7 +95,9 @@ def test_another_store_of_the_key_follows_when_it_is_next_written(store, loaded,
     other = tmp_path / "other.duckdb"
     pipeline.load(loaded, store=other)
     pipeline.rotate_key(store)
-    report = pipeline.load(write("more.jsonl", [*LOG, events.message("message.sent", "new", 9, chat="c-ben", person=BEN)]), store=other)
+    report = pipeline.load(
+        write("more.jsonl", [*LOG, events.message("message.sent", "new", 9, chat="c-ben", person=BEN)]), store=other
+    )
     assert (report.totals["inserted"], report.totals["duplicates"]) == (1, len(LOG))
     assert _named(other) == _named(store)
 
@@ -98,7 +109,9 @@ def test_what_a_receiver_got_before_the_rotation_belongs_to_the_same_people_afte
     assert pipeline.fold(store).inserted == 1
     (name,) = Pseudonyms(load_key()).recipients(pl.Series([ADA]))
     with duckdb.connect(str(store)) as con:
-        told = con.execute("select message_id, recipient, chat_id from message where message_id in ('r9', 'r10') order by 1").fetchall()
+        told = con.execute(
+            "select message_id, recipient, chat_id from message where message_id in ('r9', 'r10') order by 1"
+        ).fetchall()
     assert len({row[1:] for row in told}) == 1
     assert told[0][1] == name
 
@@ -110,7 +123,9 @@ def test_a_rotation_is_refused_while_a_receiver_runs_and_leaves_the_key_alone(st
     assert len(keyed.read_text().split()) == 1
 
 
-def test_a_key_in_the_environment_is_not_rotated_and_an_old_key_file_is_recognised(store, loaded, keyed, monkeypatch, command, tmp_path):
+def test_a_key_in_the_environment_is_not_rotated_and_an_old_key_file_is_recognised(
+    store, loaded, keyed, monkeypatch, command, tmp_path
+):
     old = keyed.read_text()
     pipeline.rotate_key(store)
     keyed.write_text(old)
@@ -122,7 +137,9 @@ def test_a_key_in_the_environment_is_not_rotated_and_an_old_key_file_is_recognis
         pipeline.rotate_key(tmp_path / "none.duckdb")
 
 
-def test_a_rotation_that_was_killed_after_the_key_was_added_is_finished_by_the_next_load(store, loaded, keyed, monkeypatch, write):
+def test_a_rotation_that_was_killed_after_the_key_was_added_is_finished_by_the_next_load(
+    store, loaded, keyed, monkeypatch, write
+):
     from analysis.pipeline import people
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -148,7 +165,12 @@ def test_who_is_forgotten_is_in_no_file_and_counts_as_before(store, loaded, keye
     assert "ada-message" not in str(_facts(store))
     assert _signals(store).equals(figures)
     with duckdb.connect(str(store), read_only=True) as con:
-        tables = [t for (t,) in con.execute("select table_name from duckdb_tables() where not internal and table_name <> 'forgotten'").fetchall()]
+        tables = [
+            t
+            for (t,) in con.execute(
+                "select table_name from duckdb_tables() where not internal and table_name <> 'forgotten'"
+            ).fetchall()
+        ]
         kept = "\n".join(con.sql(f"select * from {t}").pl().write_csv() for t in tables)
     assert not {word for word in (name, chat) if word in kept}
     raw = b"".join(p.read_bytes() for p in store.parent.iterdir() if p.is_file())
@@ -163,7 +185,10 @@ def test_no_later_load_brings_them_back_and_the_counts_say_so(store, loaded, key
     listed = events.created("c-new", 29, person=ADA)
     report = pipeline.load([write("again.jsonl", [*LOG, listed]), write("again.csv", TABLE + "\n")], store=store)
     assert report.totals["inserted"] == report.totals["merged"] == 0
-    assert {s.kind: s.ignored_kinds for s in report.sources} == {"webhook": {"forgotten": 7}, "messages": {"forgotten": 14}}
+    assert {s.kind: s.ignored_kinds for s in report.sources} == {
+        "webhook": {"forgotten": 7},
+        "messages": {"forgotten": 14},
+    }
     for s in report.sources:
         assert s.read == s.inserted + s.merged + s.duplicates + s.ignored + s.quarantined
     post(made(store), event(listed), event(more, name="n2"))
@@ -173,9 +198,13 @@ def test_no_later_load_brings_them_back_and_the_counts_say_so(store, loaded, key
     assert _facts(store) == before
 
 
-def test_a_new_chat_of_theirs_whose_messages_came_first_loses_its_name_when_it_is_told_whose_it_is(store, loaded, keyed, write):
+def test_a_new_chat_of_theirs_whose_messages_came_first_loses_its_name_when_it_is_told_whose_it_is(
+    store, loaded, keyed, write
+):
     pipeline.forget(ADA, store)
-    pipeline.load(write("first.jsonl", [events.message("message.sent", "ada-later", 30, chat="c-later", person=ADA)]), store=store)
+    pipeline.load(
+        write("first.jsonl", [events.message("message.sent", "ada-later", 30, chat="c-later", person=ADA)]), store=store
+    )
     assert "ada-later" in str(_facts(store))
     sends = _signals(store)["outbound"].sum()
     report = pipeline.load(write("then.jsonl", [events.created("c-later", 29, person=ADA)]), store=store)
@@ -199,7 +228,10 @@ def test_a_stranger_may_be_forgotten_before_they_ever_come(store, loaded, keyed,
     code, out, _ = command("forget", "carol@example.com", "--store", store)
     assert code == 0
     assert "nothing of this person" in out
-    report = pipeline.load(write("new.csv", f"line,recipient,direction,sent_at\n{LINE},Carol@Example.com,outbound,2026-09-03T12:00:00Z\n"), store=store)
+    report = pipeline.load(
+        write("new.csv", f"line,recipient,direction,sent_at\n{LINE},Carol@Example.com,outbound,2026-09-03T12:00:00Z\n"),
+        store=store,
+    )
     assert report.totals["ignored"] == 1
 
 
