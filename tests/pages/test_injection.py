@@ -93,7 +93,7 @@ def test_logs_and_errors_stay_on_their_line(hostile, command, write, store):
     code, out, err = command("load", path, "--store", store)
     assert "\x1b" not in out + err
     assert not [row for row in (out + err).splitlines() if row.startswith("linehealth: ok")]
-    code, out, _ = command("quarantine", "--store", hostile, "--json")
+    _code, out, _ = command("quarantine", "--store", hostile, "--json")
     assert SQL not in out
     assert "\x1b" not in out
     assert json.loads(out)[0]["reason"]
@@ -101,7 +101,7 @@ def test_logs_and_errors_stay_on_their_line(hostile, command, write, store):
 
 @pytest.mark.parametrize("line", [SQL, "' or '1'='1", PATH, HTML + "x"])
 def test_a_line_that_is_not_there_is_not_there(hostile, line, command, tmp_path):
-    known = line == SQL or line == PATH
+    known = line in (SQL, PATH)
     code, out, _ = command("signals", "--line", line, "--store", hostile, "--json")
     assert (code, bool(json.loads(out))) == (0, known)
     code, _, err = command("evidence", "--line", line, "--store", hostile, "--out", tmp_path / "e.zip")
