@@ -90,7 +90,7 @@ def test_tables_for_a_spreadsheet_hold_no_formula(hostile, command, tmp_path):
 
 def test_logs_and_errors_stay_on_their_line(hostile, command, write, store):
     path = write("a\x1b[31m\nlinehealth: ok.jsonl", b"\x00not json")
-    code, out, err = command("load", path, "--store", store)
+    _, out, err = command("load", path, "--store", store)
     assert "\x1b" not in out + err
     assert not [row for row in (out + err).splitlines() if row.startswith("linehealth: ok")]
     _code, out, _ = command("quarantine", "--store", hostile, "--json")

@@ -142,7 +142,7 @@ def test_a_rotation_that_was_killed_after_the_key_was_added_is_finished_by_the_n
 ):
     from analysis.pipeline import people
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012  # the patch must be undone with it
         patch.setattr(people, "derive", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
         pipeline.rotate_key(store)
     old = _named(store)
