@@ -9,6 +9,8 @@ PAGES = Path(__file__).resolve().parent / "analysis" / "pages"
 if str(PAGES.parents[1]) not in sys.path:
     sys.path.insert(0, str(PAGES.parents[1]))
 
+from analysis.pages._login import admitted  # noqa: E402  # the checkout must be importable first
+
 st.set_page_config(page_title="Line Health", page_icon=str(PAGES / "icon.png"), layout="wide")
 look = "dark" if st.context.theme.type == "dark" else "light"
 st.logo(str(PAGES / f"logo-{look}.svg"), size="medium")
@@ -28,4 +30,5 @@ page = st.navigation(
     ],
     position="top",
 )
-page.run()
+if admitted():
+    page.run()

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def one_line(text: str) -> str:
+    """Return a text that stays on its line of a log and commands no terminal: a file's name may hold anything."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 class LineHealthError(Exception):
     """An error meant for a person: one sentence with problem, place and fix.
 
@@ -17,7 +22,7 @@ class LineHealthError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, problem: str, *, where: str = "", fix: str = "") -> None:
-        self.problem, self.where, self.fix = problem, where, fix
+        self.problem, self.where, self.fix = one_line(problem), one_line(where), one_line(fix)
         super().__init__(str(self))
 
     def __str__(self) -> str:

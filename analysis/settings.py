@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,12 +23,22 @@ _OWN_LIVE = "own choice, tried under load (linehealth bench receive)"
 _OWN_GAPS = "own choice, checked on simulated traffic (tests/live/test_gaps.py)"
 
 
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Return whether a word names a time zone that both Python and Polars know."""
+    if name.startswith(("right/", "posix")) or name in ("Factory", "localtime"):  # no zones, but files beside them
+        return False
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return True
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return 1970 < date.fromisoformat(text).year < 2262
+    except ValueError:
+        return False
 
 
 def _hours_of(text: str) -> tuple[int, int] | None:
@@ -252,6 +263,14 @@ class Settings:
     report_days: int = _s(
         7, "days", 1, 366, "Length of a report's period where nothing says when it starts.", "own choice: a week"
     )
+    report_small_group: int = _s(
+        5,
+        "people",
+        0,
+        1000,
+        "In reports, alerts and evidence, counts of fewer people, chats or conversations than this are not told, nor are lists of them. 0: told.",
+        "least cell size of many statistical offices",
+    )
     report_lines: int = _s(
         20,
         "lines",
@@ -349,8 +368,11 @@ class Settings:
                 isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
             ):
                 wrong.append(f"{f.name} must be a number from {low} to {high} ({f.metadata['unit']})")
-        if not _is_zone(self.timezone):
+        if not is_zone(self.timezone):
             wrong.append("timezone must be an IANA name such as America/New_York")
+        for name in ("earliest", "latest"):
+            if not _is_day(getattr(self, name)):
+                wrong.append(f"{name} must be a day from 1971 to 2261 such as 2026-03-01")
         if self.alert_quiet and not _hours_of(self.alert_quiet):
             wrong.append("alert_quiet must be two different hours from 0 to 23 such as 22-07, or empty")
         if wrong:

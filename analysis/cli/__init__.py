@@ -40,6 +40,8 @@ COMMANDS = {
     "evidence": "report",
     "pull": "live",
     "audit": "live",
+    "key": "people",
+    "forget": "people",
     "evaluate": "trials",
     "bench": "bench",
     "demo": "app",

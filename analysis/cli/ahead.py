@@ -154,7 +154,11 @@ def _deliver(found: Any, targets: list[Target], store: str | None) -> None:
     from analysis import notify, pipeline
 
     names = {m.group: f"line-health-alert-{m.group.replace(' ', '-')}" for m in found.messages}
-    messages = [notify.Message(names[m.group], m.title, "\n".join(m.lines)) for m in found.messages]
+    least = pipeline.settings(store).report_small_group
+    messages = [
+        notify.Message(names[m.group], pipeline.few(m.title, least), pipeline.few("\n".join(m.lines), least))
+        for m in found.messages
+    ]
     outbox = outbox_of(store)
     earlier, now = delivered(messages, targets, outbox, due_again=True)
     taken = [group for group, name in names.items() if name in now.taken]

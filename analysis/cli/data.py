@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from analysis.cli.shared import AS_JSON, PROGRESS, STORE, fail, print_json, progress_of
-from analysis.errors import UsageError
+from analysis.errors import UsageError, one_line
 
 
 @click.command()
@@ -33,11 +33,11 @@ def load(
     else:
         for source in report.sources:
             known = " (the same file was loaded before)" if source.known else ""
-            click.echo(f"{source.path}: {source.kind}{known}\n  {_counts(vars(source))}")
+            click.echo(f"{one_line(source.path)}: {source.kind}{known}\n  {_counts(vars(source))}")
             for note in source.notes:
                 click.echo(f"  note: {note}")
         for path, reason in report.skipped:
-            click.echo(f"{path}: skipped, {reason}")
+            click.echo(f"{one_line(path)}: skipped, {reason}")
         if len(report.sources) > 1:
             click.echo(f"in all: {_counts(report.totals)}")
         if report.totals["quarantined"]:
@@ -89,7 +89,7 @@ def quarantine(store: str | None, as_json: bool) -> None:
         print_json(rows)
         return
     for r in rows:
-        click.echo(f"{r['source']}:{r['position']}: {r['kind']}: {r['reason']} ({r['fix']})")
+        click.echo(f"{one_line(r['source'])}:{r['position']}: {r['kind']}: {r['reason']} ({r['fix']})")
     click.echo(f"{len(rows):,} rows refused" if rows else "nothing was refused")
 
 

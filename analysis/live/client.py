@@ -124,7 +124,7 @@ class Client:
                     return read(answer.content)
             except httpx.RequestError as e:
                 why = "it cannot be reached" if isinstance(e, httpx.ConnectError | httpx.ConnectTimeout) else "the connection broke"  # fmt: skip
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 why = "its answer is no JSON of this kind, or cut"
             else:
                 status, detail = answer.status_code, _detail(answer)
@@ -160,7 +160,7 @@ class Client:
 def _detail(answer: httpx.Response) -> _Detail:
     try:
         return msgspec.json.decode(answer.content, type=_Refusal, strict=False).error
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return _Detail()
 
 

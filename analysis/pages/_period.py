@@ -56,7 +56,8 @@ def addressed(query: dict[str, str]) -> Period | None:
         low, high = (datetime.strptime(query[name], FORM) for name in ("from", "to"))  # noqa: DTZ007 - UTC throughout
     except (KeyError, ValueError):
         return None
-    return _hours(low, high) if low < high else None
+    # the usual looks four weeks back, and the last hour is rounded up: at the ends of the calendar there is neither
+    return _hours(low, high) if low < high and low.year > 1970 and high.year < 9999 else None
 
 
 def address_of(period: Period) -> dict[str, str]:

@@ -16,7 +16,7 @@ from analysis.pipeline.asking import AuditOutcome, ask_after_transition, audit
 from analysis.pipeline.audits import agreement, keep_audit
 from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
 from analysis.pipeline.evidence import evidence, hours_around
-from analysis.pipeline.folding import RECEIVER, FoldReport, fold, spool_of, watch
+from analysis.pipeline.folding import RECEIVER, FoldReport, fold, forget, rotate_key, spool_of, to_current_key, watch
 from analysis.pipeline.helped import Told, helped, helped_frame, spread
 from analysis.pipeline.history import lag_sentences, lags, thresholds
 from analysis.pipeline.live import gaps
@@ -44,6 +44,7 @@ from analysis.pipeline.reading import (
     transitions,
 )
 from analysis.pipeline.replay import Replay, replay
+from analysis.pipeline.small import few, is_small
 from analysis.pipeline.steps import Progress, Step
 from analysis.pipeline.text import as_csv, as_text, records, safe_cells
 from analysis.pipeline.writing import LoadReport, load, refresh, set_setting
@@ -86,10 +87,12 @@ __all__ = [
     "evidence",
     "explanations",
     "failures",
+    "few",
     "fingerprint",
     "fold",
     "forecast",
     "forecast_record",
+    "forget",
     "freshness",
     "gaps",
     "gate",
@@ -97,6 +100,7 @@ __all__ = [
     "helped",
     "helped_frame",
     "hours_around",
+    "is_small",
     "iso",
     "keep_audit",
     "kept_gate",
@@ -117,6 +121,7 @@ __all__ = [
     "refresh",
     "remove_action",
     "replay",
+    "rotate_key",
     "safe_cells",
     "set_setting",
     "settings",
@@ -130,6 +135,7 @@ __all__ = [
     "status",
     "streaks",
     "thresholds",
+    "to_current_key",
     "transitions",
     "watch",
     "what_if",

@@ -16,7 +16,8 @@ import polars as pl
 from analysis.errors import UsageError
 from analysis.pipeline.moments import When, instant, iso, moment
 from analysis.pipeline.opened import Where, reading
-from analysis.pipeline.reading import explanations, failures, fingerprint, openers, signals
+from analysis.pipeline.reading import explanations, failures, fingerprint, openers, settings, signals
+from analysis.pipeline.small import few, is_small
 from analysis.pipeline.text import as_csv, as_text
 from analysis.schema import SEVERITY, Explanation
 from analysis.store import read, read_detail
@@ -43,7 +44,7 @@ openers.csv          conversations opened around it, where there were any
 failed_messages.csv  the last {failed} failed sends around it at most: message id, chat id, times, code, and the vendor's trace id where the export told it
 sample_messages.csv  the last {others} other sends around it at most, by message id
 
-Times are UTC. There is no message text in here and no recipient: chats and messages are named by the vendor's id, or by a keyed name where an id would tell a person.
+Of fewer chats than the setting report_small_group no list and no chat id is packed, and counts of so few are not told. Times are UTC. There is no message text in here and no recipient: chats and messages are named by the vendor's id, or by a keyed name where an id would tell a person.
 """
 
 
@@ -105,14 +106,21 @@ def bundle(store: Where, e: Explanation) -> bytes:
         "failed_messages.csv": samples[0],
         "sample_messages.csv": samples[1],
     }
+    least = settings(store).report_small_group
+    known = _chats_named(tables)
+    if is_small(known, least):  # ids of so few chats would single people out
+        for name in ("chats.csv", "openers.csv", "sample_messages.csv"):
+            tables[name] = pl.DataFrame()
+        tables["failed_messages.csv"] = tables["failed_messages.csv"].drop("chat_id", strict=False)
+        e = msgspec.structs.replace(e, chats_to_fix=[])
     about = README.format(
         line=e.line, change=f"{e.previous or 'unknown'} -> {e.new}", at=e.at, fingerprint=fingerprint(store),
         days=DAYS_BEFORE.days, failed=FAILED, others=OTHERS,
     )  # fmt: skip
     files = {
         "README.txt": about,
-        "change.txt": as_text(e) + "\n",
-        "change.json": msgspec.json.format(msgspec.json.encode(e), indent=2).decode(),
+        "change.txt": few(as_text(e), least) + "\n",
+        "change.json": few(msgspec.json.format(msgspec.json.encode(e), indent=2).decode(), least),
         **{name: as_csv(frame) for name, frame in tables.items() if frame.height},
     }
     whole = io.BytesIO()
@@ -122,6 +130,11 @@ def bundle(store: Where, e: Explanation) -> bytes:
             head.compress_type, head.create_system, head.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
             packed.writestr(head, text)
     return whole.getvalue()
+
+
+def _chats_named(tables: dict[str, pl.DataFrame]) -> int:
+    """Return how many different chats the tables of an evidence name."""
+    return len({chat for frame in tables.values() if "chat_id" in frame.columns for chat in frame["chat_id"]})
 
 
 def _change(store: Where, line: str, at: When) -> Explanation:

@@ -18,6 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from analysis.errors import LineHealthError, StoreError
+from analysis.pipeline import people
 from analysis.pipeline.moments import now
 from analysis.pipeline.opened import Where, settings_in, store_at
 from analysis.pipeline.reading import settings_or_default, transitions
@@ -28,10 +29,11 @@ from analysis.sources.reading import SourceFacts
 from analysis.sources.spool import DONE, Spool, day_of, read_segments
 from analysis.store import Store, folded
 from analysis.store import load as merging
+from analysis.store.forgotten import Forgotten
 
 AT_ONCE_MB = 64
 """Files of the spool of at most this size together go into the store in one transaction, so that memory stays bounded."""
-FOLDER, RECEIVER = "folding", "receiving"
+FOLDER, RECEIVER = "folding", people.RECEIVER
 """Names of the rights that one process has at a time."""
 
 
@@ -151,13 +153,29 @@ def _fold(target: Store, spool: Spool, batch: list[Path], report: FoldReport) ->
             report.days.append(day)
         names = [path.name for path in batch]
         with target.writer() as con:
-            for told in merging.merge(con, parts, now=now()):
+            people.begin(con)
+            for told in merging.merge(con, parts, now=now(), tombstone=people.stones(con)):
                 for name in ("read", "inserted", "merged", "duplicates", "ignored", "quarantined"):
                     setattr(report, name, getattr(report, name) + getattr(told, name))
             folded.keep(con, names, there=[path.name for path in spool.segments(DONE)])
         report.segments += len(batch)
     for path in batch:
         path.unlink()
+
+
+def to_current_key(store: Where = None) -> int:
+    """Bring a store's names forward to the keys there are (people.forward); returns how many changed."""
+    return people.forward(store, fold=fold)
+
+
+def rotate_key(store: Where = None) -> people.Rotated:
+    """Add a key and give every person of this store a new name (people.rotate)."""
+    return people.rotate(store, fold=fold)
+
+
+def forget(recipient: str, store: Where = None) -> Forgotten:
+    """Take one person out of a store (people.forget)."""
+    return people.forget(recipient, store, fold=fold)
 
 
 def _source_id(day: str) -> str:

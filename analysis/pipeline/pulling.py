@@ -21,7 +21,9 @@ import polars as pl
 
 from analysis.errors import LineHealthError, LiveError
 from analysis.live import ChatSeen, Client, Connection, Reader, connection
+from analysis.pipeline import people
 from analysis.pipeline.derive import derive
+from analysis.pipeline.folding import fold
 from analysis.pipeline.moments import When, iso, moment
 from analysis.pipeline.opened import Where, settings_in, store_at
 from analysis.pipeline.pull_report import Pulling, PullReport, Shown
@@ -66,6 +68,7 @@ def pull(
     target = store_at(store)
     chosen = _settings(target)
     to = api or connection(chosen)
+    people.forward(target, fold=fold)
     spool = Spool(target)
     with spool.alone():
         return running(_Pull(target, spool, chosen, to, moment(since), progress or (lambda _: None)).go(dry_run))
@@ -235,7 +238,8 @@ class _Pull:
         with tempfile.TemporaryDirectory(prefix="linehealth-") as scratch:
             source = _spooled(kept.tables, kept.segment, kept.read, kept.notes, at, Path(scratch))
             with self.target.writer() as con:
-                (merged,) = merging.merge(con, [source], now=at)
+                people.current(con, self.rules.pseudonyms)
+                (merged,) = merging.merge(con, [source], now=at, tombstone=people.stones(con))
                 pulled.by_day(con, source.source_id, f"pull-{at:%Y-%m-%d}")
                 pulled.keep_marks(con, kept.marks)
                 pulled.keep_observations(con, kept.observations)

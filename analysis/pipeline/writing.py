@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import LineHealthError, SettingsError, SourceError
+from analysis.pipeline import people
 from analysis.pipeline.derive import derive
 from analysis.pipeline.moments import now
 from analysis.pipeline.opened import Where, settings_in, settings_of, store_at
@@ -72,6 +73,7 @@ def load(
     target = store_at(store)
     found = find([paths] if isinstance(paths, str | Path) else list(paths))
     columns = load_mapping(mapping) if mapping is not None else None
+    _to_current_key(target)
     report = LoadReport()
     known: dict[str, merging.SourceReport] = {}
     if target.exists():
@@ -125,9 +127,15 @@ def load(
             order.append((facts.source_id, facts.path))
             reading.end(facts.read)
         if spooled:
-            _write(target, spooled, chosen, known, reading.rows, progress)
+            _write(target, spooled, chosen, known, reading.rows, progress, pseudonyms)
     report.sources = _in_order(order, known, spooled)
     return report
+
+
+def _to_current_key(target: Store) -> None:
+    from analysis.pipeline.folding import fold  # which stands on this module
+
+    people.forward(target, fold=fold)
 
 
 class _Reading:
@@ -171,12 +179,14 @@ def _write(
     known: dict[str, merging.SourceReport],
     rows: int,
     progress: Progress | None,
+    names: Pseudonyms,
 ) -> None:
     # what was read stays in sight in the later stages
     tell = None if progress is None else lambda step: progress(replace(step, rows=rows))
     with target.writer() as con:
         if tell:
             tell(Step("merging"))
+        people.current(con, names)
         fresh = []
         for source in spooled:  # another process may have loaded the same file meanwhile
             seen = merging.known_source(con, source.source_id, source.path)
@@ -184,7 +194,9 @@ def _write(
                 fresh.append(source)
             else:
                 known[source.source_id] = seen
-        for source, report in zip(fresh, merging.merge(con, fresh, now=now()), strict=True):
+        for source, report in zip(
+            fresh, merging.merge(con, fresh, now=now(), tombstone=people.stones(con)), strict=True
+        ):
             known[source.source_id] = report
         derive(con, chosen, tell)
 

@@ -78,7 +78,9 @@ def section(change: Change, state: AsOf, anchor: str) -> Section:
         lost,
         _why.evidence_rows(e),
         _why.beside(e, state),
-        _why.chat_rows(e.chats_to_fix[:CHATS], e, state, name=lambda chat: f"<code>{html.text(chat)}</code>"),
+        []
+        if pipeline.is_small(len(e.chats_to_fix), state.settings.report_small_group)
+        else _why.chat_rows(e.chats_to_fix[:CHATS], e, state, name=lambda chat: f"<code>{html.text(chat)}</code>"),
         steps,
         worked_before(e, state),
         told,

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from analysis import pipeline
 from analysis.charts.theme import look, repaint, state_word, tokens
 from analysis.pages import _fleet as fleet
 from analysis.pages import _html as html
@@ -101,7 +102,7 @@ def _of(d: Document) -> dict[str, Any]:
 
 def as_html(d: Document) -> str:
     """Return the whole report as one HTML file."""
-    return (
+    told: str = (
         _environment()
         .get_template("report.html.j2")
         .render(
@@ -115,6 +116,7 @@ def as_html(d: Document) -> str:
             gap_cells=quality.gap_cells(d.gaps, d.state),
         )
     )
+    return pipeline.few(told, d.state.settings.report_small_group)
 
 
 def as_markdown(d: Document) -> str:
@@ -128,7 +130,7 @@ def as_markdown(d: Document) -> str:
             gap_cells=quality.gap_cells(d.gaps, d.state),
         )
     )
-    return re.sub(r"\n{3,}", "\n\n", told).strip() + "\n"
+    return pipeline.few(re.sub(r"\n{3,}", "\n\n", told).strip() + "\n", d.state.settings.report_small_group)
 
 
 def _text(cell: str) -> str:
@@ -148,4 +150,4 @@ def as_summary(d: Document) -> str:
     if d.steps:
         told += ["", "What to do, in order:"]
         told += [f"{i}. {words.line_name(s['line'])}: {s['action']}" for i, s in enumerate(d.steps[:5], 1)]
-    return "\n".join(told)
+    return pipeline.few("\n".join(told), d.state.settings.report_small_group)

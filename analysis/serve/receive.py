@@ -48,6 +48,7 @@ def receive(
     signatures = Signatures(secrets)
     spool = pipeline.spool_of(store)
     spool.make()
+    pipeline.to_current_key(store)
     keeper = Keeper(Pseudonyms(load_key()))
     with stopping() as stopped, spool.only(pipeline.RECEIVER, wait_s=RIGHT_S) as alone:
         if not alone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,12 +28,16 @@ class _Step:
 
 
 def _steps(rows: list[dict[str, Any]], kind: str) -> Iterator[_Step]:
-    """Walk one line's reports of one kind in time; two at one instant: the milder new value first, so that the worse one holds."""
+    """Walk one line's reports of one kind in time; of several at one instant the worst new value holds, as one change."""
     told = [r for r in rows if r[f"new_{kind}"] is not None]
     told.sort(key=lambda r: (r["changed_at"], SEVERITY[r[f"new_{kind}"]], SEVERITY.get(r[f"previous_{kind}"], -1)))
     known: str | None = None
-    for row in told:
+    for _, same in itertools.groupby(told, key=lambda r: r["changed_at"]):
+        row, *more = same
         previous, new = row[f"previous_{kind}"], row[f"new_{kind}"]
+        if more and more[-1][f"new_{kind}"] != new:
+            previous = next((r[f"previous_{kind}"] for r in (row, *more) if r[f"previous_{kind}"] is not None), None)
+            new = more[-1][f"new_{kind}"]
         if new == known:
             continue  # a repeat
         missed = known is not None and previous is not None and previous != known

@@ -29,13 +29,20 @@ _NO_WORD = "?"
 """Stands for a word or a time that cannot be used: refused (or left out) for the reason of the original."""
 
 
+_T, _B = str | None, bool | None
+_Message = tuple[_T, _T, _T, _T, _T, _T, _T, _T, _T, _T, _T, _T, _B, _T, _T, _T, _T, _T]
+_Chat = tuple[_T, _T, _T, _B, _T, _T, _T]
+_Change = tuple[_T, _T, _T, _T, _T, _T]
+"""Rows of facts.RAW_MESSAGES, RAW_CHATS and RAW_CHANGES without position: a line that a disk damaged is known by their types."""
+
+
 class Kept(msgspec.Struct, array_like=True):
     """One delivery as it lies on the disk: when it came (ms, UTC), its rows without position, and what was refused or ignored."""
 
     at: int
-    messages: list[list[Any]]
-    chats: list[list[Any]]
-    changes: list[list[Any]]
+    messages: list[_Message]
+    chats: list[_Chat]
+    changes: list[_Change]
     refused: list[tuple[str, str, str]]
     ignored: dict[str, int]
 
@@ -93,8 +100,8 @@ class Keeper:
         return self.people.name(canonical_handle(text), "p_")
 
 
-def _cells(row: tuple[Any, ...], cells: tuple[Cell | None, ...]) -> list[Any]:
-    return [value if cell is None else cell(value) for value, cell in zip(row[1:], cells, strict=True)]
+def _cells(row: tuple[Any, ...], cells: tuple[Cell | None, ...]) -> Any:
+    return tuple(value if cell is None else cell(value) for value, cell in zip(row[1:], cells, strict=True))
 
 
 def _cell(used: Callable[[str], str | None]) -> Cell:

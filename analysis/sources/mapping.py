@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from analysis.errors import SettingsError
+from analysis.settings import is_zone
 
 TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "messages": (
@@ -61,6 +62,10 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True):
         return msgspec.json.encode(self, order="deterministic")
 
 
+def _is_delimiter(text: str) -> bool:
+    return len(text) == 1 and text not in '"\r\n\x00'
+
+
 def load_mapping(path: str | Path) -> Mapping:
     """Return the mapping of a TOML file.
 
@@ -75,17 +80,21 @@ def load_mapping(path: str | Path) -> Mapping:
         raise SettingsError(
             f"the mapping file cannot be read ({e.strerror})", where=where, fix="check the path"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise SettingsError(
-            f"not a TOML file ({e})" if isinstance(e, tomllib.TOMLDecodeError) else "not UTF-8 text",
-            where=where,
-            fix="write it as [columns], [constants], [values.direction], [time]",
-        ) from None
     except msgspec.ValidationError as e:
         raise SettingsError(
             str(e),
             where=where,
             fix="allowed are [columns], [constants], [values.COLUMN], [time] unit and zone, [file] table, delimiter and header",
+        ) from None
+    except (ValueError, RecursionError) as e:  # a number of too many digits is a plain ValueError
+        raise SettingsError(
+            "not UTF-8 text"
+            if isinstance(e, UnicodeDecodeError)
+            else f"not a TOML file ({e})"
+            if isinstance(e, tomllib.TOMLDecodeError)
+            else "not a TOML file that can be read (nested too deep, or a number too long)",
+            where=where,
+            fix="write it as [columns], [constants], [values.direction], [time]",
         ) from None
     unknown = sorted((set(mapping.columns) | set(mapping.constants) | set(mapping.values)) - _ALL)
     if unknown:
@@ -96,6 +105,12 @@ def load_mapping(path: str | Path) -> Mapping:
         )
     if mapping.time.unit not in (None, *_UNITS):
         raise SettingsError("[time] unit is unknown", where=where, fix="use s, ms, us or ns")
+    if mapping.file.delimiter is not None and not _is_delimiter(mapping.file.delimiter):
+        raise SettingsError(
+            "[file] delimiter is not one character", where=where, fix='write one that is no quote, such as ";" or "\\t"'
+        )
+    if mapping.time.zone is not None and not is_zone(mapping.time.zone):
+        raise SettingsError("[time] zone is unknown", where=where, fix="use an IANA name such as America/New_York")
     if mapping.file.table not in (None, *TABLE_COLUMNS):
         raise SettingsError("[file] table is unknown", where=where, fix="use messages, transitions or chats")
     return mapping

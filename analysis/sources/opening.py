@@ -15,6 +15,10 @@ import zstandard
 from analysis.errors import SourceError, UsageError
 
 CHUNK = 1 << 20
+ZSTD_PIECE = 1 << 11
+"""Packed bytes unpacked at once: at the format's most (128 kB of 4 bytes) they become 64 MB."""
+BOMB_MB, BOMB_RATIO = 256, 200
+"""A packed file that unpacks to more than both, MB and times its size read so far, is refused: logs and tables shrink 5 to 50 times."""
 GZIP, ZSTD, PARQUET, DUCKDB = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1", b"DUCK"
 
 
@@ -107,16 +111,26 @@ class Stream:
         """Yield unpacked blocks of at most a few MB; a broken packing ends the stream and sets ``damage``."""
         try:
             with self.path.open("rb") as file:
-                if self.packing == "gzip":
-                    yield from self._gzip(file)
-                elif self.packing == "zstd":
-                    yield from self._zstd(file)
-                else:
+                if self.packing == "plain":
                     while block := file.read(CHUNK):
                         self.read_bytes += len(block)
                         yield block
+                else:
+                    yield from self._watched(self._gzip(file) if self.packing == "gzip" else self._zstd(file))
         except OSError as e:
             self.damage = f"the file could not be read to its end ({e.strerror or 'input/output error'})"
+
+    def _watched(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        unpacked = 0
+        for block in blocks:
+            unpacked += len(block)
+            if unpacked > max(BOMB_MB << 20, BOMB_RATIO * self.read_bytes):
+                raise SourceError(
+                    f"the {self.packing} file unpacks to more than {BOMB_RATIO} times its size",
+                    where=str(self.path),
+                    fix="unpack it yourself and look what it holds; no export shrinks so much",
+                )
+            yield block
 
     def _gzip(self, file) -> Iterator[bytes]:  # type: ignore[no-untyped-def]
         unpacked = gzip.GzipFile(fileobj=file)
@@ -130,7 +144,7 @@ class Stream:
     def _zstd(self, file) -> Iterator[bytes]:  # type: ignore[no-untyped-def]
         unpacker = zstandard.ZstdDecompressor().decompressobj()
         try:
-            while packed := file.read(1 << 16):
+            while packed := file.read(ZSTD_PIECE):
                 self.read_bytes += len(packed)
                 while packed:
                     if block := unpacker.decompress(packed):

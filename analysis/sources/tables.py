@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from analysis.sources.opening import Stream
 
 BLOCK_ROWS = 100_000
 MOST_COLUMNS = 2000
+LONGEST_CELL = 1000
+"""Characters kept of a cell: one of more than 400 bytes is refused, and a block must fit in memory."""
+FEW_ROWS, MOST_ROWS_A_BYTE = 1_000_000, 20
+"""Rows that are always read, and rows a byte that no export has: a row's times and ids take several bytes, however packed."""
 _DELIMITERS = ",;\t|"
 
 # the vendor's own names, flattened or not, beside ours; first match wins, then the next fills its gaps
@@ -110,6 +115,18 @@ class Table:
             | ({c for c in (self.sender, self.target, self.from_me) if c} if self.kind == "messages" else set())
         )
 
+    def leave_out(self, nested: set[str], where: str) -> None:
+        """Leave out columns that hold lists or records; raises SourceError where one stands for a column of ours alone."""
+        columns = self.columns[self.kind]
+        alone = sorted(theirs[0] for theirs in columns.values() if set(theirs) <= nested)
+        sides = sorted(c for c in (self.sender, self.target, self.from_me) if self.kind == "messages" and c in nested)
+        if alone or sides:
+            raise SourceError(
+                f"the column {(alone or sides)[0]} holds lists or records", where=where, fix="export it as plain values"
+            )
+        self.columns[self.kind] = {ours: [t for t in theirs if t not in nested] for ours, theirs in columns.items()}
+        self.used = [c for c in self.used if c not in nested]
+
     def _has(self, table: str, *columns: str) -> bool:
         return any(c in self.columns[table] or c in self.constants for c in columns)
 
@@ -203,7 +220,7 @@ def parquet_blocks(path: Path, mapping: Mapping | None) -> tuple[Table, Iterator
     try:
         scan = pl.scan_parquet(path, glob=False, hive_partitioning=False)
         schema = scan.collect_schema()
-    except (pl.exceptions.PolarsError, OSError):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         raise SourceError("the Parquet file is damaged or cut off", where=str(path), fix="export it again") from None
     structs = {name: dtype for name, dtype in schema.items() if isinstance(dtype, pl.Struct)}
     flat = scan.with_columns(
@@ -212,19 +229,49 @@ def parquet_blocks(path: Path, mapping: Mapping | None) -> tuple[Table, Iterator
     table = Table(
         [*schema.names(), *(p for name, dtype in structs.items() for p in _paths(name, dtype))], mapping, str(path)
     )
+    table.leave_out({name for name, dtype in flat.collect_schema().items() if dtype.is_nested()}, str(path))
+    _believable(scan, path)
 
     def blocks() -> Iterator[pl.DataFrame]:
         try:
             yield from (
-                flat.select(table.used)
+                _as_cells(block)
+                for block in flat.select(table.used)
                 .with_row_index("position", offset=1)
                 .with_columns(pl.col("position").cast(pl.Int64))
                 .collect_batches(chunk_size=BLOCK_ROWS, maintain_order=True)
             )
-        except pl.exceptions.PolarsError:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             raise SourceError("the Parquet file is damaged", where=str(path), fix="export it again") from None
 
     return table, blocks()
+
+
+def _believable(scan: pl.LazyFrame, path: Path) -> None:
+    """Refuse a file that says of itself that it holds far more rows than its bytes can."""
+    rows, size = int(scan.select(pl.len()).collect().item()), path.stat().st_size
+    if rows > FEW_ROWS and rows > MOST_ROWS_A_BYTE * size:
+        raise SourceError(
+            f"the Parquet file claims {rows:,} rows in {size:,} bytes",
+            where=str(path),
+            fix="export it again; messages differ from each other and take more room",
+        )
+
+
+def _as_cells(block: pl.DataFrame) -> pl.DataFrame:
+    """Return a block whose columns can all be read as text: bytes as the text they are, no date beyond the calendar, no cell of pages."""
+    out = []
+    for column in block:
+        if column.dtype == pl.Binary:  # what is not UTF-8 is refused as such later
+            column = pl.Series(column.name, [None if b is None else b.decode("utf-8", "replace") for b in column], dtype=pl.String)  # fmt: skip
+        elif isinstance(column.dtype, pl.Date | pl.Datetime):
+            unit = column.dtype.time_unit if isinstance(column.dtype, pl.Datetime) else "d"
+            days = column.to_physical().cast(pl.Int64) // {"d": 1, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}[unit]  # fmt: skip
+            column = column.to_frame().select(pl.when(days.is_between(-719_162, 2_932_896)).then(column.name)).to_series()  # fmt: skip
+        if column.dtype == pl.String and (column.str.len_bytes().max() or 0) > LONGEST_CELL:  # type: ignore[operator]
+            column = column.str.strip_chars().str.slice(0, LONGEST_CELL)
+        out.append(column)
+    return pl.DataFrame(out)
 
 
 def _paths(prefix: str, dtype: pl.Struct) -> Iterator[str]:
@@ -272,14 +319,16 @@ def csv_blocks(
                 where=where,
                 fix="export with a header, or say [file] header in a mapping file",
             ) from None
-    if len(header) > MOST_COLUMNS or len(set(header)) < len(header):
-        repeated = sorted({h for h in header if header.count(h) > 1})[:3]
+    if len(header) > MOST_COLUMNS:
         raise SourceError(
-            f"the header names {', '.join(repeated) or 'too many columns'} more than once"
-            if repeated
-            else "the header has too many columns",
+            f"the header has {len(header):,} columns",
             where=where,
-            fix="give every column its own name",
+            fix=f"export at most {MOST_COLUMNS:,}: those named in data/README.md are enough",
+        )
+    if len(set(header)) < len(header):
+        repeated = sorted(h[:40] for h, n in Counter(header).items() if n > 1)[:3]
+        raise SourceError(
+            f"the header names {', '.join(repeated)} more than once", where=where, fix="give every column its own name"
         )
     table = Table(header, mapping, where)
     picks = [header.index(c) for c in table.used]
@@ -327,7 +376,7 @@ def csv_blocks(
                     )
                 )
             else:
-                rows.append((reader.line_num, *(row[i] for i in picks)))
+                rows.append((reader.line_num, *(_cell(row[i]) for i in picks)))
             if len(rows) + len(refused) >= BLOCK_ROWS or not more:
                 yield (
                     pl.DataFrame(rows, schema=schema, orient="row"),
@@ -336,6 +385,10 @@ def csv_blocks(
                 rows, refused = [], []
 
     return table, blocks()
+
+
+def _cell(text: str) -> str:
+    return text if len(text) <= LONGEST_CELL else text.strip()[:LONGEST_CELL]
 
 
 class _Text:

@@ -129,6 +129,9 @@ class _Kind(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(Record).decode
 _decode_kind = msgspec.json.Decoder(_Kind).decode
+MOST_WRAPPED = 4
+"""A logger wraps a body once or twice; each wrapping is decoded again, so that a thousand would cost a thousand readings."""
+TOO_DEEP = ("the JSON is nested too deep", "log the delivery's body unchanged")
 STATUS_EVENT = "phone_number.status_updated"
 MESSAGE_EVENTS = {
     "message.sent": "outbound",
@@ -175,14 +178,17 @@ def _wrong_type(error: msgspec.ValidationError) -> str:
     return f"field {path.group(1)} has the wrong type" if path else "not a JSON object"
 
 
-def read_line(text: bytes | str, position: int, rows: Rows) -> None:
-    """Sort one line of a log into ``rows``: used, ignored (a known envelope of a kind not needed), or refused with a reason."""
+def read_line(text: bytes | str, position: int, rows: Rows, *, wrapped: int = 0) -> None:
+    """Sort one line of a log into ``rows``: used, ignored (a known envelope of a kind not needed), or refused with a reason.
+
+    ``wrapped``: how many objects of the line hold this text as their ``body`` or ``payload``.
+    """
     try:
         record = _decode(text)
     except msgspec.ValidationError as error:
         try:
             kind = _decode_kind(text).event_type
-        except (msgspec.DecodeError, ValueError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             kind = None
         if kind is not None and kind not in READ_EVENTS:
             rows.ignored[_kind_name(kind)] += 1
@@ -201,9 +207,9 @@ def read_line(text: bytes | str, position: int, rows: Rows) -> None:
         rows.refuse(position, "unknown", reason, "log the delivery's body unchanged, one a line")
         return
     except RecursionError:
-        rows.refuse(position, "unknown", "the JSON is nested too deep", "log the delivery's body unchanged")
+        rows.refuse(position, "unknown", *TOO_DEEP)
         return
-    _sort_record(record, position, rows)
+    _sort_record(record, position, rows, wrapped)
 
 
 def _bytes(text: bytes | str) -> bytes:
@@ -214,7 +220,7 @@ def _kind_name(kind: str) -> str:
     return kind if re.fullmatch(r"[a-z_]{1,40}\.[a-z_.]{1,40}", kind) else "other"
 
 
-def _sort_record(record: Record, position: int, rows: Rows) -> None:
+def _sort_record(record: Record, position: int, rows: Rows, wrapped: int) -> None:
     kind = record.event_type
     if kind is not None:
         data = record.data if record.data is not None else record
@@ -231,7 +237,17 @@ def _sort_record(record: Record, position: int, rows: Rows) -> None:
         return
     body = bytes(record.body) or bytes(record.payload)
     if body[:1] in (b"{", b'"'):
-        read_line(msgspec.json.decode(body, type=str) if body.startswith(b'"') else body, position, rows)
+        if wrapped >= MOST_WRAPPED:
+            rows.refuse(position, "unknown", *TOO_DEEP)
+            return
+        try:
+            inner = msgspec.json.decode(body, type=str) if body.startswith(b'"') else body
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            rows.refuse(
+                position, "unknown", "the body in the line is not UTF-8 text", "log the delivery's body unchanged"
+            )
+            return
+        read_line(inner, position, rows, wrapped=wrapped + 1)
     elif record.data is not None:
         _sort_bare(record.data, position, rows)
     elif record.chats is not None or record.messages is not None:
@@ -472,7 +488,7 @@ def _read_listed(text: bytes, position: int, rows: Rows, kind: str) -> Fields | 
     fix = "the API changed: update linehealth"
     try:
         row = _decode_fields(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         told = _wrong_type(error) if isinstance(error, msgspec.ValidationError) else "not valid JSON"
         rows.refuse(position, kind, told, fix)
         return None

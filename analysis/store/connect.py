@@ -80,18 +80,20 @@ class Store:
         return _connect(self.path, read_only=True, wait=wait_s)
 
     @contextlib.contextmanager
-    def writer(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def writer(self, *, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a connection to a copy that replaces the store when the block ends without an error.
 
-        One writer at a time; the store is made where there is none. Raises StoreError as ``reader`` does.
+        One writer at a time; the store is made where there is none. ``anew``: its file is written from scratch, so that what was removed is
+        in no free block of it either. Raises StoreError as ``reader`` does.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with _for_owner_only():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise StoreError(
                 f"its folder cannot be made ({e.strerror})", where=self.where, fix="name another --store"
             ) from None
-        with _turnstile(self.path):
+        with _for_owner_only(), _turnstile(self.path):
             copy = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
             try:
                 for left in self.path.parent.glob(
@@ -109,6 +111,8 @@ class Store:
                     con.execute("checkpoint")
                 finally:
                     con.close()
+                if anew:
+                    _rewrite(copy)
                 self._swap_in(copy)
             except OSError as e:
                 raise StoreError(
@@ -162,8 +166,33 @@ class Store:
         return f"{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"
 
 
+@contextlib.contextmanager
+def _for_owner_only() -> Iterator[None]:
+    """Make new files (the copy, its log, what DuckDB spills) readable by their owner only from their first byte on."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _rewrite(path: Path) -> None:
+    fresh = path.with_name(f"{path.name}.fresh")
+    fresh.unlink(missing_ok=True)
+    con = duckdb.connect(config=_config())
+    try:
+        for name, file in (("old", path), ("fresh", fresh)):
+            con.execute(f"attach '{str(file).replace(chr(39), chr(39) * 2)}' as {name}")
+        con.execute("copy from database old to fresh")
+        con.execute("detach fresh")
+        con.execute("detach old")
+    finally:
+        con.close()
+    fresh.replace(path)
+
+
 def _clear(copy: Path) -> None:
-    for path in (copy, Path(f"{copy}.wal")):
+    for path in (copy, Path(f"{copy}.wal"), Path(f"{copy}.fresh"), Path(f"{copy}.fresh.wal")):
         path.unlink(missing_ok=True)
 
 

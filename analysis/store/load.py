@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from analysis.store import forgotten
 from analysis.store import touched as touching
 
 MIN_FIELDS = (
@@ -34,6 +36,8 @@ MIN_FIELDS = (
 _ALL_FIELDS = (*MIN_FIELDS, "is_group")
 # what makes two rows without an id the same message: all but what becomes known later
 _IDENTITY = ("line", "chat_id", "recipient", "direction", "sent_at", "seen_at", "service", "is_group", "fingerprint")
+IDENTITY = ", ".join(_IDENTITY)
+NAMED = " || '|' || ".join(f"coalesce({c}::varchar, '')" for c in _IDENTITY)
 CONFLICT = (
     "another line claims this chat",
     "a chat is on one line: correct the line of these rows; the line with more messages keeps the chat",
@@ -103,12 +107,21 @@ def known_source(con: duckdb.DuckDBPyConnection, source_id: str, path: str) -> S
     )
 
 
-def merge(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: datetime) -> list[SourceReport]:
+def merge(
+    con: duckdb.DuckDBPyConnection,
+    sources: list[Spooled],
+    *,
+    now: datetime,
+    tombstone: Callable[[str], str] | None = None,
+) -> list[SourceReport]:
     """Merge the facts of these files into an open store (in the caller's transaction) and report each file's counts.
 
-    What is new in the store is kept there, for the next time the marts are made (``touched``).
+    What is new in the store is kept there, for the next time the marts are made (``touched``). ``tombstone`` names ids as ``forgotten``
+    has them: facts of forgotten people are left out and count as ignored.
     """
     _stage(con, sources)
+    if tombstone is not None:
+        forgotten.leave_out(con, tombstone)
     touched = touching.before(con)
     for told in (_count_messages, _count_chats, _count_changes):
         told(con)
@@ -122,6 +135,8 @@ def merge(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, now: dateti
     reports = []
     for number, source in enumerate(sources):
         c = counts[number]
+        if tombstone is not None and (out := source.read - c.total() - source.ignored.total()) > 0:
+            source.ignored["forgotten"] += out
         _quarantine(con, source, now)
         report = SourceReport(
             source.path, source.kind, source.read, c["inserted"], c["merged"], c["duplicates"], source.ignored.total(), c["quarantined"],
@@ -190,8 +205,6 @@ def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:
     con.execute(
         "create or replace temp table stage_chat as select 0 as source_no, 0::bigint as position, chat_id, line, recipient, is_group, created_at from chat limit 0"
     )
-    identity = ", ".join(_IDENTITY)
-    named = " || '|' || ".join(f"coalesce({c}::varchar, '')" for c in _IDENTITY)
     for number, source in enumerate(sources):
         if any(source.spool.glob("messages-*.parquet")):
             files = str(source.spool / "messages-*.parquet")
@@ -203,9 +216,9 @@ def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:
             con.execute(
                 f"""
                 insert into temp.stage_message by name
-                select {number} as source_no, 'x_' || md5({named} || '|' || k::varchar) as message_id, * exclude (message_id, k)
+                select {number} as source_no, 'x_' || md5({NAMED} || '|' || k::varchar) as message_id, * exclude (message_id, k)
                 from (
-                  select *, row_number() over (partition by {identity} order by delivered_at, read_at, failed_at, failure_code, trace_id, position) as k
+                  select *, row_number() over (partition by {IDENTITY} order by delivered_at, read_at, failed_at, failure_code, trace_id, position) as k
                   from read_parquet(?) where message_id is null
                 )
                 """,

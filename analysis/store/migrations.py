@@ -19,6 +19,7 @@ STEPS = (
     "008_alerts.sql",
     "009_increments.sql",
     "010_observed.sql",
+    "011_forgotten.sql",
 )
 """SQL of each schema version, oldest first: version n is STEPS[n-1]."""
 VERSION = len(STEPS)

@@ -61,3 +61,23 @@ def test_a_first_look_gives_a_spell_of_unknown_beginning_and_no_transition():
     changes = pl.concat([rows, reported()], how="diagonal").select(CHANGES.names())
     assert transitions(changes).select("at", "previous", "new").rows() == [(hour(5), A, H)]
     assert spells(changes).select("state", "start_at", "end_at").rows() == [(A, None, hour(5)), (H, hour(5), None)]
+
+
+@pytest.mark.parametrize(
+    ("reports", "change"),
+    [
+        ([("HEALTHY", "AT_RISK"), ("AT_RISK", "CRITICAL")], ("HEALTHY", "CRITICAL")),
+        ([("HEALTHY", "AT_RISK"), ("HEALTHY", "CRITICAL")], ("HEALTHY", "CRITICAL")),
+        ([("CRITICAL", "HEALTHY"), ("HEALTHY", "AT_RISK")], ("CRITICAL", "AT_RISK")),
+        ([(None, "AT_RISK"), ("HEALTHY", "CRITICAL")], ("HEALTHY", "CRITICAL")),
+    ],
+)
+def test_several_reports_of_one_instant_are_one_change_to_the_worst(reports, change):
+    changes = pl.DataFrame(
+        [("+1", datetime(2026, 9, 1), previous, new, None, None) for previous, new in reports],
+        schema=CHANGES,
+        orient="row",
+    )
+    for told in (changes, changes.reverse()):
+        assert transitions(told).select("previous", "new").rows() == [change]
+        assert spells(told)["start_at"].drop_nulls().n_unique() == 1
