@@ -14,6 +14,7 @@ from analysis.errors import LineHealthError
 COMMANDS = {
     "load": "data",
     "refresh": "data",
+    "rebuild": "data",
     "quarantine": "data",
     "status": "data",
     "settings": "data",

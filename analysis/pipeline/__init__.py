@@ -43,6 +43,7 @@ from analysis.pipeline.reading import (
     status,
     transitions,
 )
+from analysis.pipeline.rebuilding import RebuildReport, rebuild
 from analysis.pipeline.replay import Replay, replay
 from analysis.pipeline.steps import Progress, Step
 from analysis.pipeline.text import as_csv, as_text, records, safe_cells
@@ -58,6 +59,7 @@ __all__ = [
     "Progress",
     "PullReport",
     "Pulling",
+    "RebuildReport",
     "Replay",
     "Step",
     "Told",
@@ -113,6 +115,7 @@ __all__ = [
     "progress",
     "pull",
     "quarantine",
+    "rebuild",
     "records",
     "refresh",
     "remove_action",

@@ -168,7 +168,9 @@ def older(store: Path, path: Path, version: int = OLDER) -> Path:
             con.execute((Path(migrations.__file__).parent / "sql" / name).read_text())
             con.execute("insert or replace into meta values ('schema_version', ?)", [str(number)])
         con.execute(f"attach '{store}' as now (read_only)")
-        had = "select column_name from duckdb_columns() where database_name = ? and table_name = ? order by column_index"
+        had = (
+            "select column_name from duckdb_columns() where database_name = ? and table_name = ? order by column_index"
+        )
         mine, name_now = con.execute("select current_database()").fetchall()[0][0], "now"
         tables = con.execute("select table_name from duckdb_tables() where database_name = ?", [mine]).fetchall()
         for (table,) in tables:
