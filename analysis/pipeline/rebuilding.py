@@ -72,7 +72,9 @@ def _fill(fresh: Store, broken: Path, report: RebuildReport, progress: Progress 
             salvage.forget_files(con, [i for i, k in listed.items() if k.is_file])
     if lost:
         files = [k for k in listed.values() if k.is_file]
-        there = [k for k in files if (why := _gone(k)) is None or report.missing.append((k.path, why))]
+        found = [(k, _gone(k)) for k in files]
+        there = [k for k, why in found if why is None]
+        report.missing = [(k.path, why) for k, why in found if why is not None]
         report.elsewhere = [f"{k.path} ({k.read:,} rows)" for k in listed.values() if not k.is_file]
         if there:
             done = load([k.path for k in there], store=fresh, progress=progress)
