@@ -29,3 +29,4 @@ page = st.navigation(
     position="top",
 )
 page.run()
+st.session_state.pop("store_moved", None)  # read whole from one state of the store
