@@ -54,7 +54,7 @@ def test_a_page_during_which_the_store_is_replaced_shows_the_new_state_only(open
 
 
 def test_a_store_that_is_replaced_again_and_again_ends_in_a_sentence(open_app, moving, monkeypatch):
-    store, load = moving
+    store, _ = moving
     in_the_middle(monkeypatch, "status", lambda: store.touch(), times=100)
     at = open_app(store)
     assert not at.exception
