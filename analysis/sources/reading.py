@@ -119,7 +119,7 @@ def read_unchanged(content: str | None, path: Path, *, mapping: Mapping | None, 
     before = _stamp(path)
     try:
         found = read_source(path, mapping=mapping, **told)
-    except (OSError, pl.exceptions.PolarsError):
+    except (SourceError, OSError, pl.exceptions.PolarsError):
         if _stamp(path) == before:
             raise
         raise _changed(path) from None

@@ -24,6 +24,8 @@ from analysis.store.damage import damaged, is_damage, unusable
 
 MEMORY_MB, MEMORY_SHARE = 4096, 0.5
 """What DuckDB may use before it spills to disk: the least of the two (its own default, 80 % of the machine, left nothing for Polars)."""
+UNWRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
+"""What DuckDB raises where the copy cannot be written; fatal: a checkpoint that failed. Only the copy is lost."""
 READ_WAIT_S = 15.0
 WRITE_WAIT_S = 60.0
 
@@ -125,7 +127,7 @@ class Store:
             except duckdb.Error as e:
                 if is_damage(e):
                     raise damaged(self.path) from None
-                if not isinstance(e, duckdb.IOException | duckdb.OutOfMemoryException):
+                if not isinstance(e, UNWRITTEN) and "Failed to commit" not in str(e):
                     raise
                 raise StoreError(
                     f"the store cannot be written ({_short(e)}); the old one is unchanged",

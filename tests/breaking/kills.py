@@ -151,9 +151,9 @@ class Killing:
             self.figures.wrong.append(f"{self.what}: neither {' nor '.join(allowed)}: {least}")
 
 
-def made(folder: Path) -> tuple[Path, list[str]]:
+def made(folder: Path, *, lines: int = 3, days: int = 14) -> tuple[Path, list[str]]:
     """Return a store of a small fleet without its last deliveries, and the words that load these."""
-    write_demo(folder / "fleet", lines=3, days=14, seed=5)
+    write_demo(folder / "fleet", lines=lines, days=days, seed=5)
     *files, last = sorted((folder / "fleet").glob("webhooks-*"))
     tables = [p for p in (folder / "fleet").iterdir() if p.suffix in (".csv", ".parquet")]
     store = folder / "made.duckdb"
@@ -182,11 +182,11 @@ def older(store: Path, path: Path, version: int = OLDER) -> Path:
     return path
 
 
-def run(folder: Path, *, kills: int, seed: int, shares: dict[str, float] | None = None) -> Figures:
-    """Kill so many times, each command its share; return the figures."""
+def run(folder: Path, *, kills: int, seed: int, shares: dict[str, float] | None = None, **size: int) -> Figures:
+    """Kill so many times, each command its share; return the figures. ``size``: of the fleet, as ``made``."""
     figures, rng, started = Figures(), random.Random(seed), time.monotonic()
     parts = {what: round(kills * share) for what, share in (shares or SHARES).items()}
-    store, loading = made(folder)
+    store, loading = made(folder, **size)
     words = {"load": loading, "refresh": ["refresh", "--full"], "migration": ["refresh"]}
     for what, own in words.items():
         if not parts.get(what):
