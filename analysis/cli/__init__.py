@@ -43,6 +43,7 @@ COMMANDS = {
     "audit": "live",
     "evaluate": "trials",
     "bench": "bench",
+    "doctor": "doctor",
     "demo": "app",
     "app": "app",
 }
