@@ -32,3 +32,4 @@ page = st.navigation(
 )
 if admitted():
     page.run()
+    st.session_state.pop("store_moved", None)  # read whole from one state of the store

@@ -14,6 +14,7 @@ from analysis.errors import LineHealthError
 COMMANDS = {
     "load": "data",
     "refresh": "data",
+    "rebuild": "data",
     "quarantine": "data",
     "status": "data",
     "settings": "data",
@@ -44,6 +45,7 @@ COMMANDS = {
     "forget": "people",
     "evaluate": "trials",
     "bench": "bench",
+    "doctor": "doctor",
     "demo": "app",
     "app": "app",
 }

@@ -1,4 +1,4 @@
-"""Commands that fill and describe a store: load, refresh, quarantine, status, settings."""
+"""Commands that fill and describe a store: load, refresh, rebuild, quarantine, status, settings."""
 
 from __future__ import annotations
 
@@ -75,6 +75,30 @@ def refresh(full: bool, progress: str, store: str | None, as_json: bool) -> None
     print_json(done) if as_json else click.echo(
         f"{done['lines']:,} lines, {done['days']:,} line-days, {done['transitions']:,} transitions are up to date"
     )
+
+
+@click.command()
+@PROGRESS
+@STORE
+@AS_JSON
+def rebuild(progress: str, store: str | None, as_json: bool) -> None:
+    """Rebuild a damaged store: saves what can be read of it, loads its files again, keeps the damaged file."""
+    from analysis import pipeline
+
+    with progress_of(progress) as shown:
+        report = pipeline.rebuild(store, progress=shown.step)
+    if as_json:
+        print_json(report.as_json())
+        return
+    saved = ", ".join(f"{n:,} {table}" for table, n in report.saved.items() if n)
+    click.echo(f"saved from the damaged file: {saved or 'nothing'}")
+    if report.unreadable:
+        click.echo(f"could not be read: {', '.join(report.unreadable)}; files loaded again: {len(report.loaded):,}")
+    for path, why in report.missing:
+        click.echo(f"{path}: {why}")
+    for name in report.elsewhere:
+        click.echo(f"{name}: may be missing; `linehealth pull` reads what the vendor still has")
+    click.echo(f"the damaged file is kept as {report.damaged}; remove it when you miss nothing")
 
 
 @click.command()

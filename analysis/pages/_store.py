@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
 from analysis import pipeline
 from analysis.charts import Theme
+from analysis.errors import StoreError
 from analysis.pages._state import State
 from analysis.pages._words import by_line, change_keys, line_key
 
 DEMO_KEY, DEMO = "store", "demo"
+MOVED, MOST = "store_moved", 5
+"""How often in a row a page was begun again because the store was replaced while it was read, and how often at most."""
+
+
+class _MovedError(Exception):
+    """The store was replaced while it was read: what was read may be of another state than the rest of the page."""
 
 
 class Here(State):
@@ -21,14 +28,36 @@ class Here(State):
 
     def kept(self, name: str, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Return what a function of the store gives for this state; asked again, the same object without reading."""
-        return _kept(name, str(self.store), self.version, make, tuple(sorted(arguments.items())))
+        try:
+            return _kept(name, str(self.store), self.version, make, tuple(sorted(arguments.items())))
+        except _MovedError:
+            begin_again()
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
 def _kept(
     name: str, store: str, version: str, _verb: Callable[..., Any], arguments: tuple[tuple[str, Any], ...]
 ) -> Any:
-    return _verb(store, **dict(arguments))
+    found = _verb(store, **dict(arguments))
+    if pipeline.snapshot(store) != version:  # a store is replaced whole: equal now, it was the same all the while
+        raise _MovedError
+    return found
+
+
+def begin_again() -> NoReturn:
+    """Draw the page again, from the store's new state alone: no page mixes two.
+
+    Raises:
+        StoreError: that was done some times in a row.
+    """
+    times = st.session_state.get(MOVED, 0)
+    if times >= MOST:
+        st.session_state[MOVED] = 0
+        raise StoreError(
+            "the store changes faster than this page can be read", where=str(store()), fix="try again in a moment"
+        )
+    st.session_state[MOVED] = times + 1
+    st.rerun()
 
 
 def theme() -> Theme:
@@ -76,5 +105,9 @@ def here() -> Here:
     """Return the state to show. Raises StoreError as the pipeline does."""
     path = store()
     version = pipeline.snapshot(path)
-    status = _kept("status", str(path), version, pipeline.status, ())
-    return Here(path, version, status, _kept("settings", str(path), version, pipeline.settings, ()), theme())
+    try:
+        status = _kept("status", str(path), version, pipeline.status, ())
+        chosen = _kept("settings", str(path), version, pipeline.settings, ())
+    except _MovedError:
+        begin_again()
+    return Here(path, version, status, chosen, theme())

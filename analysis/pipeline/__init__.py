@@ -43,6 +43,7 @@ from analysis.pipeline.reading import (
     status,
     transitions,
 )
+from analysis.pipeline.rebuilding import RebuildReport, rebuild
 from analysis.pipeline.replay import Replay, replay
 from analysis.pipeline.small import few, is_small
 from analysis.pipeline.steps import Progress, Step
@@ -59,6 +60,7 @@ __all__ = [
     "Progress",
     "PullReport",
     "Pulling",
+    "RebuildReport",
     "Replay",
     "Step",
     "Told",
@@ -117,6 +119,7 @@ __all__ = [
     "progress",
     "pull",
     "quarantine",
+    "rebuild",
     "records",
     "refresh",
     "remove_action",

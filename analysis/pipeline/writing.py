@@ -14,8 +14,8 @@ from analysis.pipeline.moments import now
 from analysis.pipeline.opened import Where, settings_in, settings_of, store_at
 from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
-from analysis.sources import Found, Mapping, Pseudonyms, find, load_key, load_mapping, read_source
-from analysis.sources.reading import source_id
+from analysis.sources import Found, Mapping, Pseudonyms, find, load_key, load_mapping
+from analysis.sources.reading import read_unchanged, source_id
 from analysis.store import Store, marts, read
 from analysis.store import load as merging
 
@@ -97,7 +97,8 @@ def load(
             spool = Path(scratch) / f"{number:05d}"
             spool.mkdir()
             try:
-                facts = read_source(
+                facts = read_unchanged(
+                    content,
                     file.path,
                     settings=chosen,
                     pseudonyms=pseudonyms,

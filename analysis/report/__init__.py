@@ -21,6 +21,8 @@ from analysis.report.period import period_of
 
 Format = Literal["html", "md", "pdf"]
 ENDINGS: dict[str, Format] = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md", ".pdf": "pdf"}
+TRIES = 5
+"""How often a report is read anew because the store was replaced meanwhile: every figure is of one state."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,19 @@ def report(
         >>> week.title
         '3 of 12 lines need you.'
     """
+    for _ in range(TRIES):
+        before = pipeline.snapshot(store)
+        made = _report(store, since=since, until=until, since_last=since_last)
+        if pipeline.snapshot(store) == before:
+            return made
+    raise StoreError(
+        "the store changed each time the report was read",
+        where=str(pipeline.status(store)["store"]),
+        fix="make it when no load runs",
+    )
+
+
+def _report(store: Where, *, since: When, until: When, since_last: str | Path | None) -> Report:
     status = pipeline.status(store)
     if status["as_of"] is None:
         raise StoreError(

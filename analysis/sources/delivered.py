@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import polars as pl
@@ -29,7 +29,8 @@ _NO_WORD = "?"
 """Stands for a word or a time that cannot be used: refused (or left out) for the reason of the original."""
 
 
-_T, _B = str | None, bool | None
+_T: TypeAlias = str | None
+_B: TypeAlias = bool | None
 _Message = tuple[_T, _T, _T, _T, _T, _T, _T, _T, _T, _T, _T, _T, _B, _T, _T, _T, _T, _T]
 _Chat = tuple[_T, _T, _T, _B, _T, _T, _T]
 _Change = tuple[_T, _T, _T, _T, _T, _T]

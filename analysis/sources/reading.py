@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -103,6 +104,46 @@ def read_source(
     else:
         _read_csv(path, mapping, longest, rules, found, watch)
     return found
+
+
+def read_unchanged(content: str | None, path: Path, *, mapping: Mapping | None, **told: Any) -> SourceFacts:
+    """Read one export as ``read_source`` does, and make sure that what was read is the content it is named by.
+
+    Args:
+        content: name of the file's content as it was known before the reading.
+        path: of the file.
+        mapping: as ``read_source``.
+        told: the rest, as ``read_source``.
+
+    Raises:
+        SourceError: as ``read_source``, or the file changed meanwhile: nothing of it is used then.
+    """
+    before = _stamp(path)
+    try:
+        found = read_source(path, mapping=mapping, **told)
+    except (SourceError, OSError, pl.exceptions.PolarsError):
+        if _stamp(path) == before:
+            raise
+        raise _changed(path) from None
+    if _stamp(path) != before or (content is not None and found.source_id != content):
+        raise _changed(path)
+    return found
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        told = path.stat()
+    except OSError:
+        return None
+    return told.st_size, told.st_mtime_ns, told.st_ino
+
+
+def _changed(path: Path) -> SourceError:
+    return SourceError(
+        "the file changed while it was read; nothing of it was loaded",
+        where=str(path),
+        fix="load it again when nothing writes to it, or load a copy",
+    )
 
 
 def _zone(mapping: Mapping | None) -> ZoneInfo | None:

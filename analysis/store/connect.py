@@ -19,10 +19,13 @@ from typing import IO
 import duckdb
 
 from analysis.errors import StoreError
-from analysis.store import migrations
+from analysis.store import kept, migrations
+from analysis.store.damage import damaged, is_damage, unusable
 
 MEMORY_MB, MEMORY_SHARE = 4096, 0.5
 """What DuckDB may use before it spills to disk: the least of the two (its own default, 80 % of the machine, left nothing for Polars)."""
+UNWRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
+"""What DuckDB raises where the copy cannot be written; fatal: a checkpoint that failed. Only the copy is lost."""
 READ_WAIT_S = 15.0
 WRITE_WAIT_S = 60.0
 
@@ -69,6 +72,10 @@ class Store:
                     fix="run `linehealth refresh` once: it brings the store up to date",
                 )
             yield con
+        except duckdb.Error as e:
+            if is_damage(e):
+                raise damaged(self.path) from None
+            raise
         finally:
             con.close()
 
@@ -109,6 +116,7 @@ class Store:
                     con.execute("insert or replace into meta values ('snapshot', ?)", [uuid.uuid4().hex])
                     con.execute("commit")
                     con.execute("checkpoint")
+                    kept.write(con, self.path)
                 finally:
                     con.close()
                 if anew:
@@ -120,14 +128,19 @@ class Store:
                     where=self.where,
                     fix="free disk space or correct the rights, and run the same command again",
                 ) from None
-            except (duckdb.IOException, duckdb.OutOfMemoryException) as e:
+            except duckdb.Error as e:
+                if is_damage(e):
+                    raise damaged(self.path) from None
+                if not isinstance(e, UNWRITTEN) and "Failed to commit" not in str(e):
+                    raise
                 raise StoreError(
                     f"the store cannot be written ({_short(e)}); the old one is unchanged",
                     where=self.where,
                     fix="free disk space or memory, and run the same command again",
                 ) from None
             finally:
-                _clear(copy)
+                with contextlib.suppress(OSError):  # a disk that became read-only: the next writer removes it
+                    _clear(copy)
 
     def _copy_to(self, copy: Path) -> None:
         if not self.path.exists():
@@ -156,6 +169,10 @@ class Store:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Keep other writers out; raises StoreError where one is at work for long."""
+        return _turnstile(self.path)
 
     def snapshot(self) -> str:
         """Return a word that changes with every write of the store; empty where there is none. Costs no connection."""
@@ -219,7 +236,7 @@ def _connect(path: Path, *, read_only: bool, wait: float) -> duckdb.DuckDBPyConn
         except (duckdb.IOException, duckdb.ConnectionException) as e:
             text = str(e)
             if "lock" not in text and "different configuration" not in text:
-                raise _unusable(path, text) from None
+                raise unusable(path, text) from None
             if time.monotonic() - started > wait:
                 raise StoreError(
                     "another program holds the store for writing",
@@ -229,34 +246,10 @@ def _connect(path: Path, *, read_only: bool, wait: float) -> duckdb.DuckDBPyConn
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 1.5, 0.1)
         except duckdb.Error as e:
-            raise _unusable(path, str(e)) from None
+            raise unusable(path, str(e)) from None
         else:
             con.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
             return con
-
-
-def _unusable(path: Path, text: str) -> StoreError:
-    if "not a valid DuckDB" in text:
-        return StoreError(
-            "the file is not a store (not a DuckDB database)",
-            where=str(path),
-            fix="name another file as --store; nothing was changed",
-        )
-    if "newer version" in text or "storage version" in text.lower():
-        return StoreError(
-            "the file was written by a newer DuckDB", where=str(path), fix="update linehealth; nothing was changed"
-        )
-    if "Permission denied" in text or "Read-only" in text:
-        return StoreError(
-            "the store cannot be opened (no right to)",
-            where=str(path),
-            fix="correct the rights of the file and its folder",
-        )
-    return StoreError(
-        "the store is damaged",
-        where=str(path),
-        fix="restore a backup, or load your exports into a new --store; nothing was changed",
-    )
 
 
 @contextlib.contextmanager

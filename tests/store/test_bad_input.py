@@ -296,4 +296,5 @@ def test_readers_are_not_disturbed_by_a_load(loaded, write):
 
 def test_the_store_belongs_to_its_owner_only_and_leaves_nothing_behind(loaded):
     assert loaded.stat().st_mode & 0o077 == 0
-    assert sorted(p.name for p in loaded.parent.iterdir()) == [".test.duckdb.lock", "test.duckdb"]
+    names = [".test.duckdb.lock", "test.duckdb", "test.duckdb.sources.json"]
+    assert sorted(p.name for p in loaded.parent.iterdir()) == names
