@@ -42,6 +42,7 @@ COMMANDS = {
     "audit": "live",
     "evaluate": "trials",
     "bench": "bench",
+    "cluster": "cluster",
     "demo": "app",
     "app": "app",
 }
