@@ -81,7 +81,10 @@ class Told:
                 f"| {messages:,} | {c.name} | {c.seconds:.2f} | {c.processor:.2f} | {c.peak_mb:,.0f} | {c.processor / ours.processor:.1f} | {c.seconds / ours.seconds:.1f} | {c.peak_mb / ours.peak_mb:.1f} |"
                 for c in costs
             ]
-        rows += ["", *(f"{cells:,} cells of {messages:,} messages are equal in all." for messages, cells, _ in self.sizes)]
+        rows += [
+            "",
+            *(f"{cells:,} cells of {messages:,} messages are equal in all." for messages, cells, _ in self.sizes),
+        ]
         rows += self._growth() + self.skipped
         return "\n".join(rows)
 
@@ -140,7 +143,9 @@ def measured(
                     done += 1
         with duckdb.connect(str(database), read_only=True) as con:
             messages = int(con.execute("select count(*) from coded").fetchall()[0][0])
-        told.sizes.append((messages, tables["ours"].height * len(COLUMNS), [_medians(n, of) for n, of in costs.items()]))
+        told.sizes.append(
+            (messages, tables["ours"].height * len(COLUMNS), [_medians(n, of) for n, of in costs.items()])
+        )
     told.load = os.getloadavg()[0]
     return told
 
@@ -161,7 +166,9 @@ def compare(ours: pl.DataFrame, theirs: pl.DataFrame, name: str) -> None:
     """
     keys = ["line_no", "day"]
     if ours.select(keys).rows() != theirs.select(keys).rows():
-        raise DifferentError(f"{name} has {theirs.height} line-days, ours {ours.height}, or others", where="bench signals")
+        raise DifferentError(
+            f"{name} has {theirs.height} line-days, ours {ours.height}, or others", where="bench signals"
+        )
     for column in COLUMNS:
         other = (ours[column] != theirs[column]).arg_true()
         if len(other):

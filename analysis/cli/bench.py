@@ -125,10 +125,14 @@ def receive(deliveries: int, connections: int, runs: int, folder: str | None, as
     multiple=True,
     help="A folder of `bench data` instead of --messages; several for growth.",
 )
-@click.option("--folder", type=click.Path(file_okay=False), default="bench", show_default=True, help="Where data is made.")
+@click.option(
+    "--folder", type=click.Path(file_okay=False), default="bench", show_default=True, help="Where data is made."
+)
 @click.option("--peers", default="duckdb,pandas,clickhouse", show_default=True, help="Whom to measure beside ours.")
 @click.option("--runs", type=click.IntRange(1, 50), default=3, show_default=True, help="Of each way, in turn.")
-@click.option("--out", type=click.Path(dir_okay=False), default=None, help="Also write the table to this Markdown file.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), default=None, help="Also write the table to this Markdown file."
+)
 @AS_JSON
 def signals(
     messages: tuple[int, ...],
@@ -155,3 +159,21 @@ def signals(
     if out is not None:
         Path(out).write_text(told.as_text() + "\n", encoding="utf-8")
     print_json(told.as_json()) if as_json else click.echo(told.as_text())
+
+
+@bench.command()
+@click.argument("folder")
+@click.option(
+    "--workers", "workers_", default="1,2", show_default=True, help="How many processes, one after the other."
+)
+@click.option("--shard", type=_Count(), default=250_000, show_default=True, help="Messages a shard.")
+@click.option("--runs", type=click.IntRange(1, 50), default=3, show_default=True, help="Of each, in turn.")
+def cluster(folder: str, workers_: str, shard: int, runs: int) -> None:
+    """How much faster two workers count the signals of a folder of `cluster export` than one; their tables must be equal."""
+    from analysis.bench.spread import measured
+
+    try:
+        numbers = [int(n) for n in workers_.split(",")]
+    except ValueError:
+        raise UsageError("--workers must be numbers", where="bench cluster", fix="say 1,2") from None
+    click.echo(measured(folder, workers=numbers, runs=runs, shard=shard).as_text())

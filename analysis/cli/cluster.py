@@ -44,9 +44,13 @@ def signals(folder: str, out: str, workers_: str, shard: int, as_json: bool) -> 
     from analysis.cluster.run import signals as counted
 
     with Bar() as bar:
-        told = counted(folder, out, workers_=workers_, most=shard, progress=lambda done, all_: bar("signals", done, all_))
+        told = counted(
+            folder, out, workers_=workers_, most=shard, progress=lambda done, all_: bar("signals", done, all_)
+        )
     if as_json:
-        print_json({"out": out, "shards": told.shards, "rows": told.rows})
+        print_json({"out": out, **vars(told)})
     else:
         rows = ", ".join(f"{count:,} rows of {name}" for name, count in told.rows.items())
-        click.echo(f"{told.shards:,} shards: {rows} in {out}")
+        click.echo(
+            f"{told.shards:,} shards: {rows} in {out}; {told.seconds:.1f} s, {told.processor:.1f} s of processor"
+        )

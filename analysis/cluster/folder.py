@@ -26,7 +26,9 @@ class Folder:
             self._fs, self._root = fsspec.core.url_to_fs(self.url)
         except (ImportError, ValueError) as e:
             raise LineHealthError(
-                f"cannot be opened ({type(e).__name__})", where=self.url, fix="install what fsspec needs for such an address, s3fs for s3://"
+                f"cannot be opened ({type(e).__name__})",
+                where=self.url,
+                fix="install what fsspec needs for such an address, s3fs for s3://",
             ) from None
 
     def _at(self, name: str) -> str:
@@ -35,7 +37,9 @@ class Folder:
     def holds(self, name: str = "") -> bool:
         """Say whether there is such a file, or anything at all in the folder."""
         self._fs.invalidate_cache()
-        return bool(self._fs.exists(self._at(name)) if name else self._fs.exists(self._root) and self._fs.ls(self._root))
+        return bool(
+            self._fs.exists(self._at(name)) if name else self._fs.exists(self._root) and self._fs.ls(self._root)
+        )
 
     def frame(self, name: str, schema: pl.Schema) -> pl.DataFrame:
         """Return a Parquet file as a frame of a schema."""

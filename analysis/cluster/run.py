@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +23,12 @@ SCHEMAS = dict(zip(TABLES, (SIGNALS_DAY, SIGNALS_HOUR), strict=True))
 
 @dataclass(frozen=True)
 class Counted:
-    """What was written: how many shards, and rows by table."""
+    """What was written: how many shards, rows by table, seconds from when the workers were ready, and processor seconds of all of them."""
 
     shards: int
     rows: dict[str, int]
+    seconds: float
+    processor: float
 
 
 def signals(
@@ -50,25 +53,33 @@ def signals(
     """
     folder, into = Folder(source), Folder(out)
     if not folder.holds(FACTS):
-        raise UsageError("no export, or not a whole one", where=folder.url, fix="make it: linehealth cluster export DIR")
+        raise UsageError(
+            "no export, or not a whole one", where=folder.url, fix="make it: linehealth cluster export DIR"
+        )
     if into.holds():
         raise UsageError("the folder is not empty", where=into.url, fix="name a new one")
     lines = folder.frame(LINES, LINE_SCHEMA)
     groups = list(enumerate(grouped(dict(lines.iter_rows()), most=most)))
-    rows = [dict.fromkeys(TABLES, 0)] * len(groups)
+    whole, processor = dict.fromkeys(TABLES, 0), 0.0
     with workers(workers_) as spread:
-        for done, (place, found) in enumerate(spread(partial(count, source, out), groups)):
-            rows[place] = found
+        began = time.perf_counter()
+        for done, (_, (rows, used)) in enumerate(spread(partial(count, source, out), groups)):
+            whole = {table: whole[table] + rows[table] for table in TABLES}
+            processor += used
             progress(done + 1, len(groups))
-    whole = {table: sum(of[table] for of in rows) for table in TABLES}
+        seconds = time.perf_counter() - began
     into.write_json(DONE, {"shards": len(groups), "rows": whole})
-    return Counted(len(groups), whole)
+    return Counted(len(groups), whole, seconds, processor)
 
 
 def table(out: str, name: str) -> pl.DataFrame:
     """Return a whole table that ``signals`` has written, in order of its key."""
     folder = Folder(out)
     if not folder.holds(DONE):
-        raise UsageError("no tables, or not all of them", where=folder.url, fix="run `linehealth cluster signals` again into a new folder")
+        raise UsageError(
+            "no tables, or not all of them",
+            where=folder.url,
+            fix="run `linehealth cluster signals` again into a new folder",
+        )
     parts = [folder.frame(part(name, i), SCHEMAS[name]) for i in range(folder.json(DONE)["shards"])]
     return pl.concat(parts)

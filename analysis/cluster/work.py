@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -26,8 +27,8 @@ def part(table: str, number: int) -> str:
     return f"{table}/part-{number:06d}.parquet"
 
 
-def count(source: str, out: str, shard: Shard) -> dict[str, int]:
-    """Count the signals of a shard by day and hour, write both, and return how many rows each has.
+def count(source: str, out: str, shard: Shard) -> tuple[dict[str, int], float]:
+    """Count the signals of a shard by day and hour, write both, and return how many rows each has, and the processor seconds it took.
 
     Writing is whole or not at all, and the same each time: a shard may be done twice, by two workers, or again after a kill.
 
@@ -37,6 +38,7 @@ def count(source: str, out: str, shard: Shard) -> dict[str, int]:
         shard: number and lines.
     """
     number, lines = shard
+    began = time.process_time()
     as_of, settings = known(source)
     messages, chats, chat_health = frames(source, lines)
     judged = judge(messages, chats, chat_health, as_of=as_of, settings=settings)
@@ -45,7 +47,7 @@ def count(source: str, out: str, shard: Shard) -> dict[str, int]:
         found = panel.counted(judged, spells, settings=settings, grain=grain)  # type: ignore[arg-type]
         folder.write(part(table, number), found)
         rows[table] = found.height
-    return rows
+    return rows, time.process_time() - began
 
 
 def frames(source: str, lines: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -34,7 +35,9 @@ def workers(word: str) -> Iterator[Spread]:
         yield _here
         return
     if not word.isdigit() and "://" not in word:
-        raise UsageError(f"{word} is neither a number nor an address", where="--workers", fix="say 0, 2 or tcp://host:8786")
+        raise UsageError(
+            f"{word} is neither a number nor an address", where="--workers", fix="say 0, 2 or tcp://host:8786"
+        )
     try:
         import dask
         from distributed import Client, LocalCluster
@@ -50,10 +53,18 @@ def workers(word: str) -> Iterator[Spread]:
             )
         try:
             client = open_.enter_context(Client(address, timeout=WAIT_S, set_as_default=False))
-            client.wait_for_workers(1, timeout=WAIT_S)
+            client.wait_for_workers(int(word) if word.isdigit() else 1, timeout=WAIT_S)
+            client.run(_ready)
         except (OSError, TimeoutError):
-            raise LineHealthError("no dask scheduler with workers answers", where=word, fix="start one: dask scheduler, dask worker") from None
+            raise LineHealthError(
+                "no dask scheduler with workers answers", where=word, fix="start one: dask scheduler, dask worker"
+            ) from None
         yield lambda work, given: _there(client, work, given)
+
+
+def _ready() -> None:
+    """Import what a worker needs before its first shard."""
+    importlib.import_module("analysis.cluster.work")
 
 
 def _here(work: Callable[[Given], Made], given: Sequence[Given]) -> Iterator[tuple[int, Made]]:
@@ -71,5 +82,7 @@ def _there(client: Any, work: Callable[[Given], Made], given: Sequence[Given]) -
             yield places[future.key], future.result()
         except KilledWorker:
             raise LineHealthError(
-                f"shard {places[future.key]} ended four workers, one after the other", where="cluster", fix="give workers more memory, or smaller shards"
+                f"shard {places[future.key]} ended four workers, one after the other",
+                where="cluster",
+                fix="give workers more memory, or smaller shards",
             ) from None

@@ -118,7 +118,11 @@ def _present(sends: Any, before: Any, after: Any, window: int, name: str) -> Any
     events["present"] = events["change"].cumsum()
     other = (events["at_ms"] != events["at_ms"].shift(-1)) | (events["line_no"] != events["line_no"].shift(-1))
     seen = events[other & events["send"]]
-    return seen.groupby([seen["line_no"], (seen["at_ms"] // DAY).rename("day")])["present"].max().rename(f"peak_recipients_{name}")
+    return (
+        seen.groupby([seen["line_no"], (seen["at_ms"] // DAY).rename("day")])["present"]
+        .max()
+        .rename(f"peak_recipients_{name}")
+    )
 
 
 def _active(m: Any, health: Any, spine: Any) -> list[Any]:
