@@ -46,6 +46,7 @@ COMMANDS = {
     "evaluate": "trials",
     "bench": "bench",
     "doctor": "doctor",
+    "cluster": "cluster",
     "demo": "app",
     "app": "app",
 }

@@ -1,4 +1,4 @@
-"""Commands that measure speed: bench data makes a fleet of any size, bench app opens every page of a store, bench receive posts webhooks."""
+"""Commands that measure speed: bench data makes a fleet of any size, bench app opens every page of a store, bench receive posts webhooks, bench signals counts beside peers."""
 
 from __future__ import annotations
 
@@ -111,3 +111,69 @@ def receive(deliveries: int, connections: int, runs: int, folder: str | None, as
         deliveries=deliveries, connections=connections, runs=runs, folder=Path(folder) if folder is not None else None
     )
     print_json(told.as_json()) if as_json else click.echo(told.as_text())
+
+
+@bench.command()
+@click.option("--messages", type=_Count(), multiple=True, help="A size; several for growth [default: 20,000,000].")
+@LINES
+@DAYS
+@SEED
+@click.option(
+    "--data",
+    "folders",
+    type=click.Path(exists=True, file_okay=False),
+    multiple=True,
+    help="A folder of `bench data` instead of --messages; several for growth.",
+)
+@click.option(
+    "--folder", type=click.Path(file_okay=False), default="bench", show_default=True, help="Where data is made."
+)
+@click.option("--peers", default="duckdb,pandas,clickhouse", show_default=True, help="Whom to measure beside ours.")
+@click.option("--runs", type=click.IntRange(1, 50), default=3, show_default=True, help="Of each way, in turn.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), default=None, help="Also write the table to this Markdown file."
+)
+@AS_JSON
+def signals(
+    messages: tuple[int, ...],
+    lines_: int,
+    days: int,
+    seed: int,
+    folders: tuple[str, ...],
+    folder: str,
+    peers: str,
+    runs: int,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Signals by day: ours, expert DuckDB SQL, pandas and ClickHouse from the same coded tables; equal in every cell, or it fails."""
+    from analysis.bench import signals as room
+
+    if messages and folders:
+        raise UsageError("--messages makes data of its own", where="bench signals", fix="leave out one of the two")
+    with Bar() as bar:
+        found = [Path(f) for f in folders] or [
+            room.fleet(folder, messages=n, lines=lines_, days=days, seed=seed) for n in messages or (20_000_000,)
+        ]
+        told = room.measured(found, peers=[p for p in peers.split(",") if p], runs=runs, progress=bar)
+    if out is not None:
+        Path(out).write_text(told.as_text() + "\n", encoding="utf-8")
+    print_json(told.as_json()) if as_json else click.echo(told.as_text())
+
+
+@bench.command()
+@click.argument("folder")
+@click.option(
+    "--workers", "workers_", default="1,2", show_default=True, help="How many processes, one after the other."
+)
+@click.option("--shard", type=_Count(), default=250_000, show_default=True, help="Messages a shard.")
+@click.option("--runs", type=click.IntRange(1, 50), default=3, show_default=True, help="Of each, in turn.")
+def cluster(folder: str, workers_: str, shard: int, runs: int) -> None:
+    """How much faster two workers count the signals of a folder of `cluster export` than one; their tables must be equal."""
+    from analysis.bench.spread import measured
+
+    try:
+        numbers = [int(n) for n in workers_.split(",")]
+    except ValueError:
+        raise UsageError("--workers must be numbers", where="bench cluster", fix="say 1,2") from None
+    click.echo(measured(folder, workers=numbers, runs=runs, shard=shard).as_text())
