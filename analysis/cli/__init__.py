@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from importlib import import_module
 
 import click
 
+from analysis import logs
 from analysis.cli.shared import fail
-from analysis.errors import LineHealthError
+from analysis.errors import LineHealthError, UsageError
 
 # where each command lives: a module is imported when its command is asked for
 COMMANDS = {
@@ -67,12 +70,39 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="linehealth", prog_name="linehealth")
-def cli() -> None:
+@click.option(
+    "--log",
+    "log_file",
+    default=None,
+    metavar="FILE",
+    help="Append what happens as JSON lines: run id, counts, seconds, never values; - is stderr [default: $LINEHEALTH_LOG, else nowhere].",
+)
+def cli(log_file: str | None) -> None:
     """Why a messaging line went AT_RISK, since when, how sure, and what to fix first."""
+    try:
+        logs.configure(log_file)
+        if log_file:
+            os.environ[logs.VARIABLE] = log_file  # for the processes that are started
+    except OSError as e:
+        raise UsageError(
+            "the log cannot be written", where="--log", fix=f"name a file that can be ({e.strerror})"
+        ) from None
 
 
 def main() -> None:
     """Run the command line: errors are one sentence on stderr, and an exit code of contract.md, section 6."""
+    began, code = time.perf_counter(), 0
+    try:
+        _run()
+    except SystemExit as e:
+        code = e.code if isinstance(e.code, int) else 1
+        raise
+    finally:
+        command = next((word for word in sys.argv[1:] if word in COMMANDS), "help")
+        logs.note("ended", command=command, exit=code, seconds=time.perf_counter() - began)
+
+
+def _run() -> None:
     try:
         cli(standalone_mode=False)
     except LineHealthError as e:

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from analysis.logs import timed
 from analysis.pipeline.ahead import keep_ahead
 from analysis.pipeline.counting import count_again
 from analysis.pipeline.due import due
@@ -33,7 +34,13 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None, *, full
         progress: is told of each stage.
         full: all of it from scratch, not only what rests on what was merged since the marts were made.
     """
-    tell = progress or (lambda step: None)
+    with timed("refreshed", full=full) as told:
+        found = _derive(con, chosen, progress or (lambda step: None), full=full)
+        told |= found
+    return found
+
+
+def _derive(con: Any, chosen: Settings, tell: Progress, *, full: bool) -> dict[str, int]:
     tell(Step("signals"))
     seen_by_pull = keep_looks(con, chosen)
     as_of = read.as_of(con)

@@ -18,6 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from analysis.errors import LineHealthError, StoreError
+from analysis.logs import note
 from analysis.pipeline import people
 from analysis.pipeline.moments import now
 from analysis.pipeline.opened import Where, settings_in, store_at
@@ -159,6 +160,14 @@ def _fold(target: Store, spool: Spool, batch: list[Path], report: FoldReport) ->
                     setattr(report, name, getattr(report, name) + getattr(told, name))
             folded.keep(con, names, there=[path.name for path in spool.segments(DONE)])
         report.segments += len(batch)
+        note(
+            "folded",
+            segments=len(batch),
+            read=report.read,
+            inserted=report.inserted,
+            merged=report.merged,
+            quarantined=report.quarantined,
+        )
     for path in batch:
         path.unlink()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import LineHealthError, SettingsError, SourceError
+from analysis.logs import note
 from analysis.pipeline import people
 from analysis.pipeline.derive import derive
 from analysis.pipeline.moments import now
@@ -130,6 +131,13 @@ def load(
         if spooled:
             _write(target, spooled, chosen, known, reading.rows, progress, pseudonyms)
     report.sources = _in_order(order, known, spooled)
+    note(
+        "loaded",
+        files=len(report.sources),
+        failed_files=len(report.failed),
+        skipped=len(report.skipped),
+        **report.totals,
+    )
     return report
 
 

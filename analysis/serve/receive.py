@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from analysis import pipeline
 from analysis.errors import LineHealthError, StoreError
+from analysis.logs import note
 from analysis.serve.receiver import Receiver, application
 from analysis.serve.run import serve
 from analysis.serve.signature import Signatures
@@ -61,6 +62,7 @@ def receive(
         settings = pipeline.settings_or_default(store)
         app = application(Receiver(spool, signatures, keeper, settings=settings, durable=durable))
         with _folding(store, say) if folding else contextlib.nullcontext():
+            note("receiving")
             serve(app, held, grace_s=settings.receive_time_s, stop=stopped.event)
 
 

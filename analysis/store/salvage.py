@@ -13,7 +13,7 @@ from analysis.store import migrations
 
 FROM_FILES = ("message", "chat", "chat_health", "change", "source", "quarantine")
 """Tables that loading the same files again fills again, together with what came from the API and the receiver."""
-OTHERS = ("setting", "action", "audit", "alert", "observation", "folded", "pull_mark", "pull_run")
+OTHERS = ("setting", "action", "audit", "alert", "observation", "folded", "pull_mark", "pull_run", "forgotten")
 """Facts that no file holds. All else is derived."""
 
 

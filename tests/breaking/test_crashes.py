@@ -56,10 +56,10 @@ def test_killed_at_random_moments_a_command_run_again_ends_as_if_undisturbed(tmp
     if EVERY:
         figures = kills.run(tmp_path, kills=40, seed=3)
     else:
-        figures = kills.run(tmp_path, kills=6, seed=3, shares={"load": 0.5, "migration": 0.5}, lines=1, days=6)
+        figures = kills.run(tmp_path, kills=3, seed=3, shares={"load": 1.0}, lines=1, days=6)
     assert figures.wrong == []
-    assert figures.kills.total() >= 6
-    assert figures.looks >= 8
+    assert figures.kills.total() >= 3
+    assert figures.looks >= 3
 
 
 # ---------------------------------------------------------------- disks
@@ -186,7 +186,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_nothing_of_it_is_ke
 # ---------------------------------------------------------------- damaged stores
 
 
-@pytest.mark.parametrize("how", ["flips", "cut", "empty"] if not EVERY else damage.HURTS)
+@pytest.mark.parametrize("how", ["flips", "empty"] if not EVERY else damage.HURTS)
 def test_a_damaged_store_is_said_so_and_rebuilt(small, here, how):
     store, _ = here
     pipeline.refresh(store=store, full=True)

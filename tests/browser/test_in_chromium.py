@@ -236,6 +236,7 @@ def _dropped(folder, rows):
     return path
 
 
+@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
 def test_a_dropped_file_is_loaded_while_the_page_tells_how_far_it_is_and_its_rows_arrive(chrome, tmp_path):
     store = tmp_path / "own.duckdb"
     pipeline.load(_dropped(tmp_path, 10), store=store)

@@ -98,7 +98,7 @@ def _chats(page):
 
 @pytest.mark.parametrize(
     "choose",
-    [_fleet, _why, _replies, _new, _transitions, _ahead, _delivery, _data, _chats] if EVERY else [_why],
+    [_fleet, _why, _replies, _new, _transitions, _ahead, _delivery, _data, _chats] if EVERY else [_transitions],
 )
 def test_the_copied_link_shows_the_same_in_a_fresh_window(address, chrome, choose):
     name = choose.__name__[1:]

@@ -31,6 +31,7 @@ def earlier(demo_files, tmp_path, write):
     return store, [last, write("messages.csv", f"message_id,line,chat_id,direction,sent_at\n{row}\n")]
 
 
+@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
 def test_viewers_stay_apart_and_quick_while_files_are_loaded(earlier):
     store, to_come = earlier
     before, stale = pipeline.explanations(store), _fresh(store)
