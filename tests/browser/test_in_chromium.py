@@ -106,6 +106,7 @@ def test_a_drag_counts_its_period_and_its_address_restores_it(address, chrome, c
         assert seen.outside == []
 
 
+@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
 def test_a_chosen_change_of_the_log_opens_why(address, chrome):
     with window(chrome) as (page, seen):
         page.goto(f"{address}/transitions?period=All&show=Falls")
@@ -121,6 +122,7 @@ def test_a_chosen_change_of_the_log_opens_why(address, chrome):
         assert own_errors(seen) == []
 
 
+@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
 def test_a_fall_on_the_ribbons_opens_its_change(address, chrome):
     with window(chrome, height=1600) as (page, _):
         page.goto(address)
@@ -131,6 +133,7 @@ def test_a_fall_on_the_ribbons_opens_its_change(address, chrome):
         assert page.get_by_test_id("stException").count() == 0
 
 
+@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
 def test_a_click_on_the_calendar_lists_that_day_and_stands_in_the_address(address, chrome):
     with window(chrome, height=1600) as (page, seen):
         page.goto(f"{address}/new")
@@ -146,6 +149,7 @@ def test_a_click_on_the_calendar_lists_that_day_and_stands_in_the_address(addres
         assert own_errors(seen) == []
 
 
+@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
 def test_a_burst_leads_to_why_for_the_fall_after_it(address, chrome):
     with window(chrome, height=1600) as (page, _):
         page.goto(f"{address}/new")
@@ -157,6 +161,7 @@ def test_a_burst_leads_to_why_for_the_fall_after_it(address, chrome):
         assert "is not in this store" not in page.locator("body").inner_text()
 
 
+@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
 def test_from_why_to_a_chat_to_its_day_and_the_address_restores_each(address, chrome, demo_store):
     e = next(e for e in pipeline.explanations(demo_store) if words.worsened(e) and e.chats_to_fix)
     chat = str(e.chats_to_fix[0]["chat_id"])
@@ -187,6 +192,7 @@ def test_from_why_to_a_chat_to_its_day_and_the_address_restores_each(address, ch
         assert seen.outside == []
 
 
+@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
 def test_a_click_on_a_day_in_why_lists_that_days_chats(address, chrome, change):
     e, link = change
     with window(chrome, height=2200) as (page, seen):

@@ -128,7 +128,7 @@ def test_the_copied_link_shows_the_same_in_a_fresh_window(address, chrome, choos
         assert seen.outside == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", "dark"] if EVERY else ["dark"])
 def test_a_chart_is_saved_as_it_is_drawn_on_its_own_ground_with_its_font(address, chrome, scheme, tmp_path):
     with window(chrome, scheme=scheme) as (page, seen):
         page.goto(address)

@@ -22,6 +22,7 @@ from analysis.pages._counted import HOW
 from analysis.pages._counted_sql import SQL, literal
 from analysis.pages._export import about, csv_bytes, json_bytes, parquet_bytes
 from analysis.pages._store import Here
+from tests.browser.driving import EVERY
 from tests.pages.conftest import ROOT
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
@@ -46,12 +47,15 @@ def replayed(store):
 
 
 def addresses(store):
-    """Every page with its choices; Why on every change."""
-    found = words.by_line(pipeline.explanations(store))
+    """Every page with its choices; Why on a change of each kind."""
+    found, seen = words.by_line(pipeline.explanations(store)), set()
     yield "fleet", {}
     for line, own in found.items():
-        for key in words.change_keys(own):
-            yield "why", {"line": words.line_key(line), "at": key}
+        for key, e in words.change_keys(own).items():
+            kind = (e.drivers[0].driver, e.new)  # one of each; every one with $LINEHEALTH_EVERY=1
+            if EVERY or kind not in seen:
+                seen.add(kind)
+                yield "why", {"line": words.line_key(line), "at": key}
     yield from (("replies", {"days": n}) for n in ("7", "14", "30"))
     yield from (("new", {"days": n}) for n in ("14", "30"))
     for query in ({}, {"period": "7 days"}, {"period": "All"}):

@@ -178,7 +178,11 @@ def test_names_of_files_that_look_like_paths_or_options_are_names(write, store, 
     write("in/$(touch owned).jsonl", LINE)
     code, out, _ = command("load", folder, "--store", store)
     assert code == 0, out
-    assert sorted(p.name for p in store.parent.iterdir()) == [".test.duckdb.lock", "test.duckdb"]
+    assert sorted(p.name for p in store.parent.iterdir()) == [
+        ".test.duckdb.lock",
+        "test.duckdb",
+        "test.duckdb.sources.json",
+    ]
     assert not (folder / "owned").exists()
 
 
