@@ -6,11 +6,9 @@ from pathlib import Path
 
 import duckdb
 
-MOST_LINES = 1_000_000
-
 
 def write_coded(data: str | Path, database: str | Path) -> int:
-    """Write tables ``coded`` (messages), ``line``, ``coded_chat``, ``coded_health`` and ``spell_day``-ready ``change``; returns the messages.
+    """Write tables ``coded`` (messages), ``talk`` and ``line`` (their names), ``coded_chat`` and ``coded_health``; returns the messages.
 
     ``coded`` stands in order of line, chat, time, sends before replies, message id, as the product's own order: talk and line_no are numbers
     in order of their texts, at is in milliseconds since 1970.

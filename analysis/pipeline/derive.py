@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import polars as pl
-
 from analysis.logs import timed
 from analysis.pipeline.ahead import keep_ahead
 from analysis.pipeline.counting import count_again
@@ -62,5 +60,5 @@ def _derive(con: Any, chosen: Settings, tell: Progress, *, full: bool) -> dict[s
     marts.set_meta(con, read.AS_OF, as_of.isoformat() if as_of else "")
     marts.set_meta(con, read.WAITING, str(read.waiting(con)))
     touched.forget(con)
-    days = pl.DataFrame(con.sql("select count(*) as days, count(distinct line) as lines from signal_day").pl())
-    return {"lines": days["lines"][0], "days": days["days"][0], "transitions": transitions.height}
+    lines, days = con.execute("select count(distinct line), count(*) from signal_day").fetchall()[0]
+    return {"lines": lines, "days": days, "transitions": transitions.height}

@@ -12,8 +12,8 @@ from analysis.settings import Settings
 from analysis.signals.calendar import calendar
 from analysis.signals.chats import moved
 from analysis.store import read, since
-from analysis.store.since import EVER, WANTED
-from analysis.store.touched import Touched
+from analysis.store.since import WANTED
+from analysis.store.touched import EVER, Touched
 
 _WINDOW = timedelta(hours=25)
 """The longest sliding window, and an hour for a clock put back."""

@@ -97,23 +97,12 @@ def _remove_known(target: Store, spool: Spool) -> int:
     left = spool.segments(DONE)
     if not left or not target.exists():
         return 0
-    with target.writer() if _is_old(target) else target.reader() as con:
+    with target.writer() if target.is_old() else target.reader() as con:
         known = folded.known(con)
     gone = [path for path in left if path.name in known]
     for path in gone:
         path.unlink()
     return len(gone)
-
-
-def _is_old(target: Store) -> bool:
-    """Return whether a store must be brought to this program's version before it can be read."""
-    try:
-        with target.reader():
-            return False
-    except StoreError as e:
-        if "older version" in e.problem:
-            return True
-        raise
 
 
 def _batches(segments: list[Path]) -> Iterator[list[Path]]:

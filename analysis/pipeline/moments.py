@@ -14,6 +14,12 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
+def millisecond() -> datetime:
+    """Return this instant, UTC, cut to the millisecond."""
+    at = datetime.now(UTC).replace(tzinfo=None)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
 def iso(at: datetime | None) -> str | None:
     """Return an instant as every JSON shows it: ISO 8601, UTC, milliseconds, Z."""
     return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

@@ -58,7 +58,7 @@ def forward(store: Where, *, fold: Fold, held: bool = False) -> int:
     if not target.exists():
         return 0
     names = Pseudonyms(load_key())
-    with target.writer() if _is_old(target) else target.reader() as con:
+    with target.writer() if target.is_old() else target.reader() as con:
         kept = people.generation(con)
     if kept == names.generation:
         return 0
@@ -149,13 +149,3 @@ def _no_pull(target: Store) -> Any:
     with pulled.alone():
         pulled.clear()
         yield
-
-
-def _is_old(target: Store) -> bool:
-    try:
-        with target.reader():
-            return False
-    except StoreError as e:
-        if "older version" in e.problem:
-            return True
-        raise

@@ -24,10 +24,10 @@ from analysis.live import ChatSeen, Client, Connection, Reader, connection
 from analysis.pipeline import people
 from analysis.pipeline.derive import derive
 from analysis.pipeline.folding import fold
-from analysis.pipeline.moments import When, iso, moment
+from analysis.pipeline.moments import When, iso, millisecond, moment
 from analysis.pipeline.opened import Where, settings_in, store_at
 from analysis.pipeline.pull_report import Pulling, PullReport, Shown
-from analysis.pipeline.spool import Spool, millisecond
+from analysis.pipeline.spool import Spool
 from analysis.settings import Settings
 from analysis.sources import Pseudonyms, load_key
 from analysis.sources.facts import Rules

@@ -12,13 +12,14 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 import polars as pl
 
 from analysis.errors import StoreError
+from analysis.locks import try_lock
 from analysis.schema import INSTANT
 from analysis.sources.facts import CHANGE_FACTS, CHAT_FACTS, HEALTH_FACTS, MESSAGE_FACTS, REFUSED, Facts
 from analysis.store import Store
@@ -77,7 +78,7 @@ class Spool:
                 fix="correct its rights, or name another --store",
             ) from None
         with file:
-            if not _try_lock(file.fileno()):
+            if not try_lock(file):
                 raise StoreError(
                     "another pull or audit is at work on this store",
                     where=str(self.folder),
@@ -222,21 +223,3 @@ def _as_numbers(frame: pl.DataFrame) -> pl.DataFrame:
 def _from_numbers(columns: Columns, schema: pl.Schema) -> pl.DataFrame:
     numbers = {c: pl.Int64 if dtype == INSTANT else dtype for c, dtype in schema.items()}
     return pl.DataFrame({c: columns[c] for c in schema}, schema=numbers).cast(dict(schema))  # type: ignore[arg-type]
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # no such lock on this system: one pull at a time is then up to the user
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def millisecond() -> datetime:
-    """Return this instant, UTC, cut to the millisecond."""
-    now = datetime.now(UTC).replace(tzinfo=None)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)

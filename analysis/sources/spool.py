@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from analysis.errors import StoreError
+from analysis.locks import try_lock
 from analysis.sources import webhook
 from analysis.sources.delivered import read_kept
 from analysis.sources.facts import Rules
@@ -76,7 +77,7 @@ class Spool:
         """Hold the right to be the one receiver, or the one that folds; False where another process has it. It dies with its process."""
         with (self.folder / f"{who}.lock").open("a") as file:
             until = time.monotonic() + wait_s
-            while not (mine := _locked(file)) and time.monotonic() < until:
+            while not (mine := try_lock(file)) and time.monotonic() < until:
                 time.sleep(0.05)
             yield mine
 
@@ -100,18 +101,6 @@ class Spool:
         draft = self.folder / ".state.json"
         draft.write_text(json.dumps(state), "utf-8")
         draft.replace(self.folder / "state.json")
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # no such lock on this system: one of a kind is then up to the user
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def day_of(segment: Path) -> str:

@@ -19,6 +19,7 @@ from typing import IO
 import duckdb
 
 from analysis.errors import StoreError
+from analysis.locks import try_lock
 from analysis.store import kept, migrations
 from analysis.store.damage import damaged, is_damage, unusable
 
@@ -76,6 +77,14 @@ class Store:
             if is_damage(e):
                 raise damaged(self.path) from None
             raise
+        finally:
+            con.close()
+
+    def is_old(self) -> bool:
+        """Return whether it must be brought to this program's version before it can be read. Raises StoreError as ``reader`` does."""
+        con = self._open_existing()
+        try:
+            return migrations.check_version(con, self.where) < migrations.VERSION
         finally:
             con.close()
 
@@ -266,7 +275,7 @@ def _turnstile(path: Path) -> Iterator[None]:
         ) from None
     with file:
         started = time.monotonic()
-        while not _try_lock(file):
+        while not try_lock(file):
             if time.monotonic() - started > WRITE_WAIT_S:
                 raise StoreError(
                     "another load or refresh is writing this store",
@@ -275,15 +284,3 @@ def _turnstile(path: Path) -> Iterator[None]:
                 )
             time.sleep(0.05)
         yield
-
-
-def _try_lock(file: IO[str]) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # no such lock on this system: one writer at a time is then up to the user
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

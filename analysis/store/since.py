@@ -10,8 +10,6 @@ import polars as pl
 from analysis.schema import CHAT_HEALTH, CHATS, INSTANT, MESSAGES
 from analysis.store.read import frame_of
 
-EVER = datetime(1970, 1, 1)
-"""Stands for "from the beginning"."""
 WANTED = pl.Schema(
     {
         "line": pl.String,
