@@ -22,7 +22,7 @@ from analysis.charts.quality import SILENCES, silences
 from analysis.charts.recovery import TROUBLES, recoveries
 from analysis.charts.replies import MOVES, growth, moves
 from analysis.charts.spec import Spec, as_chart, draw_here
-from analysis.charts.svg import ribbon_image, spark_image
+from analysis.charts.svg import as_image, ribbon_svg, spark_svg
 from analysis.charts.theme import Theme, css
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "Spec",
     "Theme",
     "as_chart",
+    "as_image",
     "burst_gaps",
     "bursts",
     "causes",
@@ -77,10 +78,10 @@ __all__ = [
     "recoveries",
     "reliability",
     "replayed",
-    "ribbon_image",
+    "ribbon_svg",
     "ribbons",
     "silences",
-    "spark_image",
+    "spark_svg",
     "stacked_days",
     "streaks",
     "timeline",

@@ -7,26 +7,13 @@ from base64 import b64encode
 from analysis.charts.theme import HEIGHTS, Theme, health_fill, palette
 
 
-def _uri(svg: str) -> str:
+def as_image(svg: str) -> str:
+    """Return an SVG as a data URI."""
     return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()
 
 
 def _svg(body: str, width: int, height: int) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">{body}</svg>'
-
-
-def ribbon_image(
-    spells: list[tuple[float, float, str | None]],
-    window: tuple[float, float],
-    *,
-    theme: Theme = "light",
-    width: int = 180,
-    height: int = 16,
-    margin: int = 0,
-    lost: list[tuple[float, float]] | None = None,
-) -> str:
-    """Return ``ribbon_svg`` as a data URI."""
-    return _uri(ribbon_svg(spells, window, theme=theme, width=width, height=height, margin=margin, lost=lost))
 
 
 def ribbon_svg(
@@ -58,20 +45,6 @@ def ribbon_svg(
             f'<rect x="{x0:.1f}" y="{height * 0.1:.1f}" width="{max(x1 - x0, 1.5):.1f}" height="{height * 0.8:.1f}" fill="{p.surface}" stroke="{p.faint}"/>'
         )
     return _svg("".join(parts), width, height)
-
-
-def spark_image(
-    values: list[float | None],
-    *,
-    usual: tuple[float, float] | None = None,
-    theme: Theme = "light",
-    width: int = 110,
-    height: int = 26,
-    margin: int = 3,
-    lost: list[tuple[float, float]] | None = None,
-) -> str:
-    """Return ``spark_svg`` as a data URI."""
-    return _uri(spark_svg(values, usual=usual, theme=theme, width=width, height=height, margin=margin, lost=lost))
 
 
 def spark_svg(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from analysis import pipeline
-from analysis.charts import Theme, ribbon_image, spark_image
+from analysis.charts import Theme, as_image, ribbon_svg, spark_svg
 from analysis.charts.fleet import CAUSES, CODES, RIBBONS
 from analysis.pages import _words as words
 from analysis.pages._frames import clipped, fleet_numbers, ms, wall_ms
@@ -248,19 +248,24 @@ def since_words(r: Row) -> str:
     return f"for {words.lasting(r.hours_so)}" if r.hours_so is not None else "since before the data"
 
 
-def images(
-    r: Row, window: tuple[float, float], theme: Theme, *, width: int, height: int, margin: int = 0
+def pictures(
+    r: Row, window: tuple[float, float], theme: Theme = "light", *, width: int = 180, height: int = 16, margin: int = 0
 ) -> tuple[str, str]:
-    """Return the sparkline of replies and the ribbon of health of a row."""
+    """Return the sparkline of replies and the ribbon of health of a row, as SVG."""
     low, high = r.numbers.get("low"), r.numbers.get("high")
     usual = (low, high) if low is not None and high is not None else None
     whole = max(1.0, window[1] - window[0])
-    spark = spark_image(
+    spark = spark_svg(
         r.numbers.get("rates") or [], usual=usual, theme=theme, height=max(26, height), margin=max(3, margin),
         lost=[((a - window[0]) / whole, (b - window[0]) / whole) for a, b in r.lost],
     )  # fmt: skip
-    ribbon = ribbon_image(r.spells, window, theme=theme, width=width, height=height, margin=margin, lost=r.lost)
-    return spark, ribbon
+    return spark, ribbon_svg(r.spells, window, theme=theme, width=width, height=height, margin=margin, lost=r.lost)
+
+
+def images(r: Row, window: tuple[float, float], theme: Theme, **size: int) -> tuple[str, str]:
+    """Return ``pictures`` as data URIs."""
+    spark, ribbon = pictures(r, window, theme, **size)
+    return as_image(spark), as_image(ribbon)
 
 
 def ribbon_frames(f: Fleet, here: Here, rows: list[Row]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from analysis.pipeline.due import Due
-from analysis.pipeline.shards import grouped, shards, side_by_side
+from analysis.pipeline.shards import Group, group_of, grouped, side_by_side, whole_lines
 from analysis.pipeline.steps import Progress, Step
 from analysis.schema import CHAT_STATE, DELIVERY_DAY, FAILURE_HOURS, OPENERS, SIGNALS_DAY, SIGNALS_HOUR
 from analysis.settings import Settings
@@ -42,13 +42,8 @@ def count_again(con: Any, due: Due, spells: pl.DataFrame, *, as_of: Any, setting
         tell: is told how far it is.
     """
 
-    def counted(
-        messages: pl.DataFrame,
-        chats: pl.DataFrame,
-        health: pl.DataFrame,
-        moved_here: pl.DataFrame,
-        born: pl.DataFrame | None,
-    ) -> Tables:
+    def counted(group: Group, moved_here: pl.DataFrame) -> Tables:
+        messages, chats, health, born = group
         judged = judge(messages, chats, health, as_of=as_of, settings=settings, also=delivery.ALSO, born=born)
         states = chat_state(judged, chats, settings=settings, moved_here=moved_here)
         return {
@@ -60,50 +55,38 @@ def count_again(con: Any, due: Due, spells: pl.DataFrame, *, as_of: Any, setting
             "failure_hour": failure_hours(messages),
         }
 
+    def told(share: float) -> None:
+        tell(Step("signals", done=share))
+
     if due.whole:
-        _all(con, counted, tell)
+        _all(con, counted, told)
     elif due.wanted.height:
-        _new(con, due, counted, tell)
+        _new(con, due, counted, told)
     since.refill_activity(con, None if due.whole else due.activity, minutes=SLOT_MINUTES)
 
 
-def _all(con: Any, counted: Callable[..., Tables], tell: Progress) -> None:
-    firsts, chats, chat_health = read.chat_firsts(con), read.chats(con), read.chat_health(con)
+def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Callable[[float], None]) -> None:
+    firsts = read.chat_firsts(con)
     moved_here = moved(firsts)
-    of_lines = firsts.select("line", "chat_id")
-    groups = shards(firsts)
-
-    def read_groups() -> Iterator[tuple[pl.DataFrame, ...]]:
-        for done, lines in enumerate(groups):
-            here = of_lines.filter(pl.col("line").is_in(pl.Series(lines).implode())).select("chat_id").unique()
-            health, own = (frame.join(here, on="chat_id", how="semi") for frame in (chat_health, chats))
-            yield read.messages(con, lines=lines), own, health
-            tell(Step("signals", done=(done + 1) / len(groups)))
-
-    parts = list(side_by_side(read_groups(), lambda group: counted(*group, moved_here, None)))
+    parts = list(side_by_side(whole_lines(con, firsts, told), lambda group: counted(group, moved_here)))
     for name, frame in _together(parts).items():
         marts.replace(con, name, frame)
     since.line_totals(con, wanted_only=False)
 
 
-def _new(con: Any, due: Due, counted: Callable[..., Tables], tell: Progress) -> None:
-    rows = since.want(con, due.wanted, due.chats)
+def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], told: Callable[[float], None]) -> None:
+    groups = grouped(since.want(con, due.wanted, due.chats))
     since.line_totals(con, wanted_only=True)
-    chats, chat_health = since.chats(con), since.chat_health(con)
+    chats, chat_health, born = since.chats(con), since.chat_health(con), read.line_firsts(con)
     others = since.moved_as_kept(con).join(due.asked, on=["line", "chat_id"], how="anti")
     moved_here = pl.concat([due.moved, others])
-    born = read.line_firsts(con)
-    groups = grouped(rows)
 
-    def read_groups() -> Iterator[tuple[pl.DataFrame, ...]]:
-        for done, lines in enumerate(groups):
-            messages = since.messages(con, lines)
-            here = messages.select("chat_id").unique()
-            health, own = (frame.join(here, on="chat_id", how="semi") for frame in (chat_health, chats))
-            yield messages, own, health, born.filter(pl.col("line").is_in(pl.Series(lines).implode()))
-            tell(Step("signals", done=(done + 1) / len(groups)))
+    def read_groups() -> Iterator[Group]:
+        for number, lines in enumerate(groups, start=1):
+            yield group_of(since.messages(con, lines), chats, chat_health, born)
+            told(number / len(groups))
 
-    parts = list(side_by_side(read_groups(), lambda group: counted(*group[:3], moved_here, group[3])))
+    parts = list(side_by_side(read_groups(), lambda group: counted(group, moved_here)))
     for name, frame in _together(parts).items():
         since.replace_since(con, name, frame)
     since.done(con)

@@ -20,7 +20,7 @@ from analysis.pipeline.beside import audits_in
 from analysis.pipeline.due import Due
 from analysis.pipeline.looks import with_looks
 from analysis.pipeline.moments import instant
-from analysis.pipeline.shards import shards
+from analysis.pipeline.shards import whole_lines
 from analysis.pipeline.steps import Progress, Step
 from analysis.schema import Explanation
 from analysis.settings import Settings
@@ -120,11 +120,8 @@ def _measured(
 
 def _histories(con: Any, lost: pl.DataFrame, settings: Settings) -> dict[str, LineHistory]:
     parts = Histories(settings)
-    firsts, chats, chat_health = read.chat_firsts(con), read.chats(con), read.chat_health(con)
-    for lines in shards(firsts):
-        here = firsts.filter(pl.col("line").is_in(pl.Series(lines).implode())).select("chat_id").unique()
-        health, own = (frame.join(here, on="chat_id", how="semi") for frame in (chat_health, chats))
-        parts.add(read.messages(con, lines=lines), own, health)
+    for messages, chats, health, _ in whole_lines(con, read.chat_firsts(con)):
+        parts.add(messages, chats, health)
     return parts.built(lost)
 
 

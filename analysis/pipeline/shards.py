@@ -1,4 +1,4 @@
-"""How many messages each line has in, groups of lines of a size that fits into memory out; and two groups worked on at once."""
+"""How many messages each line has in, groups of lines of a size that fits into memory out: read one by one, worked on two at once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,30 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
+
+from analysis.store import read
 
 MESSAGES = 1_000_000
 """Messages of a group: about 0.7 GB while they are judged and counted (measured, analysis/bench)."""
 AT_ONCE = 2
 """Groups worked on at once, where there are as many cores: what numpy does runs on one."""
+
+
+class Group(NamedTuple):
+    """What counting takes of some lines."""
+
+    messages: pl.DataFrame
+    """MESSAGES."""
+    chats: pl.DataFrame
+    """CHATS of these."""
+    health: pl.DataFrame
+    """CHAT_HEALTH of these."""
+    born: pl.DataFrame | None = None
+    """line, first_at of each line's first message, where ``messages`` may begin later."""
+
 
 Read = TypeVar("Read")
 Made = TypeVar("Made")
@@ -46,6 +62,32 @@ def grouped(messages: Mapping[str, int], *, most: int = MESSAGES) -> list[list[s
         found[-1].append(line)
         room -= count
     return found
+
+
+def group_of(
+    messages: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame, born: pl.DataFrame | None = None
+) -> Group:
+    """Return messages with what belongs to their chats and lines, out of what is known of all."""
+    here = messages.select("chat_id").unique()
+    own = None if born is None else born.join(messages.select("line").unique(), on="line", how="semi")
+    return Group(
+        messages, chats.join(here, on="chat_id", how="semi"), chat_health.join(here, on="chat_id", how="semi"), own
+    )
+
+
+def whole_lines(con: Any, firsts: pl.DataFrame, done: Callable[[float], None] = lambda share: None) -> Iterator[Group]:
+    """Read all lines of a store, a group after the other.
+
+    Args:
+        con: an open store.
+        firsts: of ``read.chat_firsts``.
+        done: is told what share was read, after each group.
+    """
+    chats, chat_health = read.chats(con), read.chat_health(con)
+    groups = shards(firsts)
+    for number, lines in enumerate(groups, start=1):
+        yield group_of(read.messages(con, lines=lines), chats, chat_health)
+        done(number / len(groups))
 
 
 def side_by_side(read: Iterable[Read], work: Callable[[Read], Made]) -> Iterator[Made]:

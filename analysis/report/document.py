@@ -12,7 +12,6 @@ import polars as pl
 
 from analysis import charts, pipeline
 from analysis.charts.printed import as_svg
-from analysis.charts.svg import ribbon_svg, spark_svg
 from analysis.pages import _fleet as fleet
 from analysis.pages import _html as html
 from analysis.pages import _quality as quality
@@ -232,10 +231,7 @@ def _about(state: AsOf, period: Period) -> dict[str, str]:
 
 def pictures(row: fleet.Row, window: tuple[float, float]) -> tuple[str, str]:
     """Return the sparkline of replies and the ribbon of health of a line's row, as SVG."""
-    low, high = row.numbers.get("low"), row.numbers.get("high")
-    usual = (low, high) if low is not None and high is not None else None
-    spark = spark_svg(row.numbers.get("rates") or [], usual=usual)
-    ribbon = ribbon_svg(row.spells, window)
+    spark, ribbon = fleet.pictures(row, window)
     name = html.text(words.line_name(row.line))
     told = (("Replies", spark), ("Health", ribbon))
     found = [
