@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 import analysis as lh
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 ASK = {"pull", "audit"}
 """Ask the vendor: an example cannot run here (not every version has them)."""

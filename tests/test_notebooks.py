@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from analysis import pipeline
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 nbformat = pytest.importorskip("nbformat")
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))

@@ -9,7 +9,7 @@ import pytest
 from analysis.ahead.backtest import TRIED, alarm_of, calibration_error, record_of, skill, tried
 from analysis.ahead.forecast import forecast_of
 from tests.ahead.made import START, fleet
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 
 def told(*rows):

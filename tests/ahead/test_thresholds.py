@@ -11,7 +11,7 @@ from analysis.ahead.features import known_by_hour
 from analysis.ahead.thresholds import BEHAVIOURS, THRESHOLDS, thresholds_of
 from tests.ahead.made import NO_SPELLS, fleet
 from tests.ahead.planted import planted
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 
 def found(hours, transitions, until, spells=NO_SPELLS):

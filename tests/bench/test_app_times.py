@@ -11,7 +11,7 @@ from analysis.bench import chromium
 from analysis.bench.fleet import write_fleet
 from analysis.bench.visit import PAGES, Imports, Took, Visit, visit
 from analysis.errors import StoreError
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY, SWEEP
 
 MESSAGES = 20_000
 
@@ -117,7 +117,7 @@ def test_the_command_makes_a_fleet_of_its_own_and_prints_json(command, monkeypat
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 @pytest.mark.skipif(chromium.binary() is None, reason="no Chromium on PATH: install one to see the app timed in it")
 @pytest.mark.parametrize("page", ["fleet", "why", "replies", "new", "transitions"])
 def test_in_chromium_a_page_is_timed_to_its_heading_its_charts_and_after_clicks(bench_store, page):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from analysis.bench.receive import Told
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 
 @pytest.mark.skipif(not EVERY, reason="starts two servers: $LINEHEALTH_EVERY=1")

@@ -17,7 +17,7 @@ from analysis.errors import LineHealthError, StoreError
 from analysis.sources import reading
 from analysis.store import connect, kept
 from tests.breaking import damage, kills, power
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 HEAD = "message_id,line,chat_id,direction,sent_at\n"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,10 +12,8 @@ from analysis.bench.chromium import ARGUMENTS
 from analysis.bench.chromium import binary as chromium
 from analysis.bench.chromium import server as app
 
-__all__ = ["EVERY", "NEEDS_CHROMIUM", "Seen", "app", "browser", "chromium", "own_errors", "settle", "window"]
+__all__ = ["NEEDS_CHROMIUM", "Seen", "app", "browser", "chromium", "own_errors", "settle", "window"]
 
-EVERY = bool(os.environ.get("LINEHEALTH_EVERY"))
-"""Whether every page is looked at in every width and theme ($LINEHEALTH_EVERY=1): a sweep of some minutes; else a part of them is."""
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 """Streamlit asks for these under a deep link's own path first and gets 404: its habit, not a fault of a page."""
 

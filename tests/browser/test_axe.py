@@ -3,8 +3,9 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.driving import EVERY, NEEDS_CHROMIUM, app, settle, window
+from tests.browser.driving import NEEDS_CHROMIUM, app, settle, window
 from tests.browser.screenshots import addresses
+from tests.sweep import EVERY, SWEEP
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -77,7 +78,7 @@ def test_axe_finds_nothing_wrong_in_the_answer_to_how_a_card_is_counted(address,
         assert findings(page) == []
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_axe_finds_nothing_wrong_where_nothing_is_loaded(chrome, tmp_path):
     with app(tmp_path / "none.duckdb") as base:
         for scheme in ("light", "dark"):

@@ -9,7 +9,8 @@ import pytest
 
 from analysis import pipeline
 from analysis.pages import _words as words
-from tests.browser.driving import EVERY, NEEDS_CHROMIUM, app, own_errors, settle, window
+from tests.browser.driving import NEEDS_CHROMIUM, app, own_errors, settle, window
+from tests.sweep import SWEEP
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -106,7 +107,7 @@ def test_a_drag_counts_its_period_and_its_address_restores_it(address, chrome, c
         assert seen.outside == []
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_a_chosen_change_of_the_log_opens_why(address, chrome):
     with window(chrome) as (page, seen):
         page.goto(f"{address}/transitions?period=All&show=Falls")
@@ -122,7 +123,7 @@ def test_a_chosen_change_of_the_log_opens_why(address, chrome):
         assert own_errors(seen) == []
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_a_fall_on_the_ribbons_opens_its_change(address, chrome):
     with window(chrome, height=1600) as (page, _):
         page.goto(address)
@@ -133,7 +134,7 @@ def test_a_fall_on_the_ribbons_opens_its_change(address, chrome):
         assert page.get_by_test_id("stException").count() == 0
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_a_click_on_the_calendar_lists_that_day_and_stands_in_the_address(address, chrome):
     with window(chrome, height=1600) as (page, seen):
         page.goto(f"{address}/new")
@@ -149,7 +150,7 @@ def test_a_click_on_the_calendar_lists_that_day_and_stands_in_the_address(addres
         assert own_errors(seen) == []
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_a_burst_leads_to_why_for_the_fall_after_it(address, chrome):
     with window(chrome, height=1600) as (page, _):
         page.goto(f"{address}/new")
@@ -161,7 +162,7 @@ def test_a_burst_leads_to_why_for_the_fall_after_it(address, chrome):
         assert "is not in this store" not in page.locator("body").inner_text()
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_from_why_to_a_chat_to_its_day_and_the_address_restores_each(address, chrome, demo_store):
     e = next(e for e in pipeline.explanations(demo_store) if words.worsened(e) and e.chats_to_fix)
     chat = str(e.chats_to_fix[0]["chat_id"])
@@ -192,7 +193,7 @@ def test_from_why_to_a_chat_to_its_day_and_the_address_restores_each(address, ch
         assert seen.outside == []
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_a_click_on_a_day_in_why_lists_that_days_chats(address, chrome, change):
     e, link = change
     with window(chrome, height=2200) as (page, seen):
@@ -242,7 +243,7 @@ def _dropped(folder, rows):
     return path
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_a_dropped_file_is_loaded_while_the_page_tells_how_far_it_is_and_its_rows_arrive(chrome, tmp_path):
     store = tmp_path / "own.duckdb"
     pipeline.load(_dropped(tmp_path, 10), store=store)
@@ -273,7 +274,7 @@ def test_a_dropped_file_is_loaded_while_the_page_tells_how_far_it_is_and_its_row
         assert seen.outside == []
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_a_load_goes_on_while_another_page_is_looked_at(chrome, tmp_path):
     store = tmp_path / "own.duckdb"
     pipeline.load(_dropped(tmp_path, 10), store=store)

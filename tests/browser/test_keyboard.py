@@ -1,8 +1,7 @@
 """The main journey without a mouse: from the fleet to a line's Why, through its changes, to the evidence in hand."""
 
-import pytest
-
-from tests.browser.driving import EVERY, NEEDS_CHROMIUM, own_errors, settle, window
+from tests.browser.driving import NEEDS_CHROMIUM, own_errors, settle, window
+from tests.sweep import SWEEP
 
 pytestmark = NEEDS_CHROMIUM
 STOPS = 80
@@ -65,7 +64,7 @@ def test_the_keyboard_alone_leads_from_the_fleet_to_the_evidence(address, chrome
         assert own_errors(seen) == []
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_every_dot_and_day_of_a_chart_can_be_opened_by_keyboard_beside_it(address, chrome):
     with window(chrome) as (page, _):
         page.goto(f"{address}/replies")

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from analysis.report.pdf import dated
-from tests.browser.driving import EVERY, NEEDS_CHROMIUM, window
+from tests.browser.driving import NEEDS_CHROMIUM, window
 from tests.browser.test_axe import findings
+from tests.sweep import EVERY
 
 pytestmark = NEEDS_CHROMIUM
 

@@ -8,7 +8,8 @@ import pytest
 from analysis import pipeline
 from analysis.charts.theme import palette
 from analysis.pages import _words as words
-from tests.browser.driving import EVERY, NEEDS_CHROMIUM, own_errors, settle, window
+from tests.browser.driving import NEEDS_CHROMIUM, own_errors, settle, window
+from tests.sweep import EVERY
 
 pytestmark = NEEDS_CHROMIUM
 CHARTS = {

@@ -11,8 +11,9 @@ import pytest
 from analysis import pipeline
 from analysis.bench.visit import ROOT
 from analysis.pages import _words as words
-from tests.browser.driving import EVERY, app
+from tests.browser.driving import app
 from tests.browser.viewers import Walk, mistaken, table, walks, watch
+from tests.sweep import EVERY, SWEEP
 
 VIEWERS, THINK, ALLOWED = (20 if EVERY else 8), 5.0, 4.0
 """People, seconds between two clicks of each, and the seconds that the others may cost a click: 2 is the aim (viewers.py measures it alone);
@@ -31,7 +32,7 @@ def earlier(demo_files, tmp_path, write):
     return store, [last, write("messages.csv", f"message_id,line,chat_id,direction,sent_at\n{row}\n")]
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_viewers_stay_apart_and_quick_while_files_are_loaded(earlier):
     store, to_come = earlier
     before, stale = pipeline.explanations(store), _fresh(store)

@@ -3,8 +3,9 @@
 import pytest
 
 from analysis import pipeline
-from tests.browser.driving import EVERY, NEEDS_CHROMIUM, own_errors, settle, window
+from tests.browser.driving import NEEDS_CHROMIUM, own_errors, settle, window
 from tests.browser.screenshots import addresses
+from tests.sweep import EVERY
 
 pytestmark = NEEDS_CHROMIUM
 PAGES = [

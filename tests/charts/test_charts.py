@@ -234,9 +234,11 @@ def test_text_can_be_read_on_its_ground(p):
 def test_small_pictures_hold_the_worst_state_at_full_height():
     from base64 import b64decode
 
-    uri = charts.ribbon_image([(0, 50, "HEALTHY"), (50, 100, "CRITICAL")], (0, 100), width=100, height=10)
+    uri = charts.as_image(
+        charts.ribbon_svg([(0, 50, "HEALTHY"), (50, 100, "CRITICAL")], (0, 100), width=100, height=10)
+    )
     svg = b64decode(uri.split(",")[1]).decode()
     assert f'x="50.0" y="1.0" width="50.0" height="8.0" fill="{theme.LIGHT.critical}"' in svg
     assert 'height="5.0"' in svg
-    assert "NaN" not in charts.spark_image([None, None])
+    assert "NaN" not in charts.spark_svg([None, None])
     assert svg.startswith("<svg")

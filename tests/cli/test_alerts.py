@@ -9,7 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from analysis import pipeline
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 
 @pytest.fixture

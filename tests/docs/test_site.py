@@ -10,8 +10,9 @@ import pytest
 
 from analysis.store import Store
 from tests import data_dictionary
-from tests.browser.driving import EVERY, NEEDS_CHROMIUM, browser, window
+from tests.browser.driving import NEEDS_CHROMIUM, browser, window
 from tests.docs.blocks import PAGES, ROOT
+from tests.sweep import EVERY
 
 PICTURES = ROOT / "docs" / "pictures"
 NEEDED = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href|srcset)=\"(https?:)?//[^\"]*\"")

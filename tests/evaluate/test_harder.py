@@ -28,8 +28,8 @@ from analysis.evaluate.harder import (
     harder_frames,
 )
 from analysis.signals import health
-from tests.browser.driving import EVERY
 from tests.evaluate.builders import START
+from tests.sweep import EVERY
 
 FRAMES = ("messages", "chats", "chat_health", "changes", "truth")
 SMALL = Fleet("drawn", "ledger", 4, 6, 49)

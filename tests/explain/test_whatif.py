@@ -14,12 +14,12 @@ from analysis.errors import UsageError
 from analysis.explain.whatif import altered, effects_without, scenario_of
 from analysis.settings import Settings
 from analysis.signals import panel
-from tests.browser.driving import EVERY
 from tests.explain.builders import World
 from tests.explain.measuring import case_of
 from tests.explain.planted import CAUSES, T, burst, fall, nagging, nothing, opt_outs, up_to
 from tests.explain.recount import DAY, asks_of, left_out, opted_out
 from tests.explain.stores import stored
+from tests.sweep import EVERY
 
 SEEDS = (1, 2, 3)
 HELPS = {

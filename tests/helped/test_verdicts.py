@@ -10,8 +10,8 @@ from analysis.helped.effect import Effect
 from analysis.helped.near import STARTS, beside
 from analysis.helped.words import changed, near_text, verdict_of
 from tests.ahead.made import START
-from tests.browser.driving import EVERY
 from tests.helped.made import Made, line
+from tests.sweep import EVERY
 
 
 def effect_of(told, measure):

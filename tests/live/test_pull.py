@@ -18,10 +18,10 @@ from analysis.pipeline import pulling
 from analysis.pipeline.spool import Spool
 from analysis.store import Store
 from tests import events
-from tests.browser.driving import EVERY
 from tests.live import fake_linq, faults, traffic
 from tests.live.fake_linq import KEY, START, Fake, Faults, World
 from tests.live.test_client import called
+from tests.sweep import EVERY
 
 
 def small(**more: object) -> World:

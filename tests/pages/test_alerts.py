@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from analysis import pipeline
-from tests.browser.driving import EVERY
 from tests.pages.conftest import words_of
 from tests.pages.test_foot import with_record
+from tests.sweep import EVERY
 
 
 def test_the_card_tells_what_is_due_with_the_reason_and_the_record_by_level(open_app, demo_store, tmp_path):

@@ -12,8 +12,8 @@ import pytest
 from analysis import pipeline
 from analysis.pages import _words as words
 from analysis.store import connect
-from tests.browser.driving import EVERY
 from tests.pages.conftest import words_of
+from tests.sweep import SWEEP
 
 PAGES = ("fleet", "why", "replies", "new", "transitions", "data")
 L1, L2 = "+14155550101", "+14155550102"
@@ -206,7 +206,7 @@ def test_a_store_that_cannot_be_read_says_what_to_do(open_app, store, page, harm
     assert store.read_bytes() == before
 
 
-@pytest.mark.skipif(not EVERY, reason="part of the sweep: $LINEHEALTH_EVERY=1")
+@SWEEP
 def test_a_store_that_another_program_writes_says_so(open_app, store, monkeypatch):
     with connect.Store(store).writer():
         pass

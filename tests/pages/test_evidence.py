@@ -11,7 +11,7 @@ import analysis as lh
 from analysis import pipeline
 from analysis.pages import _words as words
 from analysis.store import Store
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 
 def unpacked(e, store):

@@ -22,8 +22,8 @@ from analysis.pages._counted import HOW
 from analysis.pages._counted_sql import SQL, literal
 from analysis.pages._export import about, csv_bytes, json_bytes, parquet_bytes
 from analysis.pages._store import Here
-from tests.browser.driving import EVERY
 from tests.pages.conftest import ROOT
+from tests.sweep import EVERY
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
 """Columns of a query beside those of its file: what it is sorted or grouped by."""

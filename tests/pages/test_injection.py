@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from analysis import pipeline
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 HTML = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'>"
 SQL = "'; drop table message; --"

@@ -14,8 +14,8 @@ from analysis.pages import _fleet, _lanes
 from analysis.pages._frames import ms
 from analysis.pages._store import Here
 from analysis.schema import GAPS
-from tests.browser.driving import EVERY
 from tests.pages.conftest import CHANGES, OUTAGE, traffic, words_of
+from tests.sweep import EVERY
 
 LINE, OTHER = "+14155550102", "+14155550101"
 """The line with a gap of its own beside that of the fleet, and one without."""

@@ -12,8 +12,8 @@ from analysis.report.asof import AsOf
 from analysis.report.changes import changes
 from analysis.report.period import Period
 from analysis.schema import SEVERITY
-from tests.browser.driving import EVERY
 from tests.report.reading import Elements, plain
+from tests.sweep import EVERY
 
 
 def levels(rows: pl.DataFrame, at: datetime) -> dict[str, tuple[int, int]]:

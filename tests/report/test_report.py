@@ -29,7 +29,9 @@ from tests.report.reading import Elements, plain
 
 
 def test_its_sentence_and_tiles_are_those_of_the_fleet_page(weekly, demo_store):
-    here = Here(demo_store, pipeline.snapshot(demo_store), pipeline.status(demo_store), pipeline.settings(demo_store), "light")
+    here = Here(
+        demo_store, pipeline.snapshot(demo_store), pipeline.status(demo_store), pipeline.settings(demo_store), "light"
+    )
     page = _fleet.fleet(here)
     assert weekly.title == _fleet.sentence(page)
     assert weekly.says.tiles[:4] == _fleet.tiles(page, here)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.browser.driving import EVERY
 from tests.serve.kills import run
+from tests.sweep import EVERY
 
 
 @pytest.mark.parametrize("seed", [3, *([4, 5] if EVERY else [])])

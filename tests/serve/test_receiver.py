@@ -15,8 +15,8 @@ from analysis.bench.deliveries import PATH, delivery, signed
 from analysis.sources.spool import Spool
 from analysis.store import Store
 from tests import events
-from tests.browser.driving import EVERY
 from tests.serve.receiving import event, made, post, run, spooled
+from tests.sweep import EVERY
 
 SENT = events.message("message.sent", "m1", 1)
 

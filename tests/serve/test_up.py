@@ -18,7 +18,7 @@ from analysis.bench.deliveries import PATH, SECRET, delivery, signed
 from analysis.serve.together import Part, Stopping, run_together
 from analysis.sources.spool import Spool
 from analysis.store import Store
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 
 def ids(store):

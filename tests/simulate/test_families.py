@@ -17,7 +17,7 @@ from analysis.simulate.drawn.kinds import KINDS as DRAWN_KINDS
 from analysis.simulate.shared import frames as framing
 from analysis.simulate.shared.draws import HOUR
 from analysis.simulate.shared.judge import ORGANIC, VENDOR, judged
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 MAKE = {"drawn": drawn.drawn_frames, "replay": replay.replay_frames}
 ROOMS = {"drawn": drawn, "replay": replay}

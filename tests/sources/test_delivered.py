@@ -14,7 +14,7 @@ from analysis.sources import Pseudonyms, webhook
 from analysis.sources.delivered import Keeper, Named, read_kept
 from analysis.sources.facts import Rules
 from tests import events
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 PEOPLE = Pseudonyms(b"a key that only the tests use")
 KEEPER = Keeper(PEOPLE)

@@ -13,7 +13,7 @@ import pytest
 from analysis import pipeline
 from analysis.pipeline import explaining
 from analysis.simulate import write_demo
-from tests.browser.driving import EVERY
+from tests.sweep import EVERY
 
 FACTS = {
     "source",

@@ -20,12 +20,13 @@ from analysis.errors import LineHealthError
 from analysis.report import report
 from analysis.sources.pseudonym import Pseudonyms
 from analysis.store import connect
-from tests.browser.driving import EVERY, NEEDS_CHROMIUM, browser, settle, window
+from tests.browser.driving import NEEDS_CHROMIUM, browser, settle, window
 from tests.browser.driving import app as serving
 from tests.live import fake_linq, faults
 from tests.live.fake_linq import Fake
 from tests.serve.receiving import made, post
 from tests.store import planted
+from tests.sweep import EVERY
 
 PAGES = ("fleet", "why", "replies", "delivery", "new", "ahead", "helped", "transitions", "data", "chat", "chats")
 SEARCH = planted.Search()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from analysis import pipeline
 from tests import events
-from tests.browser.driving import EVERY
 from tests.events import LINE, at, changed, created, envelope, failed, message
+from tests.sweep import EVERY
 
 MESSAGE_COLUMNS = "message_id,line,chat_id,recipient,direction,sent_at,delivered_at,failed_at,failure_code,service\n"
 
