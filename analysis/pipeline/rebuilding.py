@@ -11,8 +11,9 @@ from analysis.errors import StoreError
 from analysis.pipeline.opened import Where, store_at
 from analysis.pipeline.steps import Progress
 from analysis.pipeline.writing import load, refresh
+from analysis.sources import Pseudonyms, load_key
 from analysis.sources.reading import source_id
-from analysis.store import Store, kept, salvage
+from analysis.store import Store, kept, people, salvage
 
 
 @dataclass
@@ -65,6 +66,8 @@ def _fill(fresh: Store, broken: Path, report: RebuildReport, progress: Progress 
     listed = {k.source_id: k for k in kept.read(broken)}
     with fresh.writer() as con:
         told = salvage.save(con, broken)
+        # every store is brought forward before it is written: where it cannot say, its names are those of the keys there are
+        people.keep_generation(con, salvage.generation(broken) or Pseudonyms(load_key()).generation)
         report.saved = {table: n for table, n in told.items() if n is not None}
         report.unreadable = [table for table, n in told.items() if n is None]
         lost = any(told[table] is None for table in salvage.FROM_FILES)

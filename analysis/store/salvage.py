@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from analysis.store import migrations
+from analysis.store import migrations, people
 
 FROM_FILES = ("message", "chat", "chat_health", "change", "source", "quarantine")
 """Tables that loading the same files again fills again, together with what came from the API and the receiver."""
@@ -46,6 +46,15 @@ def save(con: duckdb.DuckDBPyConnection, broken: Path) -> dict[str, int | None]:
         con.execute(f"insert into {table} ({columns}) select {columns} from rows")
         told[table] = rows.height
     return told
+
+
+def generation(broken: Path) -> int | None:
+    """Return by which generation of keys a damaged store names people; None where that cannot be read."""
+    try:
+        with duckdb.connect(str(broken), read_only=True) as con:
+            return people.generation(con)
+    except duckdb.Error:
+        return None
 
 
 def _read(broken: Path, table: str):  # type: ignore[no-untyped-def]  # a Polars frame, or None

@@ -10,6 +10,7 @@ import pytest
 from analysis import pipeline
 from analysis.errors import LineHealthError, StoreError
 from analysis.sources import Pseudonyms, load_key
+from analysis.store import salvage
 from tests import events
 from tests.serve.receiving import event, made, post
 
@@ -257,3 +258,20 @@ def test_the_rewritten_store_is_whole(store, loaded, keyed):
     before = shape()
     pipeline.rotate_key(store)
     assert shape() == before
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_store_rebuilt_after_a_rotation_names_people_as_before_and_later_loads_meet_them(
+    store, loaded, keyed, monkeypatch, readable
+):
+    """As many keys as the damaged store says, or, where that cannot be read, as there are."""
+    pipeline.rotate_key(store)
+    before = _named(store)
+    monkeypatch.setattr(salvage, "is_sound", lambda path: False)
+    if not readable:
+        monkeypatch.setattr(salvage, "generation", lambda broken: None)
+    pipeline.rebuild(store)
+    assert _named(store) == before
+    report = pipeline.load(loaded, store=store)
+    assert report.totals["inserted"] == report.totals["merged"] == 0
+    assert _named(store) == before
