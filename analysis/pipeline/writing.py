@@ -17,7 +17,7 @@ from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
 from analysis.sources import Found, Mapping, Pseudonyms, find, load_key, load_mapping
 from analysis.sources.reading import read_unchanged, source_id
-from analysis.store import Store, marts, read
+from analysis.store import Store, accounts, marts, read
 from analysis.store import load as merging
 
 
@@ -25,7 +25,7 @@ from analysis.store import load as merging
 class LoadReport:
     """What a load did: one report a file, files skipped because they are no exports, and files that failed."""
 
-    sources: list[merging.SourceReport] = field(default_factory=list)
+    sources: list[accounts.SourceReport] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     failed: list[LineHealthError] = field(default_factory=list)
 
@@ -76,12 +76,12 @@ def load(
     columns = load_mapping(mapping) if mapping is not None else None
     _to_current_key(target)
     report = LoadReport()
-    known: dict[str, merging.SourceReport] = {}
+    known: dict[str, accounts.SourceReport] = {}
     if target.exists():
         with target.reader() as con:
             chosen = settings_in(con)
             ids = {f.path: _identify(f.path, columns) for f in found}
-            known = {i: r for path, i in ids.items() if i and (r := merging.known_source(con, i, str(path)))}
+            known = {i: r for path, i in ids.items() if i and (r := accounts.known_source(con, i, str(path)))}
     else:
         chosen, ids = Settings(), {f.path: _identify(f.path, columns) for f in found}
     pseudonyms = Pseudonyms(load_key())
@@ -185,7 +185,7 @@ def _write(
     target: Store,
     spooled: list[merging.Spooled],
     chosen: Settings,
-    known: dict[str, merging.SourceReport],
+    known: dict[str, accounts.SourceReport],
     rows: int,
     progress: Progress | None,
     names: Pseudonyms,
@@ -198,7 +198,7 @@ def _write(
         people.current(con, names)
         fresh = []
         for source in spooled:  # another process may have loaded the same file meanwhile
-            seen = merging.known_source(con, source.source_id, source.path)
+            seen = accounts.known_source(con, source.source_id, source.path)
             if seen is None:
                 fresh.append(source)
             else:
@@ -211,8 +211,8 @@ def _write(
 
 
 def _in_order(
-    order: list[tuple[str, str]], known: dict[str, merging.SourceReport], spooled: list[merging.Spooled]
-) -> list[merging.SourceReport]:
+    order: list[tuple[str, str]], known: dict[str, accounts.SourceReport], spooled: list[merging.Spooled]
+) -> list[accounts.SourceReport]:
     fresh = {s.source_id: s.path for s in spooled}
     reports = []
     for content, path in order:
@@ -224,10 +224,10 @@ def _in_order(
     return reports
 
 
-def _repeat(report: merging.SourceReport, path: str) -> merging.SourceReport:
+def _repeat(report: accounts.SourceReport, path: str) -> accounts.SourceReport:
     """Return the report of a file whose content another file of this load, or an earlier one, gave already."""
     duplicates = report.read - report.ignored - report.quarantined
-    return merging.SourceReport(
+    return accounts.SourceReport(
         path,
         report.kind,
         report.read,

@@ -8,62 +8,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
-from analysis.store import forgotten
+from analysis.store import accounts, forgotten
 from analysis.store import touched as touching
-
-MIN_FIELDS = (
-    "line",
-    "chat_id",
-    "recipient",
-    "direction",
-    "sent_at",
-    "seen_at",
-    "delivered_at",
-    "read_at",
-    "failed_at",
-    "failure_code",
-    "service",
-    "fingerprint",
-    "trace_id",
-)
-_ALL_FIELDS = (*MIN_FIELDS, "is_group")
-# what makes two rows without an id the same message: all but what becomes known later
-_IDENTITY = ("line", "chat_id", "recipient", "direction", "sent_at", "seen_at", "service", "is_group", "fingerprint")
-IDENTITY = ", ".join(_IDENTITY)
-NAMED = " || '|' || ".join(f"coalesce({c}::varchar, '')" for c in _IDENTITY)
-CONFLICT = (
-    "another line claims this chat",
-    "a chat is on one line: correct the line of these rows; the line with more messages keeps the chat",
-)
-
-
-@dataclass
-class SourceReport:
-    """What came of one file; read = inserted + merged + duplicates + ignored + quarantined."""
-
-    path: str
-    kind: str
-    read: int = 0
-    inserted: int = 0
-    merged: int = 0
-    duplicates: int = 0
-    ignored: int = 0
-    quarantined: int = 0
-    ignored_kinds: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    known: bool = False
-    """The very same content was loaded before; nothing had to be read again."""
-
-    def as_json(self) -> dict[str, object]:
-        """Return the report in the words of contract.md, section 6."""
-        return asdict(self)
+from analysis.store.accounts import SourceReport
+from analysis.store.fields import IDENTITY, MIN_FIELDS, NAMED, adds
 
 
 @dataclass
@@ -84,29 +39,6 @@ class Spooled:
     """Whether it is a part of a source that goes on (a day of the receiver): its counts are added to those of the parts before."""
 
 
-def known_source(con: duckdb.DuckDBPyConnection, source_id: str, path: str) -> SourceReport | None:
-    """Return the report of a file whose content is in the store already: all of it is duplicates now."""
-    rows = con.execute(
-        "select kind, read, ignored, quarantined, ignored_kinds, notes from source where source_id = ?", [source_id]
-    ).fetchall()
-    if not rows:
-        return None
-    kind, read, ignored, quarantined, kinds, notes = rows[0]
-    return SourceReport(
-        path,
-        kind,
-        read,
-        0,
-        0,
-        read - ignored - quarantined,
-        ignored,
-        quarantined,
-        json.loads(kinds),
-        json.loads(notes),
-        known=True,
-    )
-
-
 def merge(
     con: duckdb.DuckDBPyConnection,
     sources: list[Spooled],
@@ -123,27 +55,26 @@ def merge(
     if tombstone is not None:
         forgotten.leave_out(con, tombstone)
     touched = touching.before(con)
-    for told in (_count_messages, _count_chats, _count_changes):
-        told(con)
+    accounts.tell_all(con)
     _merge_chats(con)
     _merge_health(con)
     _merge_changes(con)
     _merge_messages(con)
     _settle_owners(con)
-    counts = _count(con, sources)
+    counts = accounts.counted(con, sources)
     spans = _spans(con)
     reports = []
     for number, source in enumerate(sources):
         c = counts[number]
         if tombstone is not None and (out := source.read - c.total() - source.ignored.total()) > 0:
             source.ignored["forgotten"] += out
-        _quarantine(con, source, now)
+        accounts.quarantine(con, source, now)
         report = SourceReport(
             source.path, source.kind, source.read, c["inserted"], c["merged"], c["duplicates"], source.ignored.total(), c["quarantined"],
             dict(sorted(source.ignored.items())), [f"{n:,} {note}" for note, n in sorted(source.notes.items()) if n],
         )  # fmt: skip
         if source.grows:
-            _put_aside(con, source.source_id)
+            accounts.put_aside(con, source.source_id)
         con.execute(
             "insert into source values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [source.source_id, report.path, report.kind, report.read, report.inserted, report.merged, report.duplicates, report.ignored,
@@ -151,7 +82,7 @@ def merge(
              source.late["timed"], source.late["late_1h"], source.late["late_24h"]],
         )  # fmt: skip
         if source.grows:
-            _add_up(con, source.source_id)
+            accounts.add_up(con, source.source_id)
         reports.append(report)
     touching.keep(con, touching.after(con, touched))
     for name in (
@@ -165,36 +96,6 @@ def merge(
     ):
         con.execute(f"drop table temp.{name}")
     return reports
-
-
-def _put_aside(con: duckdb.DuckDBPyConnection, source_id: str) -> None:
-    con.execute("create or replace temp table before as select * from source where source_id = ?", [source_id])
-    con.execute("delete from source where source_id = ?", [source_id])
-
-
-def _add_up(con: duckdb.DuckDBPyConnection, source_id: str) -> None:
-    """Add the counts of a source's earlier parts, put aside before, to its row."""
-    kinds: Counter[str] = Counter()
-    notes: Counter[str] = Counter()
-    for ignored, told in con.execute(
-        "select ignored_kinds, notes from source where source_id = ? union all select ignored_kinds, notes from temp.before", [source_id]
-    ).fetchall():  # fmt: skip
-        kinds.update(json.loads(ignored))
-        for note in json.loads(told):
-            n, _, words = note.partition(" ")
-            notes[words] += int(n.replace(",", ""))
-    sums = ", ".join(
-        f"{c} = source.{c} + b.{c}"
-        for c in ("read", "inserted", "merged", "duplicates", "ignored", "quarantined", "timed", "late_1h", "late_24h")
-    )
-    con.execute(
-        f"update source set {sums}, first_at = least(source.first_at, b.first_at), last_at = greatest(source.last_at, b.last_at) from temp.before b where source.source_id = b.source_id"
-    )
-    con.execute(
-        "update source set ignored_kinds = ?, notes = ? where source_id = ?",
-        [json.dumps(dict(sorted(kinds.items()))), json.dumps([f"{n:,} {words}" for words, n in sorted(notes.items())]), source_id],
-    )  # fmt: skip
-    con.execute("drop table temp.before")
 
 
 def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:
@@ -249,54 +150,6 @@ def _spans(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[datetime, datetime
     return {number: (first, last) for number, first, last in rows}
 
 
-def _adds(fields: tuple[str, ...], new: str, old: str) -> str:
-    return " or ".join(f"({new}.{c} is not null and ({old}.{c} is null or {new}.{c} < {old}.{c}))" for c in fields)
-
-
-def _told(con: duckdb.DuckDBPyConnection, name: str, table: str, key: tuple[str, ...], fields: tuple[str, ...]) -> None:
-    """Sort every staged row into inserted, merged or duplicates, before the merge changes the store."""
-    on = " and ".join(f"s.{c} is not distinct from t.{c}" for c in key)
-    extra = (
-        " or (s.is_group is not null and t.is_group is null) or (s.is_group and not t.is_group)"
-        if table in ("message", "chat")
-        else ""
-    )
-    whole = ", ".join(f"s.{c}" for c in (*key, *fields, *(["is_group"] if extra else [])))
-    keyed = ", ".join(f"s.{c}" for c in key)
-    con.execute(
-        f"""
-        create or replace temp table told_{name} as
-        select s.source_no, s.position, s.line, {"s.message_id," if table == "message" else ""} {"s.chat_id," if table in ("message", "chat") else "null as chat_id,"}
-          case
-            when row_number() over (partition by {whole} order by s.source_no, s.position) > 1 then 'duplicates'
-            when t.line_known is null and row_number() over (partition by {keyed} order by s.source_no, s.position) = 1 then 'inserted'
-            when t.line_known is null or {_adds(fields, "s", "t")}{extra} then 'merged'
-            else 'duplicates'
-          end as outcome
-        from temp.stage_{name} s
-        left join (select *, true as line_known from {table}) t on {on}
-        """
-    )
-
-
-def _count_messages(con: duckdb.DuckDBPyConnection) -> None:
-    _told(con, "message", "message", ("message_id",), MIN_FIELDS)
-
-
-def _count_chats(con: duckdb.DuckDBPyConnection) -> None:
-    _told(con, "chat", "chat", ("chat_id", "line"), ("recipient", "created_at"))
-
-
-def _count_changes(con: duckdb.DuckDBPyConnection) -> None:
-    _told(
-        con,
-        "change",
-        "change",
-        ("line", "changed_at", "new_health", "new_status"),
-        ("previous_health", "previous_status"),
-    )
-
-
 def _merge_messages(con: duckdb.DuckDBPyConnection) -> None:
     least = ", ".join(f"min({c}) as {c}" for c in MIN_FIELDS)
     new = f"select message_id, {least}, bool_or(is_group) as is_group from temp.stage_message group by message_id"
@@ -312,7 +165,7 @@ def _merge_messages(con: duckdb.DuckDBPyConnection) -> None:
         merge into message t
         using ({new}) s
         on t.message_id = s.message_id
-        when matched and ({_adds(MIN_FIELDS, "s", "t")} or (s.is_group is not null and t.is_group is null) or (s.is_group and not t.is_group))
+        when matched and ({adds(MIN_FIELDS, "s", "t")} or (s.is_group is not null and t.is_group is null) or (s.is_group and not t.is_group))
           then update set {update}, is_group = case when t.is_group is null then s.is_group else t.is_group or coalesce(s.is_group, false) end
         when not matched then insert by name
         """
@@ -387,61 +240,4 @@ def _settle_owners(con: duckdb.DuckDBPyConnection) -> None:
         ) s
         where chat.chat_id = s.chat_id and chat.line = s.line and chat.is_owner <> s.is_owner
         """
-    )
-
-
-def _count(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> list[Counter[str]]:
-    """Return, for each source, how many of its rows (lines) had which outcome; a line that told several things counts once."""
-    counts: list[Counter[str]] = [Counter() for _ in sources]
-    empty = pl.DataFrame(schema={"source_no": pl.Int32, "position": pl.Int64})
-    refused = pl.concat(  # noqa: F841  # read by DuckDB under its name
-        [
-            empty,
-            *(
-                f.select(pl.lit(number, dtype=pl.Int32).alias("source_no"), "position")
-                for number, s in enumerate(sources)
-                for f in s.refused
-            ),
-        ]
-    )
-    con.execute(
-        """
-        create or replace temp table outcome as
-        select source_no, position, min(case outcome when 'quarantined' then 0 when 'inserted' then 1 when 'merged' then 2 else 3 end) as best
-        from (
-          select source_no, position, 'quarantined' as outcome from refused
-          union all select source_no, position, outcome from temp.told_change
-          union all select t.source_no, t.position, case when c.is_owner = false then 'quarantined' else t.outcome end
-          from temp.told_message t left join chat c on c.chat_id = t.chat_id and c.line = t.line
-          union all select t.source_no, t.position, case when c.is_owner = false then 'quarantined' else t.outcome end
-          from temp.told_chat t left join chat c on c.chat_id = t.chat_id and c.line = t.line
-        ) group by source_no, position
-        """
-    )
-    for number, best, n in con.execute("select source_no, best, count(*) from temp.outcome group by all").fetchall():
-        counts[number][("quarantined", "inserted", "merged", "duplicates")[best]] += n
-    for name in ("message", "chat"):
-        conflicts = f"select distinct t.source_no, t.position from temp.told_{name} t join chat c on c.chat_id = t.chat_id and c.line = t.line where not c.is_owner order by all"
-        for number, position in con.execute(conflicts).fetchall():
-            row = pl.DataFrame(
-                [(position, name, *CONFLICT)],
-                schema={"position": pl.Int64, "kind": pl.String, "reason": pl.String, "fix": pl.String},
-                orient="row",
-            )
-            sources[number].refused.append(row)
-    con.execute("drop table temp.outcome")
-    return counts
-
-
-def _quarantine(con: duckdb.DuckDBPyConnection, source: Spooled, now: datetime) -> None:
-    if not source.refused:
-        return
-    refused = pl.concat(source.refused).sort("position", "kind", "reason")
-    rows = refused.with_columns(  # noqa: F841  # read by DuckDB under its name
-        source_id=pl.lit(source.source_id),
-        ordinal=pl.int_range(pl.len()).over("position").cast(pl.Int32),
-        loaded_at=pl.lit(now).cast(pl.Datetime("ms")),
-    )
-    con.execute(
-        "insert or ignore into quarantine by name select source_id, position, ordinal, kind, reason, fix, loaded_at from rows"
     )

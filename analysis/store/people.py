@@ -7,8 +7,8 @@ from collections.abc import Callable
 import duckdb
 import polars as pl
 
+from analysis.store.fields import IDENTITY, NAMED
 from analysis.store.forgotten import rewrite_audits
-from analysis.store.load import IDENTITY, NAMED
 from analysis.store.touched import Touched, keep
 
 GENERATION = "key_generation"
