@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 from analysis import pipeline
+from analysis.schema import ACTIVITY
+from analysis.signals.gaps import activity_of
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +79,11 @@ def test_one_lines_messages_are_those_of_the_whole_table_and_messages_told_witho
     own = pipeline.messages(store, line=line)
     assert own.equals(whole.filter(pl.col("line") == line))
     assert own.height == whole.height - 10
+
+
+def test_activity_is_that_of_the_messages(demo_store, messages):
+    """The store counts it in SQL, so that a refresh need not read messages; `signals.gaps.activity_of` is its definition."""
+    with duckdb.connect(str(demo_store), read_only=True) as con:
+        kept = con.sql("select * from activity order by line, slot").pl()
+    assert kept.height > 1000
+    assert kept.cast(dict(ACTIVITY)).equals(activity_of(messages))
