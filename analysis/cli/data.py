@@ -56,9 +56,9 @@ def load(
 
 
 def _counts(counts: dict[str, Any]) -> str:
-    return f"read {counts['read']:,} = " + " + ".join(
-        f"{counts[c]:,} {c}" for c in ("inserted", "merged", "duplicates", "ignored", "quarantined")
-    )
+    from analysis.store.accounts import COUNTS
+
+    return f"read {counts['read']:,} = " + " + ".join(f"{counts[c]:,} {c}" for c in COUNTS[1:])
 
 
 @click.command()

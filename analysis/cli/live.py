@@ -76,7 +76,8 @@ def _told(report: PullReport) -> str:
     words = [
         f"lines: {report.lines:,}; chats: {report.chats:,}, read: {report.chats_read:,}"
         + (" (went on with a run that was stopped)" if report.resumed else "")
-        + f": {report.inserted:,} rows new, {report.merged:,} with news, {report.duplicates:,} known, {report.quarantined:,} refused",
+        + f": {report.inserted:,} rows new, {report.merged:,} with news, {report.duplicates:,} known, {report.quarantined:,} refused"
+        + (f", {report.ignored:,} of forgotten people left out" if report.ignored else ""),
         f"{report.calls:,} calls ({report.repeats:,} repeats) in {report.seconds:,.0f} s",
     ]
     if report.gaps_before or report.gaps_after:

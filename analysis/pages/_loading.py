@@ -12,8 +12,7 @@ from analysis.pages import _html as html
 from analysis.pages._running import DONE, Ran, Run, running, start
 from analysis.pages._store import DEMO, DEMO_KEY, demo_store, on_demo, store
 from analysis.pages._words import plural
-
-COUNTS = ("read", "inserted", "merged", "duplicates", "ignored", "quarantined")
+from analysis.store.accounts import COUNTS
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:

@@ -28,7 +28,7 @@ from analysis.sources.delivered import Named
 from analysis.sources.facts import Rules
 from analysis.sources.reading import SourceFacts
 from analysis.sources.spool import DONE, Spool, day_of, read_segments
-from analysis.store import Store, folded
+from analysis.store import Store, accounts, folded
 from analysis.store import load as merging
 from analysis.store.forgotten import Forgotten
 
@@ -145,8 +145,7 @@ def _fold(target: Store, spool: Spool, batch: list[Path], report: FoldReport) ->
         with target.writer() as con:
             people.begin(con)
             for told in merging.merge(con, parts, now=now(), tombstone=people.stones(con)):
-                for name in ("read", "inserted", "merged", "duplicates", "ignored", "quarantined"):
-                    setattr(report, name, getattr(report, name) + getattr(told, name))
+                accounts.count_into(report, told)
             folded.keep(con, names, there=[path.name for path in spool.segments(DONE)])
         report.segments += len(batch)
         note(

@@ -42,6 +42,8 @@ class PullReport:
     inserted: int = 0
     merged: int = 0
     duplicates: int = 0
+    ignored: int = 0
+    """Of people who are forgotten."""
     quarantined: int = 0
     calls: int = 0
     repeats: int = 0

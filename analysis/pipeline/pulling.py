@@ -31,7 +31,7 @@ from analysis.pipeline.spool import Spool
 from analysis.settings import Settings
 from analysis.sources import Pseudonyms, load_key
 from analysis.sources.facts import Rules
-from analysis.store import Store, pulled, read
+from analysis.store import Store, accounts, pulled, read
 from analysis.store import load as merging
 from analysis.store.pulled import Run
 
@@ -244,8 +244,7 @@ class _Pull:
                 pulled.keep_marks(con, kept.marks)
                 pulled.keep_observations(con, kept.observations)
                 pulled.keep_folded(con, kept.segment)
-                for name in ("read", "inserted", "merged", "duplicates", "quarantined"):
-                    setattr(self.report, name, getattr(self.report, name) + getattr(merged, name))
+                accounts.count_into(self.report, merged)
                 pulled.keep_run(con, self.run, at if finished else None)
                 derive(con, settings_in(con))
                 self.report.gaps_after = read.gaps(con).height

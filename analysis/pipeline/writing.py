@@ -32,8 +32,7 @@ class LoadReport:
     @property
     def totals(self) -> dict[str, int]:
         """Sums over the files of what contract.md, section 6 counts."""
-        names = ("read", "inserted", "merged", "duplicates", "ignored", "quarantined")
-        return {name: sum(getattr(s, name) for s in self.sources) for name in names}
+        return {name: sum(getattr(s, name) for s in self.sources) for name in accounts.COUNTS}
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as `linehealth load --json` prints it."""

@@ -22,6 +22,10 @@ CONFLICT = (
 )
 
 
+COUNTS = ("read", "inserted", "merged", "duplicates", "ignored", "quarantined")
+"""What contract.md, section 6 counts of a source: the first is the sum of the others."""
+
+
 @dataclass
 class SourceReport:
     """What came of one file; read = inserted + merged + duplicates + ignored + quarantined."""
@@ -42,6 +46,12 @@ class SourceReport:
     def as_json(self) -> dict[str, object]:
         """Return the report in the words of contract.md, section 6."""
         return asdict(self)
+
+
+def count_into(total: object, told: SourceReport) -> None:
+    """Add what came of one source to a report that has COUNTS."""
+    for name in COUNTS:
+        setattr(total, name, getattr(total, name) + getattr(told, name))
 
 
 def known_source(con: duckdb.DuckDBPyConnection, source_id: str, path: str) -> SourceReport | None:
@@ -192,10 +202,7 @@ def add_up(con: duckdb.DuckDBPyConnection, source_id: str) -> None:
         for note in json.loads(told):
             n, _, words = note.partition(" ")
             notes[words] += int(n.replace(",", ""))
-    sums = ", ".join(
-        f"{c} = source.{c} + b.{c}"
-        for c in ("read", "inserted", "merged", "duplicates", "ignored", "quarantined", "timed", "late_1h", "late_24h")
-    )
+    sums = ", ".join(f"{c} = source.{c} + b.{c}" for c in (*COUNTS, "timed", "late_1h", "late_24h"))
     con.execute(
         f"update source set {sums}, first_at = least(source.first_at, b.first_at), last_at = greatest(source.last_at, b.last_at) from temp.before b where source.source_id = b.source_id"
     )

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from analysis import pipeline
+from analysis.cli.live import _told
 from analysis.errors import LiveError, StoreError
 from analysis.live import Client, paging
 from analysis.pipeline import pulling
@@ -136,6 +137,20 @@ class TestWhatIsPulled:
         assert source["kind"] == "pull"
         assert source["read"] == first.read + second.read
         assert len(pipeline.quarantine(store)) == 2
+
+    @pytest.mark.usefixtures("facts_only")
+    def test_rows_of_a_forgotten_person_are_counted_as_left_out(self, store):
+        made = small()
+        first = pulled(store, Fake(made))
+        assert first.ignored == 0
+        (chat, *_) = next(iter(made.chats.values()))
+        (person,) = [h["handle"] for h in chat["handles"] if not h["is_me"]]
+        pipeline.forget(person, store)
+        again = pulled(store, Fake(made), since="2020-01-01")
+        assert again.ignored > 1
+        assert again.read == again.inserted + again.merged + again.duplicates + again.ignored + again.quarantined
+        assert again.inserted == again.merged == 0
+        assert f"{again.ignored} of forgotten people left out" in _told(again)
 
     @pytest.mark.usefixtures("facts_only")
     def test_a_chat_gone_and_a_row_of_another_shape_do_not_stop_it(self, store):
