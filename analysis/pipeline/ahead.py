@@ -240,7 +240,7 @@ def kept_gate(store: Where = None, *, wait_s: float | None = None) -> KeptGate:
         wait_s: how long to wait for another program that holds the store for writing; 15 s where None.
     """
     target = store_at(store)
-    with target.reader() if wait_s is None else target.reader(wait_s=wait_s) as con:
+    with target.reader(wait_s=wait_s) as con:
         rows, chosen = read.gate(con).to_dicts(), settings_in(con)
         return KeptGate(rows, read.as_of(con), chosen)
 

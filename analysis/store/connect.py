@@ -55,11 +55,11 @@ class Store:
         return self.path.exists()
 
     @contextlib.contextmanager
-    def reader(self, *, wait_s: float = READ_WAIT_S) -> Iterator[duckdb.DuckDBPyConnection]:
+    def reader(self, *, wait_s: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a read-only connection to one consistent state.
 
         Args:
-            wait_s: how long to wait where another program holds the file.
+            wait_s: how long to wait where another program holds the file; READ_WAIT_S where None.
 
         Raises:
             StoreError: no store there, not ours, damaged, of another version, or held by another program.
@@ -88,12 +88,12 @@ class Store:
         finally:
             con.close()
 
-    def _open_existing(self, wait_s: float = READ_WAIT_S) -> duckdb.DuckDBPyConnection:
+    def _open_existing(self, wait_s: float | None = None) -> duckdb.DuckDBPyConnection:
         if not self.path.exists():
             raise StoreError(f"no store at {self.where}", fix="load exports first: linehealth load PATH")
         if not self.path.is_file():
             raise StoreError("the store is not a file", where=self.where, fix="name a file as --store")
-        return _connect(self.path, read_only=True, wait=wait_s)
+        return _connect(self.path, read_only=True, wait=READ_WAIT_S if wait_s is None else wait_s)
 
     @contextlib.contextmanager
     def writer(self, *, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
