@@ -69,17 +69,17 @@ def explain(
     changed = folder.frame("transitions.parquet", TRANSITIONS)["line"].unique().sort()
     silent = [line for line in changed if line not in lines]
     with workers(workers_) as spread:
-        began, work = time.perf_counter(), _Work(run, spread, progress)
+        began, used_here, work = time.perf_counter(), time.process_time(), _Work(run, spread, progress)
         groups = list(enumerate(grouped(lines, most=most))) if len(changed) > len(silent) else []
         tasks = work.prepared(groups) if groups else []
         parts = [(*task, list[str]()) for task in tasks]
         if silent or not parts:
             parts.append((len(parts), [], [], silent))
         rows = sum(count for _, count in work.spread_out("explanations", measuring.told, parts))
-        seconds = time.perf_counter() - began
+        seconds, here = time.perf_counter() - began, time.process_time() - used_here
     if groups:
         into.drop(f"passes-{run.name}")
-    return finished(into, Counted(len(parts), {"explanation": rows}, seconds, work.processor))
+    return finished(into, Counted(len(parts), {"explanation": rows}, seconds, work.processor, here))
 
 
 class _Work:

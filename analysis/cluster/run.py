@@ -24,12 +24,16 @@ SCHEMAS = dict(zip(TABLES, (SIGNALS_DAY, SIGNALS_HOUR), strict=True)) | {"explan
 
 @dataclass(frozen=True)
 class Counted:
-    """What was written: how many shards, rows by table, seconds from when the workers were ready, and processor seconds of all of them."""
+    """What was written: how many shards, rows by table, seconds from when the workers were ready, and processor seconds.
+
+    Of the shards, and of all this process did meanwhile (its own work too, where it is the only worker).
+    """
 
     shards: int
     rows: dict[str, int]
     seconds: float
     processor: float
+    here: float
 
 
 def signals(
@@ -56,13 +60,13 @@ def signals(
     groups = list(enumerate(grouped(lines, most=most)))
     whole, processor = dict.fromkeys(TABLES, 0), 0.0
     with workers(workers_) as spread:
-        began = time.perf_counter()
+        began, used_here = time.perf_counter(), time.process_time()
         for done, (_, (rows, used)) in enumerate(spread(partial(count, source, out), groups)):
             whole = {table: whole[table] + rows[table] for table in TABLES}
             processor += used
             progress(done + 1, len(groups))
-        seconds = time.perf_counter() - began
-    return finished(into, Counted(len(groups), whole, seconds, processor))
+        seconds, here = time.perf_counter() - began, time.process_time() - used_here
+    return finished(into, Counted(len(groups), whole, seconds, processor, here))
 
 
 def opened(source: str, out: str) -> tuple[Folder, Folder, dict[str, int]]:
