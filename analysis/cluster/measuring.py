@@ -42,11 +42,12 @@ Points = dict[str, tuple[Array, Array]]
 """Line to its quiet days and their effects (``QuietTimes.of_line``)."""
 _COUNTS = [f"own_{word}_{i}" for i in range(len(reaches())) for word in ("expected", "silent")]
 _SENDS = pl.Schema(
-    {"row": pl.Int64, "at": pl.Int64, "expected": pl.Boolean, "silent": pl.Boolean} | dict.fromkeys(_COUNTS, pl.Int64)
+    {"line": pl.String, "row": pl.Int64, "at": pl.Int64, "expected": pl.Boolean, "silent": pl.Boolean}
+    | dict.fromkeys(_COUNTS, pl.Int64)
 )
-"""Sends that tell of receipts, of one shard and one period: place in ``rows_of`` of the shard, time, and what its own line had."""
+"""Sends that tell of receipts, of one shard and one period: line, place in ``rows_of`` of it, time, and what the line itself had."""
 _EXPECTED = pl.Schema({"at": pl.Int64, "expected": pl.Boolean, "silent": pl.Boolean})
-_LOST = pl.Schema({"row": pl.Int64, "lost": pl.Int64})
+_LOST = pl.Schema({"line": pl.String, "row": pl.Int64, "lost": pl.Int64})
 _VECTOR = [f"x{i}" for i in range(WIDTH)]
 _QUIET = pl.Schema({"line": pl.String, "day": pl.Int64} | dict.fromkeys(_VECTOR, pl.Float64))
 WORSE = pl.Schema({"line": pl.String, "at": pl.Int64} | dict.fromkeys(_VECTOR, pl.Float64))
@@ -105,6 +106,9 @@ def looked(run: Run, shard: Shard) -> tuple[Looked, float]:
     telling = sends.filter(pl.col("expected") | pl.col("silent")).join(
         silent, on="row", how="left", maintain_order="left"
     )
+    telling = telling.join(_begins(rows), on="line", maintain_order="left").with_columns(
+        pl.col("row") - pl.col("begin")
+    )
     by_period = telling.with_columns(period=pl.col("at") // (run.hours * HOUR)).partition_by("period", as_dict=True)
     for (period,), here in by_period.items():
         folder.write(_of_period("sends", int(period), number), here.select(_SENDS.names()).cast(dict(_SENDS)))  # type: ignore[arg-type]
@@ -142,7 +146,7 @@ def lost(run: Run, period: tuple[int, dict[int, list[int]]]) -> tuple[list[int],
         silent = folder.frame(_of_period("sends", number, shard), _SENDS).filter("silent")
         at, own = silent["at"].to_numpy(), silent.select(_COUNTS).to_numpy().reshape(-1, len(reaches()), 2)
         since = lost_at(at, within(at, expected), own)
-        found = pl.DataFrame({"row": silent["row"], "lost": since}, schema=_LOST).filter(pl.col("lost") < NEVER)
+        found = silent.select("line", "row").with_columns(lost=pl.Series(since)).filter(pl.col("lost") < NEVER)
         if found.height:
             folder.write(_of_period("lost", number, shard), found)
             with_any.append(shard)
@@ -164,7 +168,8 @@ def measured(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tup
     changes, pooled = _changes(run, lines), [line for line in pool if line in lines]
     if not changes and not pooled:
         return Seen(_worse([]), {}, set()), time.process_time() - began
-    histories, fleet = _histories(run, number, lines, periods), _fleet(run)
+    needed = [line for line in lines if line in {change.line for change in changes} | set(pooled)]
+    histories, fleet = _histories(run, number, needed, periods), _fleet(run)
     cases = cases_of(changes, histories, of_line, fleet, settings)
     weighed_ = [c for c in cases if c.worsening or c.previous is not None]
     quiet = QuietTimes(histories, of_line.__getitem__, fleet, settings)
@@ -211,8 +216,8 @@ def told(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tuple[i
     changes = _changes(run, lines + silent)
     found: list[Explanation] = []
     if changes:
-        with_messages = any(change.line in set(lines) for change in changes)
-        histories = _histories(run, number, lines, periods) if with_messages else {}
+        needed = [line for line in lines if line in {change.line for change in changes}]
+        histories = _histories(run, number, needed, periods) if needed else {}
         cases = cases_of(changes, histories, of_line, _fleet(run), settings) if histories else {}
         scales = _scales(run, number) if cases else Scales(None, [])
         shares = shares_in(cases, scales)
@@ -251,13 +256,19 @@ def _of_period(table: str, period: int, number: int) -> str:
 
 
 def _histories(run: Run, number: int, lines: list[str], periods: list[int]) -> dict[str, LineHistory]:
-    """Return the histories of a shard, with the sends whose receipts were lost."""
+    """Return the histories of some lines of a shard, with the sends whose receipts were lost."""
     messages, chats, health = frames(run.source, lines)
     rows, folder = rows_of(messages, health), Folder(run.passes)
     parts = [folder.frame(_of_period("lost", period, number), _LOST) for period in periods]
-    at_places = pl.concat(parts) if parts else pl.DataFrame(schema=_LOST)
-    rows = marked(rows, at_places["row"], at_places["lost"].to_numpy())
+    missing = pl.concat(parts) if parts else pl.DataFrame(schema=_LOST)
+    missing = missing.join(_begins(rows), on="line")
+    rows = marked(rows, missing["row"] + missing["begin"], missing["lost"].to_numpy())
     return Histories(known(run.source)[1]).of_rows(rows, chats, health, _gaps(run))
+
+
+def _begins(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the place of each line's first row: line, begin; the rows of a line are one after the other."""
+    return rows.select("line", begin=pl.int_range(pl.len())).group_by("line").agg(pl.col("begin").min())
 
 
 def _changes(run: Run, lines: list[str]) -> list[Change]:
