@@ -162,6 +162,15 @@ def signals(
 
 
 @bench.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+def phases(folder: str) -> None:
+    """Where the time of counting signals by day goes, step by step, for a FOLDER of `bench data`; and the least that any way needs."""
+    from analysis.bench import phases as room
+
+    click.echo(room.measured(folder).as_text())
+
+
+@bench.command()
 @click.argument("folder")
 @click.option(
     "--workers", "workers_", default="1,2", show_default=True, help="How many processes, one after the other."
