@@ -174,27 +174,29 @@ def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: Sourc
     found.kind = "webhook"
     whole = _whole_document(path, head)
     stream = Stream(path)
-    lines: Iterator[tuple[int, bytes | None]] = iter(whole) if whole is not None else stream.lines(longest)
+    blocks: Iterator[tuple[int, list[bytes | None]]] = (
+        iter([(1, whole)]) if whole is not None else stream.line_blocks(longest)
+    )
     rows = webhook.Rows()
-    number = held = 0
-    for number, line in lines:
-        if line is None:
-            found.read += 1
+    number = count = held = 0
+    for first, lines in blocks:
+        number = first + len(lines) - 1
+        if first == 1 and lines[0] is not None:
+            lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+        for n in [n for n, line in enumerate(lines, first) if line is None]:
             rows.refuse(
-                number,
+                n,
                 "unknown",
                 f"the line is longer than {longest >> 20} MB",
                 "log one delivery a line; raise the setting max_line_mb if it is one",
             )
-        else:
-            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-            if text.strip():
-                found.read += 1
-                webhook.read_line(text, number, rows)
-        held += len(line or b"")
-        if number % BLOCK_LINES == 0 or held > BLOCK_MB << 20:
+        used = [(n, line) for n, line in enumerate(lines, first) if line is not None]
+        found.read += len(lines) - webhook.read_lines(used, rows)
+        count += len(lines)
+        held += sum(len(line) for _, line in used)
+        if count >= BLOCK_LINES or held > BLOCK_MB << 20:
             _flush(rows, rules, found)
-            rows, held = webhook.Rows(), 0
+            rows, count, held = webhook.Rows(), 0, 0
             watch.tell(stream)
     if stream.damage:
         found.read += 1
@@ -214,7 +216,7 @@ def _flush(rows: webhook.Rows, rules: Rules, found: SourceFacts) -> None:
         found.add(facts)
 
 
-def _whole_document(path: Path, head: bytes) -> list[tuple[int, bytes | None]] | None:
+def _whole_document(path: Path, head: bytes) -> list[bytes | None] | None:
     """Return the records of a file that is one JSON document over several lines (or a list); None for one object a line."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     first = text.split(b"\n", 1)[0]
@@ -240,11 +242,11 @@ def _whole_document(path: Path, head: bytes) -> list[tuple[int, bytes | None]] |
     data = b"".join(parts).lstrip(b"\xef\xbb\xbf")
     try:
         if data.lstrip()[:1] == b"[":
-            return [(i, bytes(raw)) for i, raw in enumerate(msgspec.json.decode(data, type=list[msgspec.Raw]), start=1)]
+            return [bytes(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
         msgspec.json.decode(data, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return [(1, data)]
+    return [data]
 
 
 _READERS = {"messages": message_facts, "transitions": change_facts, "chats": chat_facts}
