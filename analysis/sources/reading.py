@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,20 @@ class SourceFacts:
         self.late += facts.late
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a file held when it was looked at: the name of its content, and the stamp by which a later change is seen."""
+
+    source_id: str
+    stamp: tuple[int, int, int] | None
+
+    @classmethod
+    def of(cls, path: Path, mapping: Mapping | None) -> Content:
+        """Look at a file. Raises SourceError where it cannot be read."""
+        stamp = _stamp(path)  # before its bytes: a change while they are read is a change
+        return cls(source_id(path, mapping), stamp)
+
+
 def source_id(path: Path, mapping: Mapping | None) -> str:
     """Return the name of a file's content as read by this mapping."""
     return fingerprint(path, salt=READER + (mapping.salt() if mapping else b""))
@@ -73,8 +88,11 @@ def read_source(
     mapping: Mapping | None,
     spool: Path,
     progress: Progress | None = None,
+    content: str | None = None,
 ) -> SourceFacts:
     """Read one export from end to end; its rows are facts in ``spool``, or refused with a reason.
+
+    ``content``: the name of the file's content (``source_id``) where it is known already.
 
     Raises:
         SourceError: the file as a whole is no export we know, is empty, or cannot be read.
@@ -91,7 +109,7 @@ def read_source(
             where=str(path),
             fix="use it as --store, or export its tables as Parquet",
         )
-    found = SourceFacts(str(path), source_id(path, mapping), "", spool)
+    found = SourceFacts(str(path), content or source_id(path, mapping), "", spool)
     rules = Rules(settings, pseudonyms, mapping.time.unit if mapping else None, _zone(mapping))
     longest = settings.max_line_mb << 20
     watch = _Watch(path, stream, found, progress)
@@ -106,11 +124,11 @@ def read_source(
     return found
 
 
-def read_unchanged(content: str | None, path: Path, *, mapping: Mapping | None, **told: Any) -> SourceFacts:
+def read_unchanged(content: Content | None, path: Path, *, mapping: Mapping | None, **told: Any) -> SourceFacts:
     """Read one export as ``read_source`` does, and make sure that what was read is the content it is named by.
 
     Args:
-        content: name of the file's content as it was known before the reading.
+        content: what the file held before the reading; None where that could not be told.
         path: of the file.
         mapping: as ``read_source``.
         told: the rest, as ``read_source``.
@@ -118,14 +136,14 @@ def read_unchanged(content: str | None, path: Path, *, mapping: Mapping | None, 
     Raises:
         SourceError: as ``read_source``, or the file changed meanwhile: nothing of it is used then.
     """
-    before = _stamp(path)
+    before, name = (content.stamp, content.source_id) if content is not None else (_stamp(path), None)
     try:
-        found = read_source(path, mapping=mapping, **told)
+        found = read_source(path, mapping=mapping, content=name, **told)
     except (SourceError, OSError, pl.exceptions.PolarsError):
         if _stamp(path) == before:
             raise
         raise _changed(path) from None
-    if _stamp(path) != before or (content is not None and found.source_id != content):
+    if _stamp(path) != before:
         raise _changed(path)
     return found
 
@@ -179,25 +197,29 @@ def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: Sourc
     )
     rows = webhook.Rows()
     number = count = held = 0
-    for first, lines in blocks:
-        number = first + len(lines) - 1
-        if first == 1 and lines[0] is not None:
-            lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
-        for n in [n for n, line in enumerate(lines, first) if line is None]:
-            rows.refuse(
-                n,
-                "unknown",
-                f"the line is longer than {longest >> 20} MB",
-                "log one delivery a line; raise the setting max_line_mb if it is one",
-            )
-        used = [(n, line) for n, line in enumerate(lines, first) if line is not None]
-        found.read += len(lines) - webhook.read_lines(used, rows)
-        count += len(lines)
-        held += sum(len(line) for _, line in used)
-        if count >= BLOCK_LINES or held > BLOCK_MB << 20:
-            _flush(rows, rules, found)
-            rows, count, held = webhook.Rows(), 0, 0
-            watch.tell(stream)
+    with ThreadPoolExecutor(max_workers=1) as behind:
+        checked: Future[None] = behind.submit(lambda: None)
+        for first, lines in blocks:
+            number = first + len(lines) - 1
+            if first == 1 and lines[0] is not None:
+                lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+            for n in [n for n, line in enumerate(lines, first) if line is None]:
+                rows.refuse(
+                    n,
+                    "unknown",
+                    f"the line is longer than {longest >> 20} MB",
+                    "log one delivery a line; raise the setting max_line_mb if it is one",
+                )
+            used = [(n, line) for n, line in enumerate(lines, first) if line is not None]
+            found.read += len(lines) - webhook.read_lines(used, rows)
+            count += len(lines)
+            held += sum(len(line) for _, line in used)
+            if count >= BLOCK_LINES or held > BLOCK_MB << 20:
+                checked.result()  # at most one block is checked while the next is read
+                checked = behind.submit(_flush, rows, rules, found)
+                rows, count, held = webhook.Rows(), 0, 0
+                watch.tell(stream)
+        checked.result()
     if stream.damage:
         found.read += 1
         rows.refuse(number + 1, "file", stream.damage, "export or copy the file again; what came before is loaded")
@@ -211,6 +233,7 @@ def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: Sourc
 
 
 def _flush(rows: webhook.Rows, rules: Rules, found: SourceFacts) -> None:
+    """Check and spool one block; what is decoded while it works is the next one."""
     found.ignored += rows.ignored
     for facts in rows.facts(rules):
         found.add(facts)
