@@ -105,15 +105,11 @@ class _Check:
         self.reasons: list[tuple[pl.Series, str, str]] = []
         self.notes: Counter[str] = Counter()
         texts = [s.name for s in self.frame if s.dtype == pl.String and s.null_count() < s.len()]
-        self.frame = self.frame.with_columns(
-            pl.when(pl.col(c).str.strip_chars() != "").then(pl.col(c).str.strip_chars()) for c in texts
-        )
+        self.frame = self.frame.with_columns(pl.col(c).str.strip_chars() for c in texts)
+        empty = [s.name for s in self.frame.select(pl.col(c).str.len_bytes().min() for c in texts) if s.item() == 0]
+        self.frame = self.frame.with_columns(pl.when(pl.col(c) != "").then(c).alias(c) for c in empty)
         doubtful = self.frame.select(
-            (
-                pl.col(c).str.contains("\x00", literal=True).any()
-                | pl.col(c).str.contains("\ufffd", literal=True).any()
-                | (pl.col(c).str.len_bytes().max() > 400)
-            ).alias(c)
+            (pl.col(c).str.contains("[\x00\ufffd]").any() | (pl.col(c).str.len_bytes().max() > 400)).alias(c)
             for c in texts
         )
         for c in (s.name for s in doubtful if s.any()):

@@ -21,6 +21,7 @@ from analysis.sources.facts import Facts, Rules, change_facts, chat_facts, messa
 from analysis.sources.mapping import Mapping
 from analysis.sources.opening import DUCKDB, PARQUET, Stream, fingerprint
 from analysis.sources.pseudonym import Pseudonyms
+from analysis.sources.rows import Rows
 
 READER = b"3"
 """Part of a file's fingerprint: raise it when the same bytes are read differently, so that known files are read again."""
@@ -195,7 +196,7 @@ def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: Sourc
     blocks: Iterator[tuple[int, list[bytes | None]]] = (
         iter([(1, whole)]) if whole is not None else stream.line_blocks(longest)
     )
-    rows = webhook.Rows()
+    rows = Rows()
     number = count = held = 0
     with ThreadPoolExecutor(max_workers=1) as behind:
         checked: Future[None] = behind.submit(lambda: None)
@@ -203,21 +204,13 @@ def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: Sourc
             number = first + len(lines) - 1
             if first == 1 and lines[0] is not None:
                 lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
-            for n in [n for n, line in enumerate(lines, first) if line is None]:
-                rows.refuse(
-                    n,
-                    "unknown",
-                    f"the line is longer than {longest >> 20} MB",
-                    "log one delivery a line; raise the setting max_line_mb if it is one",
-                )
-            used = [(n, line) for n, line in enumerate(lines, first) if line is not None]
-            found.read += len(lines) - webhook.read_lines(used, rows)
+            found.read += len(lines) - webhook.read_lines(lines, first, rows, longest >> 20)
             count += len(lines)
-            held += sum(len(line) for _, line in used)
+            held += sum(map(len, filter(None, lines)))
             if count >= BLOCK_LINES or held > BLOCK_MB << 20:
                 checked.result()  # at most one block is checked while the next is read
                 checked = behind.submit(_flush, rows, rules, found)
-                rows, count, held = webhook.Rows(), 0, 0
+                rows, count, held = Rows(), 0, 0
                 watch.tell(stream)
         checked.result()
     if stream.damage:
@@ -232,7 +225,7 @@ def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: Sourc
         )
 
 
-def _flush(rows: webhook.Rows, rules: Rules, found: SourceFacts) -> None:
+def _flush(rows: Rows, rules: Rules, found: SourceFacts) -> None:
     """Check and spool one block; what is decoded while it works is the next one."""
     found.ignored += rows.ignored
     for facts in rows.facts(rules):

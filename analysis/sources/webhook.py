@@ -7,123 +7,11 @@ Dispatch is by ``event_type`` (by the fields of a bare ``data`` object where the
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from itertools import chain
-from typing import Any
 
 import msgspec
-import polars as pl
 
-from analysis.sources.facts import (
-    RAW_CHANGES,
-    RAW_CHATS,
-    RAW_MESSAGES,
-    REFUSED,
-    Facts,
-    Rules,
-    change_facts,
-    chat_facts,
-    message_facts,
-)
-
-Text = str | None
-
-
-class Handle(msgspec.Struct, gc=False):
-    """One side of a chat: the line itself where ``is_me``."""
-
-    handle: Text = None
-    is_me: bool | None = None
-
-
-class ChatHealth(msgspec.Struct, gc=False):
-    """A chat's health and when it became so."""
-
-    status: Text = None
-    updated_at: Text = None
-
-
-class ChatRef(msgspec.Struct, gc=False):
-    """The chat inside a message event of 2026-02-03."""
-
-    id: Text = None
-    is_group: bool | None = None
-    owner_handle: Handle | None = None
-    health_status: ChatHealth | None = None
-
-
-class MessageRef(msgspec.Struct, gc=False):
-    """The message inside an event of 2025-01-01."""
-
-    id: Text = None
-    sent_at: Text = None
-    created_at: Text = None
-
-
-class LineHealth(msgspec.Struct, gc=False):
-    """Health in an answer that lists lines."""
-
-    status: Text = None
-
-
-class Fields(msgspec.Struct, gc=False):
-    """Every field of every ``data`` object that metadata needs."""
-
-    # in the vendor's order: the decoder looks for a name first where the last one was found
-    id: Text = None
-    chat: ChatRef | None = None
-    chat_id: Text = None
-    from_: Text = msgspec.field(default=None, name="from")
-    from_handle: Handle | None = None
-    recipient_phone: Text = None
-    recipient_handle: Handle | None = None
-    is_from_me: bool | None = None
-    message_id: Text = None
-    code: int | str | None = None
-    direction: Text = None
-    sender_handle: Handle | None = None
-    is_group: bool | None = None
-    service: Text = None
-    message: MessageRef | None = None
-    sent_at: Text = None
-    delivered_at: Text = None
-    read_at: Text = None
-    received_at: Text = None
-    created_at: Text = None
-    updated_at: Text = None
-    handles: list[Handle] | None = None
-    health_status: ChatHealth | None = None
-    failed_at: Text = None
-    status: Text = None
-    delivery_status: Text = None
-    phone_number: Text = None
-    previous_status: Text = None
-    new_status: Text = None
-    previous_reputation: Text = None
-    new_reputation: Text = None
-    previous_health_status: Text = None
-    new_health_status: Text = None
-    changed_at: Text = None
-    line: Text = None
-    recipient: Text = None
-
-
-class Record(Fields, gc=False):
-    """One line of a log: an envelope, a bare ``data`` object, or either wrapped as ``body`` or ``payload``."""
-
-    event_type: Text = None
-    trace_id: Text = None
-    data: Fields | None = None
-    body: msgspec.Raw = msgspec.Raw(b"")
-    payload: msgspec.Raw = msgspec.Raw(b"")
-    chats: list[Fields] | None = None
-    messages: list[Fields] | None = None
-    phone_numbers: list[LineHealth] | None = None
-    audit_id: Text = None
-    success: bool | None = None
-    status: int | str | None = None  # type: ignore[assignment]  # a log may keep the HTTP status beside the body
+from analysis.sources.fields import ChatHealth, ChatRef, Fields, Handle, MessageRef, Record, Text
+from analysis.sources.rows import Rows
 
 
 class _Kind(msgspec.Struct, gc=False):
@@ -146,54 +34,29 @@ MESSAGE_EVENTS = {
 READ_EVENTS = frozenset({*MESSAGE_EVENTS, "message.failed", "chat.created", STATUS_EVENT})
 
 
-@dataclass
-class Rows:
-    """Raw rows of one block, by kind, with what was refused or ignored on the way."""
-
-    messages: list[tuple[Any, ...]] = field(default_factory=list)
-    chats: list[tuple[Any, ...]] = field(default_factory=list)
-    changes: list[tuple[Any, ...]] = field(default_factory=list)
-    refused: list[tuple[int, str, str, str]] = field(default_factory=list)
-    ignored: Counter[str] = field(default_factory=Counter)
-
-    def refuse(self, position: int, kind: str, reason: str, fix: str) -> None:
-        """Keep the reason why a record cannot be used."""
-        self.refused.append((position, kind, reason, fix))
-
-    def facts(self, rules: Rules) -> list[Facts]:
-        """Return the typed facts of these rows; rows refused on the way are among them."""
-        out = [Facts(refused=pl.DataFrame(self.refused, schema=REFUSED, orient="row"))]
-        if self.messages:
-            out.append(message_facts(_frame(self.messages, RAW_MESSAGES), rules, line_needed=False))
-        if self.chats:
-            out.append(chat_facts(_frame(self.chats, RAW_CHATS), rules))
-        if self.changes:
-            out.append(change_facts(_frame(self.changes, RAW_CHANGES), rules))
-        return out
-
-
-def _frame(rows: list[tuple[Any, ...]], columns: tuple[str, ...]) -> pl.DataFrame:
-    schema = {c: pl.Int64 if c == "position" else pl.Boolean if c == "is_group" else pl.String for c in columns}
-    flat, width = list(chain.from_iterable(rows)), len(columns)
-    return pl.DataFrame([pl.Series(c, flat[n::width], dtype=schema[c]) for n, c in enumerate(columns)])
-
-
 def _wrong_type(error: msgspec.ValidationError) -> str:
     path = re.search(r"at `\$\.([A-Za-z_.\[\]]+)`", str(error))
     return f"field {path.group(1)} has the wrong type" if path else "not a JSON object"
 
 
-def read_lines(lines: Iterable[tuple[int, bytes]], rows: Rows) -> int:
-    """Sort lines of a log into ``rows``, as ``read_line`` does each (position, text); blank ones are left out.
+def read_lines(lines: list[bytes | None], first: int, rows: Rows, longest_mb: int) -> int:
+    """Sort lines of a log into ``rows``, as ``read_line`` does each; returns how many were blank, which are left out.
 
-    Returns how many were blank.
+    ``first``: position of the first line. None stands for a line longer than ``longest_mb``.
     """
     blank = 0
-    for position, text in lines:
+    for position, text in enumerate(lines, first):
         try:
-            record = _decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            if text.strip():
+            record = _decode(text)  # type: ignore[arg-type]  # None is an error like any other
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
+            if text is None:
+                rows.refuse(
+                    position,
+                    "unknown",
+                    f"the line is longer than {longest_mb} MB",
+                    "log one delivery a line; raise the setting max_line_mb if it is one",
+                )
+            elif text.strip():
                 read_line(text, position, rows)
             else:
                 blank += 1
