@@ -193,9 +193,9 @@ def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: Sourc
     found.kind = "webhook"
     whole = _whole_document(path, head)
     stream = Stream(path)
-    blocks: Iterator[tuple[int, list[bytes | None]]] = (
-        iter([(1, whole)]) if whole is not None else stream.line_blocks(longest)
-    )
+    blocks: Iterator[tuple[int, list[bytes | None]]] = stream.line_blocks(longest)
+    if whole is not None:
+        blocks = ((n + 1, whole[n : n + BLOCK_LINES]) for n in range(0, len(whole), BLOCK_LINES))
     rows = Rows()
     number = count = held = 0
     with ThreadPoolExecutor(max_workers=1) as behind:

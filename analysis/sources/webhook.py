@@ -1,6 +1,6 @@
 """Lines of logged webhook deliveries in, raw rows out: every generation of the vendor's events, with and without envelope.
 
-Only the fields named here are ever decoded; message parts, names and texts are skipped by the decoder, not dropped afterwards.
+Only the fields named in ``fields`` are ever decoded; message parts, names and texts are skipped by the decoder, not dropped afterwards.
 Dispatch is by ``event_type`` (by the fields of a bare ``data`` object where there is none). Source: api.md, section 5.
 """
 

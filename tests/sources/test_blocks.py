@@ -112,3 +112,14 @@ def test_a_file_that_changes_between_the_look_at_it_and_the_reading_is_refused(w
         reading.read_unchanged(
             content, path, mapping=None, settings=Settings(), pseudonyms=Pseudonyms(KEY), spool=tmp_path
         )
+
+
+def test_a_list_of_deliveries_longer_than_a_block_keeps_its_numbers_and_an_empty_one_holds_nothing(
+    write, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(reading, "BLOCK_LINES", 3)
+    bodies = [events.message("message.sent", f"m{n}", n) for n in range(10)] + [{"event_type": 5}]
+    rows, _, _, _ = in_blocks(write("list.json", json.dumps(bodies)), tmp_path / "spool")
+    assert [row[:2] for row in rows["messages"]] == [(n + 1, f"m{n}") for n in range(10)]
+    assert [row[0] for row in rows["refused"]] == [11]
+    assert in_blocks(write("none.json", "[]"), tmp_path / "none")[0] == {kind: [] for kind in (*KINDS, "refused")}
