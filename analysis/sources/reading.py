@@ -25,9 +25,9 @@ from analysis.sources.rows import Rows
 
 READER = b"3"
 """Part of a file's fingerprint: raise it when the same bytes are read differently, so that known files are read again."""
-BLOCK_LINES = 50_000
-BLOCK_MB = 128
-"""Text of one block of lines: usual ones take 50 MB and end by their number."""
+BLOCK_LINES = 25_000
+BLOCK_MB = 64
+"""Text of one block of lines: usual ones take 25 MB and end by their number. Two are held: one is checked while the next is decoded."""
 WHOLE_JSON_MB = 64
 Progress = Callable[[int, float], None]
 """Called with (rows of the file read so far, part of the file that is done) while reading goes on."""
