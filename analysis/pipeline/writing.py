@@ -16,7 +16,7 @@ from analysis.pipeline.opened import Where, settings_in, settings_of, store_at
 from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
 from analysis.sources import Found, Mapping, Pseudonyms, find, load_key, load_mapping
-from analysis.sources.reading import read_unchanged, source_id
+from analysis.sources.reading import Content, read_unchanged
 from analysis.store import Store, accounts, marts, read
 from analysis.store import load as merging
 
@@ -80,7 +80,11 @@ def load(
         with target.reader() as con:
             chosen = settings_in(con)
             ids = {f.path: _identify(f.path, columns) for f in found}
-            known = {i: r for path, i in ids.items() if i and (r := accounts.known_source(con, i, str(path)))}
+            known = {
+                i.source_id: r
+                for path, i in ids.items()
+                if i and (r := accounts.known_source(con, i.source_id, str(path)))
+            }
     else:
         chosen, ids = Settings(), {f.path: _identify(f.path, columns) for f in found}
     pseudonyms = Pseudonyms(load_key())
@@ -91,8 +95,9 @@ def load(
         for number, file in enumerate(found):
             content = ids[file.path]
             reading.begin(number)
-            if content is not None and (content in known or any(s.source_id == content for s in spooled)):
-                order.append((content, str(file.path)))
+            name = content.source_id if content is not None else None
+            if name is not None and (name in known or any(s.source_id == name for s in spooled)):
+                order.append((name, str(file.path)))
                 continue
             spool = Path(scratch) / f"{number:05d}"
             spool.mkdir()
@@ -173,9 +178,9 @@ class _Reading:
         self.progress(Step("reading", done, self.number + 1, len(self.found), name, self.rows + rows))
 
 
-def _identify(path: Path, mapping: Mapping | None) -> str | None:
+def _identify(path: Path, mapping: Mapping | None) -> Content | None:
     try:
-        return source_id(path, mapping)
+        return Content.of(path, mapping)
     except SourceError:
         return None  # reading it will say why
 
