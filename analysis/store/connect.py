@@ -7,6 +7,7 @@ readers starve a writer. With a copy, a killed write leaves the old store untouc
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import random
 import shutil
@@ -114,10 +115,8 @@ class Store:
         with _for_owner_only(), _turnstile(self.path):
             copy = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
             try:
-                for left in self.path.parent.glob(
-                    f".{self.path.name}.*.new*"
-                ):  # of killed writers: nobody else writes now
-                    left.unlink(missing_ok=True)
+                for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.new*"):
+                    _remove(left)  # of killed writers: nobody else writes now
                 self._copy_to(copy)
                 con = _connect(copy, read_only=False, wait=0)
                 try:
@@ -220,8 +219,16 @@ def _rewrite(path: Path) -> None:
 
 
 def _clear(copy: Path) -> None:
-    for path in (copy, Path(f"{copy}.wal"), Path(f"{copy}.fresh"), Path(f"{copy}.fresh.wal")):
-        path.unlink(missing_ok=True)
+    for path in copy.parent.glob(f"{glob.escape(copy.name)}*"):
+        _remove(path)
+
+
+def _remove(left: Path) -> None:
+    """Remove a file of a writer, or the folder into which DuckDB spilled what did not fit in memory."""
+    if left.is_dir():
+        shutil.rmtree(left)
+    else:
+        left.unlink(missing_ok=True)
 
 
 def _short(error: Exception) -> str:

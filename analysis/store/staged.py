@@ -21,7 +21,8 @@ PART_IDS = 16_000_000
 """Hashes of ids that are sorted at once (8 bytes each)."""
 PART_ROWS = 2_000_000
 """Odd rows that are compared at once."""
-PLAIN = "hash(message_id) not in (select h from temp.odd_id)"
+HASH = "hash(message_id)"
+PLAIN = "hashed(message_id) not in (select h from temp.odd_id)"
 """Says in SQL of a staged message that it is told once and is not in the store."""
 TABLES = ("stage_message", "stage_chat", "stage_health", "stage_change", "known_message", "odd_id", "odd_message")
 """What ``stage`` and ``look`` make."""
@@ -55,6 +56,7 @@ def stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled], *, copied: boo
 
     Messages stay in the spool and are read there each time, unless they are to be ``copied`` for somebody who takes some out.
     """
+    con.execute(f"create or replace temp macro hashed(message_id) as {HASH}")
     con.execute("create or replace temp table spooled (spool_file varchar, source_no integer)")
     _stage_messages(con, _files(con, sources, "messages"), copied=copied)
     chat = "0::bigint as position, chat_id, line, recipient, is_group, created_at from chat"
@@ -116,10 +118,10 @@ def look(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("create or replace temp table known_message as select rowid as row_no, * from message limit 0")
     if con.execute("select 1 from message limit 1").fetchall():
         con.execute(
-            "insert into temp.known_message select rowid, * from message where hash(message_id) in (select hash(message_id) from temp.stage_message)"
+            "insert into temp.known_message select rowid, * from message where hashed(message_id) in (select hashed(message_id) from temp.stage_message)"
         )
         con.execute(
-            "insert into temp.odd_id select distinct hash(message_id) from temp.known_message where hash(message_id) not in (select h from temp.odd_id)"
+            "insert into temp.odd_id select distinct hashed(message_id) from temp.known_message where hashed(message_id) not in (select h from temp.odd_id)"
         )
 
 
@@ -130,7 +132,7 @@ def _repeated(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     found = [pl.DataFrame(schema={"h": pl.UInt64})]
     for part in range(parts):
         own = f"where h % {parts} = {part}" if parts > 1 else ""
-        told = con.sql(f"select h from (select hash(message_id) as h from temp.stage_message) {own}").pl()
+        told = con.sql(f"select h from (select hashed(message_id) as h from temp.stage_message) {own}").pl()
         found.append(told.sort("h").filter(pl.col("h") == pl.col("h").shift()).unique())
     return pl.concat(found)
 
@@ -144,7 +146,7 @@ def odd_parts(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         con.execute(
             f"""
             create or replace temp table odd_message as select * from temp.stage_message
-            where hash(message_id) in (select h from temp.odd_id {own})
+            where hashed(message_id) in (select h from temp.odd_id {own})
             """
         )
         yield
@@ -155,3 +157,4 @@ def drop(con: duckdb.DuckDBPyConnection) -> None:
     views = {n for (n,) in con.execute("select view_name from duckdb_views() where temporary and not internal").fetchall()}  # fmt: skip
     for name in (*TABLES, "spooled", "named_message"):
         con.execute(f"drop {'view' if name in views else 'table'} if exists temp.{name}")
+    con.execute("drop macro temp.hashed")
