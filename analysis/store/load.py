@@ -6,7 +6,6 @@ Every rule is a minimum, an "or" or a set union, so that the order and the split
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 

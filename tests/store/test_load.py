@@ -58,7 +58,9 @@ def test_the_events_of_one_message_become_one_row(store, write):
 
 def test_rows_compared_in_many_parts_give_the_counts_and_the_store_of_one_part(tmp_path, write, monkeypatch):
     rng = random.Random(3)
-    told = [message(kind, f"m{n}", n) for n in range(40) for kind in ("message.sent", "message.delivered", "message.read")]
+    told = [
+        message(kind, f"m{n}", n) for n in range(40) for kind in ("message.sent", "message.delivered", "message.read")
+    ]
     logs = [write(f"{k}.jsonl", rng.choices(told, k=70)) for k in range(3)]
     whole = [_load(tmp_path / "whole.duckdb", *logs[:2]).totals, _load(tmp_path / "whole.duckdb", logs[2]).totals]
     monkeypatch.setattr(staged, "PART_ROWS", 7)
