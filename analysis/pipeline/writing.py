@@ -50,6 +50,7 @@ def load(
     store: Where = None,
     mapping: str | Path | None = None,
     progress: Progress | None = None,
+    refreshed: bool = True,
 ) -> LoadReport:
     """Load exports into the store (made where there is none) and bring everything derived up to date.
 
@@ -58,6 +59,7 @@ def load(
         store: path of the store; default as ``default_store``.
         mapping: TOML file that names foreign columns.
         progress: called with each Step while it works.
+        refreshed: False leaves what is derived as it was, for the next load or ``refresh`` to bring up to date.
 
     Returns:
         counts by file. A file that is no export is in ``skipped`` where a folder brought it in, in ``failed`` where it was named.
@@ -133,7 +135,7 @@ def load(
             order.append((facts.source_id, facts.path))
             reading.end(facts.read)
         if spooled:
-            _write(target, spooled, chosen, known, reading.rows, progress, pseudonyms)
+            _write(target, spooled, chosen, known, reading.rows, progress, pseudonyms, refreshed=refreshed)
     report.sources = _in_order(order, known, spooled)
     note(
         "loaded",
@@ -193,6 +195,8 @@ def _write(
     rows: int,
     progress: Progress | None,
     names: Pseudonyms,
+    *,
+    refreshed: bool,
 ) -> None:
     # what was read stays in sight in the later stages
     tell = None if progress is None else lambda step: progress(replace(step, rows=rows))
@@ -211,7 +215,8 @@ def _write(
             fresh, merging.merge(con, fresh, now=now(), tombstone=people.stones(con)), strict=True
         ):
             known[source.source_id] = report
-        derive(con, chosen, tell)
+        if refreshed:
+            derive(con, chosen, tell)
 
 
 def _in_order(

@@ -55,7 +55,10 @@ class SourceFacts:
         for name in ("messages", "chats", "health", "changes"):
             frame: pl.DataFrame = getattr(facts, name)
             if frame.height:
-                frame.write_parquet(self.spool / f"{name}-{self.blocks:06d}.parquet", compression="lz4")
+                # read back once: packing it, and finding least and greatest values, would cost more than they save
+                frame.write_parquet(
+                    self.spool / f"{name}-{self.blocks:06d}.parquet", compression="uncompressed", statistics=False
+                )
         if facts.refused.height:
             self.refused.append(facts.refused)
         self.notes += facts.notes
