@@ -233,7 +233,7 @@ def load(
 @click.option("--shard", type=_Count(), default=250_000, show_default=True, help="Messages a shard.")
 @click.option("--runs", type=click.IntRange(1, 50), default=3, show_default=True, help="Of each, in turn.")
 def cluster(folder: str, workers_: str, shard: int, runs: int) -> None:
-    """How much faster two workers count the signals of a folder of `cluster export` than one; their tables must be equal."""
+    """How much faster two workers count and explain a folder of `cluster export` than one; their tables must be equal."""
     from analysis.bench.spread import measured
 
     try:

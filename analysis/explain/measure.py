@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -86,33 +86,64 @@ def measured(
     progress: Callable[[int, int], None] | None = None,
 ) -> Measured:
     """Measure every change of lines whose histories are known; arguments as ``verdict.explain``."""
+    changes = changes_of(transitions, as_of)
+    if not changes:
+        return Measured()
+    of_line: dict[str, Troubles] = defaultdict(lambda: Troubles([]), troubles(spells))
+    fleet = Fleet(known, of_line, settings)
+    quiet = QuietTimes(known, of_line.__getitem__, fleet, settings)
+    cases = cases_of(_each(changes, progress), known, of_line, fleet, settings)
+    told = [(c.at, case.effects) for c, case in cases.items() if c.worsening and tells(case)]
+    scales = Scales(quiet, told)
+    shares = shares_in(cases, scales)
+    # what a line without a usual, or with too few sends, does not explain says nothing of the vendor
+    unexplained = [(c.at, c.line, dict(of)["unexplained"]) for c, of in shares.items() if tells(cases[c])]
+    starts = {line: started(history.first_at, settings) for line, history in known.items()}
+    drifts = drifts_in(shares, ScoringChanges(unexplained, starts))
+    return Measured(changes, cases, shares, drifts, scales, of_line, Peers(known.values()))
+
+
+def changes_of(transitions: pl.DataFrame, as_of: datetime) -> list[Change]:
+    """Return the rows of TRANSITIONS up to a time, in order of time, line and kind."""
     rows = (
         transitions.filter(pl.col("at") <= as_of)
         .with_columns(pl.col("at").cast(pl.Int64))
         .sort("at", "line", "kind", pl.col("new").replace_strict(SEVERITY, default=None))  # as the timeline does
         .select("line", "at", "kind", "previous", "new", "worsening", "missed_before")
     )
-    changes = [Change(*row) for row in rows.iter_rows()]
-    if not changes:
-        return Measured()
-    of_line: dict[str, Troubles] = defaultdict(lambda: Troubles([]), troubles(spells))
-    fleet = Fleet(known, of_line, settings)
-    quiet = QuietTimes(known, of_line.__getitem__, fleet, settings)
-    cases = {
+    return [Change(*row) for row in rows.iter_rows()]
+
+
+def cases_of(
+    changes: Iterable[Change],
+    known: Mapping[str, LineHistory],
+    of_line: Mapping[str, Troubles],
+    fleet: Fleet,
+    settings: Settings,
+) -> dict[Change, Case]:
+    """Return the case of every change that has a message of its line before it."""
+    return {
         change: case_of(change, known[change.line], of_line[change.line], fleet, settings)
-        for change in _each(changes, progress)
+        for change in changes
         if change.line in known and known[change.line].first_at <= change.at
     }
-    told = [(c.at, case.effects) for c, case in cases.items() if c.worsening and tells(case)]
-    scales = Scales(quiet, told)
-    shares = {c: rounded(shares_of(case.effects, scales.at(c.line, c.at))) for c, case in cases.items() if c.worsening}
-    # what a line without a usual, or with too few sends, does not explain says nothing of the vendor
-    unexplained = [(c.at, c.line, dict(of)["unexplained"]) for c, of in shares.items() if tells(cases[c])]
-    age = settings.young_line_days * DAY
-    starts = {line: round(history.first_at + age) for line, history in known.items()}
-    changed = ScoringChanges(unexplained, starts)
-    drifts = {c: changed.at(c.at) for c, of in shares.items() if of[0][0] == "unexplained"}
-    return Measured(changes, cases, shares, drifts, scales, of_line, Peers(known.values()))
+
+
+def shares_in(cases: Mapping[Change, Case], scales: Scales) -> dict[Change, list[tuple[str, float]]]:
+    """Return the shares of every worsening that has a case."""
+    return {c: rounded(shares_of(case.effects, scales.at(c.line, c.at))) for c, case in cases.items() if c.worsening}
+
+
+def drifts_in(
+    shares: Mapping[Change, list[tuple[str, float]]], changed: ScoringChanges
+) -> dict[Change, ScoringChange | None]:
+    """Return the change of the vendor's scoring as it shows at every worsening without a cause."""
+    return {c: changed.at(c.at) for c, of in shares.items() if of[0][0] == "unexplained"}
+
+
+def started(first_at: int, settings: Settings) -> int:
+    """Return from when a line can be explained (ms), from the time of its first message."""
+    return round(first_at + settings.young_line_days * DAY)
 
 
 def _each(changes: list[Change], progress: Callable[[int, int], None] | None) -> Iterator[Change]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import numpy as np
 
@@ -35,6 +36,17 @@ def vector(effects: Effects) -> Array:
     return np.array([of.get(driver, 0.0) for of in (effects.x, effects.amount) for driver in SCALED])
 
 
+def effects_of(found: Array, t: int) -> Effects:
+    """Return effects of which ``vector`` makes these numbers; no flag."""
+    n, values = len(SCALED), [float(v) for v in found]
+    return Effects(t, dict(zip(SCALED, values[:n], strict=True)), amount=dict(zip(SCALED, values[n:], strict=True)))
+
+
+def pool_of(firsts: Mapping[str, int]) -> list[str]:
+    """Return the lines that quiet times of the fleet are taken from: those known longest, by their first message (ms)."""
+    return sorted(firsts, key=lambda line: (firsts[line], line))[: CONSTANTS.quiet_lines]
+
+
 class QuietTimes:
     """Effects every other day on lines that are far from any trouble; worked out when first asked for.
 
@@ -53,12 +65,11 @@ class QuietTimes:
         settings: Settings,
     ) -> None:
         self._histories, self._troubles, self._fleet, self._settings = histories, troubles, fleet, settings
-        by_age = sorted(histories, key=lambda line: (histories[line].first_at, line))
-        self._pool = by_age[: CONSTANTS.quiet_lines]
+        self._pool = pool_of({line: history.first_at for line, history in histories.items()})
         self._points: dict[str, tuple[Array, Array]] = {}
         self._shared: tuple[Array, Array, Array] | None = None
 
-    def _of_line(self, line: str) -> tuple[Array, Array]:
+    def of_line(self, line: str) -> tuple[Array, Array]:
         """Return the quiet days of a line, and its effects at the noon of each; none while young or nearly silent."""
         if line not in self._points:
             history, troubles, settings = self._histories[line], self._troubles(line), self._settings
@@ -80,7 +91,7 @@ class QuietTimes:
     def _of_pool(self) -> tuple[Array, Array, Array]:
         """Return owner (place in the pool), day and effects of all quiet times of the pool."""
         if self._shared is None:
-            parts = [self._of_line(line) for line in self._pool]
+            parts = [self.of_line(line) for line in self._pool]
             owner = np.repeat(np.arange(len(parts)), [len(days) for days, _ in parts])
             days = np.concatenate([days for days, _ in parts]) if parts else np.array([], dtype=int)
             found = np.concatenate([x for _, x in parts]) if parts else np.zeros((0, WIDTH))
@@ -102,9 +113,22 @@ class QuietTimes:
             return found[inside], weights[inside]
         if line not in self._histories:
             return found[inside], weights[inside]
-        own_days, own = self._of_line(line)
+        own_days, own = self.of_line(line)
         mine = (own_days <= last) & (own_days >= last - k.quiet_back_days)
         return (
             np.concatenate((found[inside], own[mine])),
             np.concatenate((weights[inside], np.full(int(mine.sum()), float(k.own_weight)))),
         )
+
+
+class KnownQuietTimes(QuietTimes):
+    """The same where they are known already, from another process: nothing is worked out.
+
+    Args:
+        pool: days and effects (of ``QuietTimes.of_line``) of the lines that quiet times of the fleet are taken from, in their order.
+        own: those of all other lines that are asked for.
+    """
+
+    def __init__(self, pool: Mapping[str, tuple[Array, Array]], own: Mapping[str, tuple[Array, Array]]) -> None:
+        self._pool, self._points, self._shared = list(pool), {**own, **pool}, None
+        self._histories = cast(Any, self._points)
