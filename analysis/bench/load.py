@@ -83,7 +83,7 @@ class Told:
         for x in self.loads:
             peer = x.costs[2]
             rows += [
-                f"| {x.kind} | {x.rows:,} | {x.megabytes:,.0f} | {c.way} | {c.seconds:.2f} | {c.processor:.2f} | {c.peak_mb:,.0f} | {x.megabytes / c.seconds:,.0f} | {x.megabytes / c.processor:,.0f} | {c.processor / peer.processor:.2f} | {c.seconds / peer.seconds:.2f} |"
+                f"| {x.kind} | {x.rows:,} | {x.megabytes:,.0f} | {c.way} | {c.seconds:.2f} | {c.processor:.2f} | {c.peak_mb:,.0f} | {x.megabytes / c.seconds:,.1f} | {x.megabytes / c.processor:,.1f} | {c.processor / peer.processor:.2f} | {c.seconds / peer.seconds:.2f} |"
                 for c in x.costs
             ]
         rows += [""]
