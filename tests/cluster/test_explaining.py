@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections import defaultdict
 from datetime import datetime
 
 import msgspec
@@ -11,12 +12,15 @@ import numpy as np
 import polars as pl
 import pytest
 from distributed import Client, LocalCluster
+from polars.testing import assert_frame_equal
 
-from analysis.cluster import explaining, export, run
+from analysis.cluster import explaining, export, measuring, run
 from analysis.cluster.folder import Folder, of_line
 from analysis.explain import attribution
+from analysis.explain.asks import rows_of
 from analysis.explain.constants import DAY
 from analysis.explain.measure import measure
+from analysis.explain.receipts import expected_of, with_lost
 from analysis.explain.verdict import explained
 from analysis.explain.weights import fitted
 from analysis.pipeline.looks import with_looks
@@ -105,7 +109,10 @@ def fleet(seed):
         world.opt_out(f"+2-c{i}", 30 + i / 10).message("+2", f"+2-c{i}", 49 + i / 20)
         world.ask("+4", "+5-c1", 40 + i / 5)
     world.turn("+none", 33, "AT_RISK", "HEALTHY")
-    return without_receipts(without_receipts(world, 48.4, 5), 56.55, 2)
+    for i in range(1, 8):  # no cause of their own, all at once
+        if i != 6:
+            world.turn(f"+{i}", 59 + i / 20, "CRITICAL", "AT_RISK")
+    return without_receipts(without_receipts(world, 48.55, 5), 56.55, 2)
 
 
 def gaps_of(world):
@@ -160,12 +167,37 @@ def test_any_shards_and_periods_give_the_documents_of_the_local_run(seed, tmp_pa
     assert any(note.startswith(LOST) for note in notes)
     assert any(note.startswith("No report tells") for note in notes)
     assert any(e.peers for e in found)
+    assert any(local.drifts.values())
     source = written(world, tmp_path / "export")
-    for most, hours in ((1, None), (7_000, 72)):
+    # 20 hours: a period ends while receipts are lost, on day 48.67
+    for most, hours in ((1, None), (7_000, 20)):
         out = tmp_path / f"{most}"
         told = explaining.explain(source, str(out), most=most, hours=hours)
         assert told.rows == {"explanation": len(expected)}
         assert documents(out) == expected
+
+
+def test_receipts_lost_are_those_of_the_whole_fleet_also_at_the_ends_of_periods(tmp_path):
+    world = World(5)
+    for line in ("+1", "+2", "+3"):
+        world.steady(line, days=12, asks=60)
+    for start in (7.3, 8.55, 9.45, 10.6):
+        without_receipts(world, start, 4)
+    messages, _, health, *_ = world.frames()
+    rows = rows_of(messages, health)
+    local = with_lost(rows, expected_of(rows)).with_columns(row=pl.int_range(pl.len()).over("line"))
+    local = local.drop_nulls("lost").select("line", "row", "lost").sort("line", "row")
+    run_ = measuring.Run(written(world, tmp_path / "export"), str(tmp_path / "out"), "test", 3)
+    shards_of = defaultdict(list)
+    for number, line in enumerate(("+1", "+2", "+3")):
+        for period in measuring.looked(run_, (number, [line]))[0].periods:
+            shards_of[period].append(number)
+    for period in list(shards_of):
+        beside = {p: shards_of[p] for p in (period - 1, period, period + 1) if p in shards_of}
+        measuring.lost(run_, (period, beside))
+    found = pl.concat(pl.read_parquet(path) for path in (tmp_path / "out").glob("passes-test/lost/*/*.parquet"))
+    assert local.height > 50
+    assert_frame_equal(found.sort("line", "row"), local)
 
 
 def test_a_store_without_changes_has_no_explanations(tmp_path):
