@@ -86,12 +86,12 @@ class Scales:
 
     Args:
         quiet: quiet times of the fleet.
-        worsenings: (when, effects) of every worsening of the fleet that can be measured; only those before a time count for it.
+        worsenings: (when, vector of effects) of every worsening of the fleet that can be measured; only those before a time count for it.
     """
 
-    def __init__(self, quiet: QuietTimes | None, worsenings: Iterable[tuple[int, Effects]]) -> None:
+    def __init__(self, quiet: QuietTimes | None, worsenings: Iterable[tuple[int, Array]]) -> None:
         self._quiet = quiet
-        told = sorted(((at, tuple(vector(x))) for at, x in worsenings), key=lambda item: item)
+        told = sorted((at, tuple(x)) for at, x in worsenings)
         self._times = np.array([at for at, _ in told], dtype=np.int64)
         self._worse = np.array([x for _, x in told]).reshape(-1, WIDTH)
         self._weights: dict[int, Array] = {}

@@ -218,6 +218,22 @@ def explanations_as_kept(con: duckdb.DuckDBPyConnection) -> list[tuple[str, floa
     return con.execute("select document, measured_p from explanation order by changed_at, line, kind").fetchall()
 
 
+def quiet_times(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return effects at quiet times as kept: line, day, effects; in order of line and day."""
+    return con.sql("select * from quiet_time order by line, day").pl()
+
+
+def lessons(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return what worsenings teach as kept: line, at, kind, effects, unexplained; in order of time, line and kind."""
+    sql = 'select line, changed_at as "at", kind, effects, unexplained from lesson order by changed_at, line, kind'
+    return con.sql(sql).pl()
+
+
+def progress_rows(con: duckdb.DuckDBPyConnection) -> list[tuple[str, datetime, str, str]]:
+    """Return line, time, kind and JSON of the steps of every worsening that is over, as kept."""
+    return con.execute("select line, changed_at, kind, document from progress order by all").fetchall()
+
+
 def line_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return the time of each line's first message: line, first_at."""
     return frame_of(
