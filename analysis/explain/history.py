@@ -72,9 +72,7 @@ class LineHistory:
     ) -> None:
         self.line, self._rows, self.states, self.left_at = line, rows, _LazyStates(states), opt_outs
         self.first_at = int(rows["at"].min())  # type: ignore[arg-type]
-        names = asks["chat_id"].unique().sort()
-        self.chats: list[str] = names.to_list()
-        self.chat = np.searchsorted(names.to_numpy().astype(str), asks["chat_id"].to_numpy().astype(str))
+        self.chats, self.chat = _numbered(asks["chat_id"])
 
         def times(column: str) -> Array:
             return asks[column].fill_null(NEVER).to_numpy()
@@ -89,9 +87,7 @@ class LineHistory:
         self.answered_before = asks["answered_before"].to_numpy()
         self.lost = times("lost")
         self.receipts_here = asks["receipts_here"].cast(pl.Int8).fill_null(-1).to_numpy()
-        services = asks["service"].unique().sort()
-        self.services: list[str] = services.to_list()
-        self.service = np.searchsorted(services.to_numpy().astype(str), asks["service"].to_numpy().astype(str))
+        self.services, self.service = _numbered(asks["service"])
         self.gaps = gaps or []
         self.recent = _recent(self.chat, self.first, self.last, self.streak, self.gaps)
         self.deep = (self.kind == KINDS.index("followup")) & (self.recent >= CONSTANTS.deep_streak)
@@ -305,6 +301,13 @@ class LineHistory:
     def after_opt_out_times(self) -> list[int]:
         """When they went out."""
         return [int(at) for at in self.out_at]
+
+
+def _numbered(names: pl.Series) -> tuple[list[str], Array]:
+    """Return the different names in order, and the place of each among them."""
+    different = names.unique().sort()
+    place = names.cast(pl.Enum(different)).to_physical().to_numpy()
+    return different.to_list(), place.astype(np.int64)
 
 
 RECORDS = (0, 1, 2, 4)

@@ -22,7 +22,7 @@ from analysis.pipeline.beside import audits_in
 from analysis.pipeline.due import Due
 from analysis.pipeline.looks import with_looks
 from analysis.pipeline.moments import instant
-from analysis.pipeline.shards import whole_lines
+from analysis.pipeline.shards import side_by_side, whole_lines
 from analysis.pipeline.steps import Progress, Step
 from analysis.schema import TRANSITIONS, Explanation
 from analysis.settings import Settings
@@ -184,8 +184,9 @@ def _lesson_rows(known: Measured) -> pl.DataFrame:
 
 def _histories(con: Any, lost: pl.DataFrame, settings: Settings) -> dict[str, LineHistory]:
     parts = Histories(settings)
-    for messages, chats, health, _ in whole_lines(con, read.chat_firsts(con)):
-        parts.add(messages, chats, health)
+    groups = whole_lines(con, read.chat_firsts(con), in_order=False)
+    for _ in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
+        pass
     return parts.built(lost)
 
 

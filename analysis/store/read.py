@@ -63,17 +63,17 @@ def messages(
     chat_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    in_order: bool = True,
 ) -> pl.DataFrame:
-    """Return placed messages as MESSAGES, in its order; of some lines or of one chat where such are named."""
+    """Return placed messages as MESSAGES, in its order (any where not ``in_order``); of some lines or of one chat where such are named."""
     where, values = _between("sent_at", line, since, until)
     if lines is not None:
         where, values = f"{where} and list_contains($lines, line)", values | {"lines": lines}
     if chat_id is not None:
         where, values = f"{where} and chat_id = $chat_id", values | {"chat_id": chat_id}
     source = "messages" if line is None else f"({placed_on_line(con)})"
-    return frame_of(
-        con, f'select *, sent_at as "at" from {source} where {where} order by {_MESSAGE_ORDER}', MESSAGES, values
-    )
+    order = f"order by {_MESSAGE_ORDER}" if in_order else ""
+    return frame_of(con, f'select *, sent_at as "at" from {source} where {where} {order}', MESSAGES, values)
 
 
 def placed_on_line(con: duckdb.DuckDBPyConnection) -> str:
