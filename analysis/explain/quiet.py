@@ -40,7 +40,7 @@ class KeptQuiet:
 
     Args:
         points: of each line that has some.
-        lines: the lines that were measured, with or without a quiet time.
+        lines: those beside the pool that were measured, with or without a quiet time.
         until: the last day that was measured.
         begin: ms; from then on anything may be other than it was.
     """
@@ -117,7 +117,7 @@ class QuietTimes:
         Effects use nothing later than their noon. Whether a noon is quiet is told by the week after it as well.
         """
         kept = self._kept
-        if line not in kept.lines:
+        if line not in kept.lines and line not in self._pool:  # a line that joins the pool is new: all its days are
             return -1, {}
         same = int((kept.begin - DAY // 2 - 1) // DAY)  # the last noon before anything new
         stands = min(kept.until, same - int(CONSTANTS.quiet_days) - 1)
