@@ -9,7 +9,8 @@ PAGES = Path(__file__).resolve().parent / "analysis" / "pages"
 if str(PAGES.parents[1]) not in sys.path:
     sys.path.insert(0, str(PAGES.parents[1]))
 
-from analysis.pages._login import admitted  # noqa: E402  # the checkout must be importable first
+from analysis import logs  # noqa: E402  # the checkout must be importable first
+from analysis.pages._login import admitted, way_out  # noqa: E402
 
 st.set_page_config(page_title="Line Health", page_icon=str(PAGES / "icon.png"), layout="wide")
 look = "dark" if st.context.theme.type == "dark" else "light"
@@ -30,6 +31,9 @@ page = st.navigation(
     ],
     position="top",
 )
+logs.follow()
 if admitted():
-    page.run()
+    with logs.timed("page", kind=page.url_path or "fleet"):
+        page.run()
+    way_out()
     st.session_state.pop("store_moved", None)  # read whole from one state of the store

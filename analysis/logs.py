@@ -55,7 +55,7 @@ def run_id() -> str:
 def configure(path: str | None = None) -> None:
     """Write events to a file (made for its owner only, written on at its end) or, with "-", to stderr; nowhere where none is named."""
     named = path or os.environ.get(VARIABLE)
-    for old in list(_LOGGER.handlers):
+    for old in _ours():
         _LOGGER.removeHandler(old)
         if isinstance(old, _File):
             old.close()
@@ -73,6 +73,16 @@ def configure(path: str | None = None) -> None:
     _LOGGER.disabled = False
 
 
+def _ours() -> list[logging.Handler]:
+    return [h for h in _LOGGER.handlers if isinstance(h.formatter, _Line)]
+
+
+def follow() -> None:
+    """Write where $LINEHEALTH_LOG says, unless this process does already: a script that runs again and again asks each time."""
+    if os.environ.get(VARIABLE) and not _ours():
+        configure()
+
+
 def note(event: str, **told: Told) -> None:
     """Write one event with counts and durations; what is neither a number nor one of our words is left out.
 
@@ -80,7 +90,7 @@ def note(event: str, **told: Told) -> None:
         event: a word of ours.
         told: numbers, and under ``command``, ``error`` and ``kind`` words. With ``error``, or an ``exit`` that is not 0, it is an error.
     """
-    if _LOGGER.disabled or not _LOGGER.handlers:
+    if _LOGGER.disabled or not _ours():
         return
     kept = {
         key: round(value, 3) if isinstance(value, float) else value

@@ -297,6 +297,14 @@ class Settings:
         "With so many in work, further deliveries are asked to come again (503).",
         _OWN_LIVE,
     )
+    receive_rate: float = _s(
+        1000.0,
+        "deliveries a second",
+        0,
+        100000,
+        "What one address sends beyond it (after two seconds' worth at once) is asked to come again (503); 0: no limit.",
+        "own choice: a third of what two cores keep (linehealth bench receive)",
+    )
     receive_time_s: float = _s(
         10.0, "s", 0.5, 60, "A delivery not taken in this time is asked to come again (503).", _OWN_LIVE
     )

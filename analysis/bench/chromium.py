@@ -136,12 +136,17 @@ _CLICKS: dict[str, list[tuple[str, Callable[[Page], None]]]] = {
 }  # fmt: skip
 
 
-@contextlib.contextmanager
-def server(store: Path) -> Iterator[str]:
-    """Run the app on a store; yield its address."""
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on now."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+        return int(s.getsockname()[1])
+
+
+@contextlib.contextmanager
+def server(store: Path, *, port: int | None = None) -> Iterator[str]:
+    """Run the app on a store, on a port that is free now unless one is named; yield its address."""
+    port = port or free_port()
     call = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
     env = {**os.environ, "LINEHEALTH_STORE": str(store.resolve())}
     quiet = subprocess.DEVNULL

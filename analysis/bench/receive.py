@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis import pipeline
 from analysis.bench.deliveries import SECRET, Answers, delivery, post, request
 from analysis.errors import LineHealthError
 
@@ -101,6 +102,7 @@ def _run(store: Path, bodies: list[tuple[str, bytes]], connections: int, *, dura
     work = [
         (number, request(*body)) for number, body in enumerate(bodies)
     ]  # signed beforehand: the generator must be cheap
+    pipeline.set_setting("receive_rate", "0", store=store)  # all come from one address
     with served(store, durable=durable) as port:
         warm = [(0, request(*delivery(n, run="warm"))) for n in range(200)]
         asyncio.run(post(port, iter(warm), connections=4))

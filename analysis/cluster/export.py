@@ -15,7 +15,7 @@ from analysis.store import read
 
 FACTS, LINES = "facts.json", "lines.parquet"
 LINE_SCHEMA = pl.Schema({"line": pl.String, "messages": pl.Int64})
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Exported:
 
 
 def export(store: Where, to: str) -> Exported:
-    """Write a store's facts as Parquet: messages, chats and chat_health by line; spells, transitions and gaps; lines; facts.json.
+    """Write a store's facts as Parquet: messages, chats and chat_health by line; spells, transitions, gaps, observed; lines; facts.json.
 
     Texts stay as they are (lines, chat and message ids; recipients are pseudonyms in the store already): Parquet keeps each line's few chats
     as a dictionary, workers need ids for explanations and for the order of equal instants, and others can read the folder.
@@ -52,6 +52,7 @@ def export(store: Where, to: str) -> Exported:
         size += folder.write("spells.parquet", read.spells(con))
         size += folder.write("transitions.parquet", read.transitions(con))
         size += folder.write("gaps.parquet", read.gaps(con))
+        size += folder.write("observed.parquet", read.observed_changes(con))
         lines = firsts.group_by("line").agg(pl.col("messages").sum()).sort("line").cast(dict(LINE_SCHEMA))  # type: ignore[arg-type]
         size += folder.write(LINES, lines)
         # last: a folder with this file is whole

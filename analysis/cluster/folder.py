@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 import fsspec
+import numpy as np
 import polars as pl
 
 from analysis.errors import LineHealthError
@@ -43,13 +45,29 @@ class Folder:
 
     def frame(self, name: str, schema: pl.Schema) -> pl.DataFrame:
         """Return a Parquet file as a frame of a schema."""
-        return pl.read_parquet(io.BytesIO(self._fs.cat_file(self._at(name)))).select(schema.names()).cast(schema)
+        held = io.BytesIO(self._fs.cat_file(self._at(name)))
+        return pl.read_parquet(held, columns=schema.names()).select(schema.names()).cast(schema)
 
     def write(self, name: str, frame: pl.DataFrame) -> int:
         """Write a frame as a Parquet file that is there whole or not at all; returns its bytes."""
         held = io.BytesIO()
         frame.write_parquet(held, compression="zstd")
         return self._put(name, held.getvalue())
+
+    def arrays(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the arrays of ``write_arrays``."""
+        with np.load(io.BytesIO(self._fs.cat_file(self._at(name))), allow_pickle=False) as held:
+            return dict(held)
+
+    def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Write named arrays of numbers or texts as one file (NumPy's .npz)."""
+        held = io.BytesIO()
+        np.savez_compressed(held, allow_pickle=False, **arrays)
+        self._put(name, held.getvalue())
+
+    def drop(self, name: str) -> None:
+        """Delete a folder within, with all it holds."""
+        self._fs.rm(self._at(name), recursive=True)
 
     def json(self, name: str) -> Any:
         """Return a JSON file's value."""

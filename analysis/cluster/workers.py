@@ -64,7 +64,7 @@ def workers(word: str) -> Iterator[Spread]:
 
 def _ready() -> None:
     """Import what a worker needs before its first shard."""
-    importlib.import_module("analysis.cluster.work")
+    importlib.import_module("analysis.cluster.measuring")
 
 
 def _here(work: Callable[[Given], Made], given: Sequence[Given]) -> Iterator[tuple[int, Made]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import hypot
 
@@ -87,14 +87,20 @@ class Scales:
     Args:
         quiet: quiet times of the fleet.
         worsenings: (when, vector of effects) of every worsening of the fleet that can be measured; only those before a time count for it.
+        weights: what ``weights_on`` gives for every day that is asked for, where that is known already; no worsenings then.
     """
 
-    def __init__(self, quiet: QuietTimes | None, worsenings: Iterable[tuple[int, Array]]) -> None:
+    def __init__(
+        self,
+        quiet: QuietTimes | None,
+        worsenings: Iterable[tuple[int, Array]],
+        weights: Mapping[int, Array] | None = None,
+    ) -> None:
         self._quiet = quiet
         told = sorted((at, tuple(x)) for at, x in worsenings)
         self._times = np.array([at for at, _ in told], dtype=np.int64)
         self._worse = np.array([x for _, x in told]).reshape(-1, WIDTH)
-        self._weights: dict[int, Array] = {}
+        self._weights: dict[int, Array] = dict(weights or {})
 
     def at(self, line: str, t: int) -> Scale:
         """Return the scale for one line at t.
@@ -114,6 +120,10 @@ class Scales:
         if self._quiet is None:
             return np.zeros(len(SCALED))
         return reach_of(*self._quiet.before(line, t))
+
+    def weights_on(self, day: int) -> Array:
+        """Return the weights of a day (days since 1970), of any line."""
+        return self._learned(day * DAY)
 
     def _learned(self, t: int) -> Array:
         day = t // DAY

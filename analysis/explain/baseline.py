@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,36 @@ class FleetRates:
     curve: ReplyCurve
 
 
+@dataclass(frozen=True)
+class FleetSums:
+    """What pooled rates rest on, by day: whole numbers, so that those of parts of a fleet add up exactly."""
+
+    first: int
+    """Day of the first row, days since 1970."""
+    services: list[str]
+    counts: Array
+    """A row a day: asks that tell and replies by kind, asks, failed, then by service asks, receipts, silent asks."""
+    delays: Array
+    """A row a day: replies by delay."""
+
+
+def added(parts: Sequence[FleetSums]) -> FleetSums:
+    """Return the sums of all parts together; a service that one of them has, all have."""
+    services = sorted({service for part in parts for service in part.services})
+    told = [part for part in parts if part.counts.any()]
+    first = min((part.first for part in told), default=0)
+    days = max((part.first + len(part.counts) for part in told), default=first + 1) - first
+    base, wide = 2 * len(KINDS) + 2, len(services)
+    counts, delays = np.zeros((days, base + 3 * wide)), np.zeros((days, len(_EDGES)))
+    for part in told:
+        here = slice(part.first - first, part.first - first + len(part.counts))
+        place = np.array([services.index(service) for service in part.services], dtype=int)
+        columns = np.concatenate((np.arange(base), *(base + block * wide + place for block in range(3))))
+        counts[here, columns] += part.counts
+        delays[here] += part.delays
+    return FleetSums(first, services, counts, delays)
+
+
 class Fleet:
     """Pooled rates of all lines outside their unhealthy spells, by day: at t only asks whose reply window has passed."""
 
@@ -79,6 +110,19 @@ class Fleet:
             self._add(history, troubles[line])
         self._sums, self._delays = np.cumsum(self._sums, axis=0), np.cumsum(self._delays, axis=0)
         self._known: dict[int, FleetRates] = {}
+
+    def sums(self) -> FleetSums:
+        """Return what it rests on; of parts of a fleet, ``added`` makes that of the whole."""
+        counts, delays = (np.diff(sums, axis=0, prepend=0.0) for sums in (self._sums, self._delays))
+        return FleetSums(self._first, self._services, counts, delays)
+
+    @classmethod
+    def of_sums(cls, sums: FleetSums, settings: Settings) -> Fleet:
+        """Return the fleet that rests on these sums."""
+        found = cls({}, {}, settings)
+        found._first, found._services = sums.first, sums.services
+        found._sums, found._delays = np.cumsum(sums.counts, axis=0), np.cumsum(sums.delays, axis=0)
+        return found
 
     def _add(self, history: LineHistory, troubles: Troubles) -> None:
         spans = troubles.usual_spans(history.first_at, float("inf"), float("inf"))

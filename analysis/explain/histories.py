@@ -48,6 +48,20 @@ class Histories:
             found |= self._of(with_lost(rows, expected), chats, chat_health, lost)
         return dict(sorted(found.items()))
 
+    def of_rows(
+        self, rows: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame, gaps: pl.DataFrame | None = None
+    ) -> dict[str, LineHistory]:
+        """Return a LineHistory per line of some whole lines, in order of line; nothing that was added matters.
+
+        Args:
+            rows: of ``asks.rows_of``, with ``lost`` (of ``receipts``).
+            chats: CHATS.
+            chat_health: CHAT_HEALTH.
+            gaps: GAPS, any order; none where None.
+        """
+        found = self._of(rows, chats.select("chat_id", "created_at"), chat_health, _lost(gaps)) if rows.height else {}
+        return dict(sorted(found.items()))
+
     def _of(
         self, rows: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame, lost: dict[str | None, list[Span]]
     ) -> dict[str, LineHistory]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -63,8 +63,6 @@ class Measured:
 
     changes: list[Change] = field(default_factory=list)
     """All, in order of time, line and kind."""
-    due: frozenset[Change] = frozenset()
-    """Those to explain: all but what an earlier refresh explained."""
     cases: dict[Change, Case] = field(default_factory=dict)
     """Of the due ones, and of the worsenings that led up to them, that have a message before them."""
     shares: dict[Change, list[tuple[str, float]]] = field(default_factory=dict)
@@ -78,6 +76,8 @@ class Measured:
     """Of all changes that teach, in order of time, line and kind."""
     quiet: dict[str, Points] = field(default_factory=dict)
     """Quiet times of the lines that have a change, and of those that all are compared with."""
+    due: frozenset[Change] | None = None
+    """Those to explain: all but what an earlier refresh explained; all where None."""
 
 
 def measure(
@@ -110,13 +110,7 @@ def measured(
     kept: Kept | None = None,
 ) -> Measured:
     """Measure changes of lines whose histories are known, all but what is kept; other arguments as ``verdict.explain``."""
-    rows = (
-        transitions.filter(pl.col("at") <= as_of)
-        .with_columns(pl.col("at").cast(pl.Int64))
-        .sort("at", "line", "kind", pl.col("new").replace_strict(SEVERITY, default=None))  # as the timeline does
-        .select("line", "at", "kind", "previous", "new", "worsening", "missed_before")
-    )
-    changes = [Change(*row) for row in rows.iter_rows()]
+    changes = changes_of(transitions, as_of)
     if not changes:
         return Measured()
     of_line: dict[str, Troubles] = defaultdict(lambda: Troubles([]), troubles(spells))
@@ -130,35 +124,21 @@ def measured(
         standing = KeptQuiet(kept.quiet, before, last_day(kept.latest), begin)
     quiet = QuietTimes(known, of_line.__getitem__, fleet, settings, latest=changes[-1].at, kept=standing)
     needed = due.union(*_led_up_to(changes, due))
-    cases = {
-        change: case_of(change, known[change.line], of_line[change.line], fleet, settings)
-        for change in _each([c for c in seen if c in needed], progress)
-    }
+    cases = cases_of(_each([c for c in seen if c in needed], progress), known, of_line, fleet, settings)
     stand = [lesson for lesson in kept.lessons if lesson.at < begin] if kept else []
     teach = [c for c, case in cases.items() if c in due and c.worsening and tells(case)]
     told = [(lesson.at, lesson.effects) for lesson in stand] + [(c.at, vector(cases[c].effects)) for c in teach]
     scales = Scales(quiet, told)
-    shares = {c: rounded(shares_of(case.effects, scales.at(c.line, c.at))) for c, case in cases.items() if c.worsening}
+    shares = shares_in(cases, scales)
     # what a line without a usual, or with too few sends, does not explain says nothing of the vendor
     lessons = stand + [
         Lesson(c.line, c.at, c.kind, vector(cases[c].effects), dict(shares[c])["unexplained"]) for c in teach
     ]
-    age = settings.young_line_days * DAY
-    starts = {line: round(history.first_at + age) for line, history in known.items()}
-    changed = ScoringChanges([(lesson.at, lesson.line, lesson.unexplained) for lesson in lessons], starts)
-    drifts = {c: changed.at(c.at) for c, of in shares.items() if of[0][0] == "unexplained"}
-    return Measured(
-        changes,
-        due,
-        cases,
-        shares,
-        drifts,
-        scales,
-        of_line,
-        Peers(known.values()),
-        lessons,
-        quiet.all(c.line for c in seen),
-    )
+    starts = {line: started(history.first_at, settings) for line, history in known.items()}
+    unexplained = [(lesson.at, lesson.line, lesson.unexplained) for lesson in lessons]
+    drifts = drifts_in(shares, ScoringChanges(unexplained, starts))
+    peers, points = Peers(known.values()), quiet.all(c.line for c in seen)
+    return Measured(changes, cases, shares, drifts, scales, of_line, peers, lessons, points, due)
 
 
 def _led_up_to(changes: list[Change], due: frozenset[Change]) -> Iterator[list[Change]]:
@@ -168,6 +148,49 @@ def _led_up_to(changes: list[Change], due: frozenset[Change]) -> Iterator[list[C
         if change in due:
             yield episode_of(by_line[change.line], change)
         by_line[change.line].append(change)
+
+
+def changes_of(transitions: pl.DataFrame, as_of: datetime) -> list[Change]:
+    """Return the rows of TRANSITIONS up to a time, in order of time, line and kind."""
+    rows = (
+        transitions.filter(pl.col("at") <= as_of)
+        .with_columns(pl.col("at").cast(pl.Int64))
+        .sort("at", "line", "kind", pl.col("new").replace_strict(SEVERITY, default=None))  # as the timeline does
+        .select("line", "at", "kind", "previous", "new", "worsening", "missed_before")
+    )
+    return [Change(*row) for row in rows.iter_rows()]
+
+
+def cases_of(
+    changes: Iterable[Change],
+    known: Mapping[str, LineHistory],
+    of_line: Mapping[str, Troubles],
+    fleet: Fleet,
+    settings: Settings,
+) -> dict[Change, Case]:
+    """Return the case of every change that has a message of its line before it."""
+    return {
+        change: case_of(change, known[change.line], of_line[change.line], fleet, settings)
+        for change in changes
+        if change.line in known and known[change.line].first_at <= change.at
+    }
+
+
+def shares_in(cases: Mapping[Change, Case], scales: Scales) -> dict[Change, list[tuple[str, float]]]:
+    """Return the shares of every worsening that has a case."""
+    return {c: rounded(shares_of(case.effects, scales.at(c.line, c.at))) for c, case in cases.items() if c.worsening}
+
+
+def drifts_in(
+    shares: Mapping[Change, list[tuple[str, float]]], changed: ScoringChanges
+) -> dict[Change, ScoringChange | None]:
+    """Return the change of the vendor's scoring as it shows at every worsening without a cause."""
+    return {c: changed.at(c.at) for c, of in shares.items() if of[0][0] == "unexplained"}
+
+
+def started(first_at: int, settings: Settings) -> int:
+    """Return from when a line can be explained (ms), from the time of its first message."""
+    return round(first_at + settings.young_line_days * DAY)
 
 
 def _each(changes: list[Change], progress: Callable[[int, int], None] | None) -> Iterator[Change]:

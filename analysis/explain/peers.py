@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,27 +14,65 @@ from analysis.explain.running import Array
 from analysis.explain.words import iso
 
 
+@dataclass(frozen=True)
+class Hours:
+    """Asks that can be answered, those answered soon, and which lines sent any, by hour: whole numbers that add up exactly."""
+
+    begin: int
+    """Hour of the second row, hours since 1970; the first row is 0, for what comes before."""
+    asks: Array
+    answered: Array
+    sent: Array
+    """A row an hour, a bit a line."""
+
+
+def hours_of(told: Sequence[tuple[Array, Array]]) -> Hours:
+    """Return the counts by hour of some lines, from ``_told`` each."""
+    hours = [times // HOUR for times, _ in told if len(times)]
+    begin = min((int(of[0]) for of in hours), default=0)
+    length = max((int(of[-1]) for of in hours), default=0) - begin + 2
+    asks, answered = np.zeros(length), np.zeros(length)
+    sent = np.zeros((length, len(told)), dtype=bool)
+    for i, (times, soon) in enumerate(told):
+        place = times // HOUR - begin + 1
+        sent[place, i] = True
+        asks += np.bincount(place, minlength=length)
+        answered += np.bincount(place, weights=soon, minlength=length)
+    return Hours(begin, asks, answered, np.packbits(sent, axis=1))
+
+
+def added(parts: Sequence[Hours]) -> Hours:
+    """Return the counts of all parts together; no line is in two of them."""
+    told = [part for part in parts if part.asks.any()]
+    begin = min((part.begin for part in told), default=0)
+    length = max((part.begin + len(part.asks) for part in told), default=begin + 2) - begin
+    asks, answered = np.zeros(length), np.zeros(length)
+    sent = np.zeros((length, sum(part.sent.shape[1] for part in told)), dtype=np.uint8)
+    column = 0
+    for part in told:
+        here = slice(part.begin - begin, part.begin - begin + len(part.asks))
+        asks[here] += part.asks
+        answered[here] += part.answered
+        sent[here, column : column + part.sent.shape[1]] = part.sent
+        column += part.sent.shape[1]
+    return Hours(begin, asks, answered, sent)
+
+
 class Peers:
     """Hourly counts of the fleet's asks and of those answered soon: exact for any period, without reading a line twice.
 
     An ask counts as answered where its reply came within ``peers_hours``: so short that periods up to a change compare as
     they are, without an estimate of replies still to come.
+
+    Args:
+        histories: all lines, or those that are asked for where the hours of all are known.
+        hours: of all lines; made from the histories where None.
     """
 
-    def __init__(self, histories: Iterable[LineHistory]) -> None:
-        lines = [h for h in histories if len(h.first)]
-        self._own = {h.line: _told(h) for h in lines}
-        told = [times // HOUR for times, _ in self._own.values() if len(times)]
-        self._begin = min((int(hours[0]) for hours in told), default=0)
-        length = max((int(hours[-1]) for hours in told), default=0) - self._begin + 2
-        self._asks, self._answered = np.zeros(length), np.zeros(length)
-        self._sent = np.zeros((length, len(self._own)), dtype=bool)
-        for i, (times, answered) in enumerate(self._own.values()):
-            place = times // HOUR - self._begin + 1
-            self._sent[place, i] = True
-            self._asks += np.bincount(place, minlength=length)
-            self._answered += np.bincount(place, weights=answered, minlength=length)
-        self._asks, self._answered = np.cumsum(self._asks), np.cumsum(self._answered)
+    def __init__(self, histories: Iterable[LineHistory], hours: Hours | None = None) -> None:
+        self._own = {h.line: _told(h) for h in histories if len(h.first)}
+        self.hours = hours_of(list(self._own.values())) if hours is None else hours
+        self._asks, self._answered = np.cumsum(self.hours.asks), np.cumsum(self.hours.answered)
 
     def beside(self, line: str, since: float, t: int) -> dict[str, Any] | None:
         """Return how often asks were answered within ``peers_hours``, on the other lines and on this one.
@@ -61,7 +100,7 @@ class Peers:
         return found | {"text": told(found)}
 
     def _places(self, a: int, b: int) -> tuple[int, int]:
-        low, high = (int(np.clip(h - self._begin, 0, len(self._asks) - 1)) for h in (a, b))
+        low, high = (int(np.clip(h - self.hours.begin, 0, len(self._asks) - 1)) for h in (a, b))
         return low, high
 
     def _between(self, a: int, b: int) -> tuple[int, int]:
@@ -76,7 +115,7 @@ class Peers:
     def _lines(self, a: int, b: int) -> int:
         """Return how many lines sent in the hours [a, b): a line that pauses then, whatever it does later, is none of them."""
         low, high = self._places(a, b)
-        return int(self._sent[low + 1 : high + 1].any(axis=0).sum())
+        return int(np.bitwise_count(np.bitwise_or.reduce(self.hours.sent[low + 1 : high + 1], axis=0)).sum())
 
 
 def _told(h: LineHistory) -> tuple[Array, Array]:

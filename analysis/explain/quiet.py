@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 
@@ -56,6 +57,17 @@ def vector(effects: Effects) -> Array:
     return np.array([of.get(driver, 0.0) for of in (effects.x, effects.amount) for driver in SCALED])
 
 
+def effects_of(found: Array, t: int) -> Effects:
+    """Return effects of which ``vector`` makes these numbers; no flag."""
+    n, values = len(SCALED), [float(v) for v in found]
+    return Effects(t, dict(zip(SCALED, values[:n], strict=True)), amount=dict(zip(SCALED, values[n:], strict=True)))
+
+
+def pool_of(firsts: Mapping[str, int]) -> list[str]:
+    """Return the lines that quiet times of the fleet are taken from: those known longest, by their first message (ms)."""
+    return sorted(firsts, key=lambda line: (firsts[line], line))[: CONSTANTS.quiet_lines]
+
+
 def last_day(t: int) -> int:
     """Return the last day whose noon is ``quiet_days`` before t."""
     return int((t - CONSTANTS.quiet_days * DAY - DAY // 2) // DAY)
@@ -85,16 +97,15 @@ class QuietTimes:
     ) -> None:
         self._histories, self._troubles, self._fleet, self._settings = histories, troubles, fleet, settings
         self._until, self._kept = last_day(latest), kept or KeptQuiet()
-        by_age = sorted(histories, key=lambda line: (histories[line].first_at, line))
-        self._pool = by_age[: CONSTANTS.quiet_lines]
+        self._pool = pool_of({line: history.first_at for line, history in histories.items()})
         self._points: dict[str, Points] = {}
         self._shared: tuple[Array, Array, Array] | None = None
 
     def all(self, lines: Iterable[str]) -> dict[str, Points]:
         """Return the quiet times of the lines that all others are compared with, and of these lines; in order of line."""
-        return {line: self._of_line(line) for line in sorted({*self._pool, *lines}) if line in self._histories}
+        return {line: self.of_line(line) for line in sorted({*self._pool, *lines}) if line in self._histories}
 
-    def _of_line(self, line: str) -> Points:
+    def of_line(self, line: str) -> Points:
         """Return the quiet days of a line, and its effects at the noon of each; none while young or nearly silent."""
         if line not in self._points:
             history, troubles = self._histories[line], self._troubles(line)
@@ -141,7 +152,7 @@ class QuietTimes:
     def _of_pool(self) -> tuple[Array, Array, Array]:
         """Return owner (place in the pool), day and effects of all quiet times of the pool."""
         if self._shared is None:
-            parts = [self._of_line(line) for line in self._pool]
+            parts = [self.of_line(line) for line in self._pool]
             owner = np.repeat(np.arange(len(parts)), [len(days) for days, _ in parts])
             days = np.concatenate([days for days, _ in parts]) if parts else np.array([], dtype=int)
             found = np.concatenate([x for _, x in parts]) if parts else np.zeros((0, WIDTH))
@@ -162,9 +173,22 @@ class QuietTimes:
             return found[inside], weights[inside]
         if line not in self._histories:
             return found[inside], weights[inside]
-        own_days, own = self._of_line(line)
+        own_days, own = self.of_line(line)
         mine = (own_days <= last) & (own_days >= last - k.quiet_back_days)
         return (
             np.concatenate((found[inside], own[mine])),
             np.concatenate((weights[inside], np.full(int(mine.sum()), float(k.own_weight)))),
         )
+
+
+class KnownQuietTimes(QuietTimes):
+    """The same where they are known already, from another process: nothing is worked out.
+
+    Args:
+        pool: days and effects (of ``QuietTimes.of_line``) of the lines that quiet times of the fleet are taken from, in their order.
+        own: those of all other lines that are asked for.
+    """
+
+    def __init__(self, pool: Mapping[str, tuple[Array, Array]], own: Mapping[str, tuple[Array, Array]]) -> None:
+        self._pool, self._points, self._shared = list(pool), {**own, **pool}, None
+        self._histories = cast(Any, self._points)

@@ -54,25 +54,67 @@ def with_lost(rows: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
         rows: of ``asks.rows_of``, in its order, of whole lines.
         expected: of ``expected_of`` over all lines, in order of time.
     """
-    k = CONSTANTS
-    half = int(k.receipt_minutes * MINUTE)
     sends = sends_of(rows)
+    at = sends.filter("silent")["at"].to_numpy()
+    return marked(rows, sends.filter("silent")["row"], lost_at(at, within(at, expected), within_own(sends)))
+
+
+def marked(rows: pl.DataFrame, places: pl.Series, lost: Array) -> pl.DataFrame:
+    """Return rows with ``lost``: of those at some places as given (NEVER where not), null for all others."""
     known = np.full(rows.height, NEVER, dtype=np.int64)
-    whole, own = _Counts(expected), sends.filter("expected").partition_by("line", as_dict=True)
-    for key, part in sends.filter("silent").partition_by("line", as_dict=True).items():
-        at, mine = part["at"].to_numpy(), _Counts(own[key]) if key in own else None
-        found, enough = np.full(len(at), NEVER, dtype=np.int64), np.zeros(len(at), dtype=bool)
-        for before, after in ((half, 0), (half, half), (int(k.lost_hours * HOUR), 0)):
-            n, silent = whole.within(at - before, at + after)
-            if mine is not None:
-                own_n, own_silent = mine.within(at - before, at + after)
-                n, silent = n - own_n, silent - own_silent
-            tells = (n >= k.lost_sends) & (~enough if before > half else True)
-            lost = tells & (silent >= k.lost_share * n)
-            found[lost] = np.minimum(found[lost], at[lost] + after + half)
-            enough |= tells
-        known[part["row"].to_numpy()] = found
+    known[places.to_numpy()] = lost
     return rows.with_columns(lost=pl.Series(known).replace(NEVER, None))
+
+
+def reaches() -> tuple[tuple[int, int], ...]:
+    """Return the periods around a send that are looked at (ms before it, ms after it): the two half hours, then the hours before."""
+    half = int(CONSTANTS.receipt_minutes * MINUTE)
+    return (half, 0), (half, half), (int(CONSTANTS.lost_hours * HOUR), 0)
+
+
+def within(at: Array, expected: pl.DataFrame) -> Array:
+    """Return for each time and each of ``reaches`` how many receipts were expected then, and how many of these did not come.
+
+    Args:
+        at: ms.
+        expected: of ``expected_of``, in order of time.
+
+    Returns:
+        Whole numbers, of shape (times, reaches, 2).
+    """
+    counts = _Counts(expected)
+    return np.stack([np.stack(counts.within(at - a, at + b), axis=-1) for a, b in reaches()], axis=1)
+
+
+def within_own(sends: pl.DataFrame) -> Array:
+    """Return what ``within`` gives of its own line for every silent send, in order of ``sends_of``."""
+    silent = sends.filter("silent").with_row_index("place")
+    found = np.zeros((silent.height, len(reaches()), 2), dtype=np.int64)
+    own = sends.filter("expected").partition_by("line", as_dict=True)
+    for key, part in silent.partition_by("line", as_dict=True).items():
+        if key in own:
+            found[part["place"].to_numpy()] = within(part["at"].to_numpy(), own[key])
+    return found
+
+
+def lost_at(at: Array, whole: Array, own: Array) -> Array:
+    """Return from when it is known that receipts were lost as silent sends went out (ms); NEVER where they were not.
+
+    Args:
+        at: when they went out.
+        whole: ``within`` over all lines.
+        own: ``within_own``; what is left are the other lines.
+    """
+    k, others = CONSTANTS, whole - own
+    half = int(k.receipt_minutes * MINUTE)
+    found, enough = np.full(len(at), NEVER, dtype=np.int64), np.zeros(len(at), dtype=bool)
+    for i, (before, after) in enumerate(reaches()):
+        n, silent = others[:, i, 0], others[:, i, 1]
+        tells = (n >= k.lost_sends) & (~enough if before > half else True)
+        lost = tells & (silent >= k.lost_share * n)
+        found[lost] = np.minimum(found[lost], at[lost] + after + half)
+        enough |= tells
+    return found
 
 
 class _Counts:

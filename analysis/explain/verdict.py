@@ -93,7 +93,7 @@ def explain_line(changes: list[Change], measured: Measured, of_line: Troubles) -
     """
     found, cases, scales = [], measured.cases, measured.scales
     for i, change in enumerate(changes):
-        if change not in measured.due:
+        if measured.due is not None and change not in measured.due:
             continue
         case = cases.get(change)
         if case is None:

@@ -55,3 +55,9 @@ def admitted() -> bool:
         st.html(html.h1("Log in to see the lines.", "This app asks your own provider who you are."))
         st.button("Log in", type="primary", on_click=st.login)
     return False
+
+
+def way_out() -> None:
+    """Draw a button to log out below a page, where a login is set up."""
+    if is_set_up():
+        st.button("Log out", type="tertiary", icon=":material/logout:", on_click=st.logout)

@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from analysis.serve.committing import Committer
 from analysis.serve.measures import Measures, behind
+from analysis.serve.rate import Rate
 from analysis.serve.signature import Signatures
 from analysis.settings import Settings
 from analysis.sources.delivered import Keeper
@@ -32,7 +33,7 @@ PATH = "/webhooks/linq"
 REMEMBERED = 200_000
 """Ids of acknowledged deliveries that are remembered: at 100 a second, the vendor's 30 minutes of retries."""
 AGAIN_S = "5"
-_CODES = {"type": 415, "size": 413, "unsigned": 401, "signature": 401, "stale": 400, "busy": 503, "slow": 503, "disk": 503, "fault": 503}  # fmt: skip
+_CODES = {"type": 415, "size": 413, "unsigned": 401, "signature": 401, "stale": 400, "busy": 503, "rate": 503, "slow": 503, "disk": 503, "fault": 503}  # fmt: skip
 _WHY = {
     "type": "send application/json",
     "size": "the body is too large",
@@ -40,6 +41,7 @@ _WHY = {
     "signature": "the signature is not right",
     "stale": "signed, but more than 300 s from this machine's time",
     "busy": "too many at once; send it again",
+    "rate": "too many a second from this address; send it again",
     "slow": "not in time; send it again",
     "disk": "it could not be kept; send it again",
     "fault": "a fault here; send it again",
@@ -64,6 +66,7 @@ class Receiver:
         self.measures = Measures(spool)
         self.most = settings.receive_body_kb << 10
         self.busy = 0
+        self.rate = Rate(settings.receive_rate)
         self._seen: collections.OrderedDict[bytes, None] = collections.OrderedDict()
         self._told: dict[str, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -79,6 +82,8 @@ class Receiver:
     async def answer(self, request: Request) -> Response:
         """Answer one delivery."""
         self.measures.received.inc()
+        if not self.rate.allows(request.client.host if request.client else ""):
+            return self._refuse("rate")
         if self.busy >= self.settings.receive_at_once:
             return self._refuse("busy")
         self.busy += 1

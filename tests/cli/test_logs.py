@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 from analysis import logs
 from tests.events import at, message
@@ -78,3 +79,22 @@ def test_a_log_that_cannot_be_written_is_said_in_a_sentence(tmp_path):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "--log" in done.stderr
+
+
+def test_the_app_tells_which_page_was_drawn_and_how_long_it_took(monkeypatch, demo_store, tmp_path):
+    from streamlit.testing.v1 import AppTest
+
+    log = tmp_path / "app.log"
+    monkeypatch.setenv("LINEHEALTH_STORE", str(demo_store))
+    monkeypatch.setenv(logs.VARIABLE, str(log))
+    try:
+        at = AppTest.from_file(str(Path(__file__).resolve().parents[2] / "app.py"), default_timeout=60).run()
+        at.switch_page("analysis/pages/data.py").run()
+        assert not at.exception
+    finally:
+        monkeypatch.delenv(logs.VARIABLE)
+        logs.configure()
+    pages = [e for e in told(log) if e["event"] == "page"]
+    assert [e["kind"] for e in pages] == ["fleet", "data"]
+    assert all(e["seconds"] > 0 for e in pages)
+    assert "+1" not in log.read_text()

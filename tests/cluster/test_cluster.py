@@ -12,7 +12,8 @@ from distributed import Client, LocalCluster
 from polars.testing import assert_frame_equal
 
 from analysis import pipeline
-from analysis.cluster import export, run
+from analysis.cluster import explaining, export, run
+from analysis.cluster.folder import Folder
 from analysis.errors import StoreError, UsageError
 
 
@@ -78,6 +79,14 @@ def test_refusals_say_what_to_do(demo_store, exported, tmp_path, store):
         run.signals(exported, str(tmp_path / "held"))
     with pytest.raises(UsageError, match="no export"):
         run.signals(str(tmp_path / "held"), str(tmp_path / "out"))
+    with pytest.raises(UsageError, match="no export"):
+        explaining.explain(str(tmp_path / "held"), str(tmp_path / "out"))
+    with pytest.raises(UsageError, match="not empty"):
+        explaining.explain(exported, str(tmp_path / "held"))
+    old = Folder(str(tmp_path / "old"))
+    old.write_json("facts.json", {"version": 1})
+    with pytest.raises(UsageError, match="another version"):
+        explaining.explain(old.url, str(tmp_path / "out"))
     with pytest.raises(UsageError, match="neither a number nor an address"):
         run.signals(exported, str(tmp_path / "out"), workers_="two")
     with pytest.raises(UsageError, match="not all of them"):
@@ -94,3 +103,5 @@ def test_the_commands(command, demo_store, tmp_path):
     code, _, wrong = command("cluster", "signals", tmp_path / "e", "--out", tmp_path / "o")
     assert code == 2
     assert "not empty" in wrong
+    code, told, _ = command("cluster", "explain", tmp_path / "e", "--out", tmp_path / "w", "--json")
+    assert (code, json.loads(told)["rows"]) == (0, {"explanation": len(pipeline.explanations(demo_store))})

@@ -86,7 +86,12 @@ def run(store: Path, *, kills: int, seed: int, connections: int = 16, longest_s:
     figures, started = Figures(), time.monotonic()
     numbers = iter(range(10**9))
     again: list[int] = []
-    for name, value in (("receive_fold_s", "0.3"), ("receive_refresh_min", "0.5"), ("receive_segment_mb", "0.1")):
+    for name, value in (
+        ("receive_fold_s", "0.3"),
+        ("receive_refresh_min", "0.5"),
+        ("receive_segment_mb", "0.1"),
+        ("receive_rate", "0"),
+    ):
         pipeline.set_setting(name, value, store=store)  # so that kills also meet folds and refreshes
     for life in lives(kills, seed, longest_s):
         process = start(store, folding=True, group=True)

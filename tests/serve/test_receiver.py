@@ -12,6 +12,7 @@ import pytest
 
 from analysis import pipeline
 from analysis.bench.deliveries import PATH, delivery, signed
+from analysis.serve.rate import Rate
 from analysis.sources.spool import Spool
 from analysis.store import Store
 from tests import events
@@ -148,6 +149,28 @@ def test_too_many_at_once_and_too_slow_get_503_and_are_taken_later(store, monkey
     assert sorted(a.json()["why"].split(";")[0] for a in answers) == ["not in time"] * 2 + ["too many at once"] * 3
     (later,) = post(made(store), event(SENT, name="e0"))
     assert later.status_code == 200
+
+
+def test_an_address_that_floods_waits_and_no_other_does(store):
+    now = [100.0]
+    rate = Rate(10.0, clock=lambda: now[0])
+    assert [rate.allows("10.0.0.1") for _ in range(25)] == [True] * 20 + [False] * 5  # two seconds' worth at once
+    assert rate.allows("10.0.0.2")
+    now[0] += 0.35
+    assert [rate.allows("10.0.0.1") for _ in range(5)] == [True] * 3 + [False] * 2
+    now[0] += 3600
+    assert sum(rate.allows("10.0.0.1") for _ in range(100)) == 20  # a quiet hour saves nothing up
+    assert all(Rate(0).allows("10.0.0.1") for _ in range(10_000))
+
+    receiver = made(store, receive_rate=2)
+    answers = post(receiver, *(event(SENT, name=f"r{n}") for n in range(8)))
+    assert [a.status_code for a in answers[:4]] == [200] * 4
+    late = [a for a in answers if a.status_code == 503]
+    assert late
+    assert {(a.headers["retry-after"], a.json()["why"].split(";")[0]) for a in late} == {
+        ("5", "too many a second from this address")
+    }
+    assert len(spooled(receiver)) == 8 - len(late)
 
 
 def test_a_fault_of_the_program_is_not_acknowledged_and_tells_no_value(store, monkeypatch, capsys):

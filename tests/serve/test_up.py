@@ -74,6 +74,18 @@ def in_group(group: int) -> list[str]:
     return found
 
 
+def heard_at(port: int) -> set[str]:
+    """The addresses of this machine on which somebody listens on a port."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            local, state = row.split()[1], row.split()[3]
+            address, _, number = local.partition(":")
+            if state == "0A" and int(number, 16) == port:
+                found.add(".".join(str(byte) for byte in reversed(bytes.fromhex(address))) if table == "tcp" else "::")
+    return found
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, *([signal.SIGTERM] if EVERY else [])])
 def test_receive_says_where_it_listens_and_stopping_it_puts_all_into_the_store(store, number):
     with running("receive", "--port", 0, "--store", store) as process:
@@ -81,6 +93,7 @@ def test_receive_says_where_it_listens_and_stopping_it_puts_all_into_the_store(s
         assert "for this machine only" in told
         address = re.search(r"http://[\d.]+:\d+", told)[0]
         until(lambda: httpx.get(f"{address}/healthz").is_success)
+        assert heard_at(int(address.rpartition(":")[2])) == {"127.0.0.1"}
         assert [send(address, n) for n in range(5)] == [200] * 5
         assert SECRET not in "".join(in_group(process.pid))
         os.killpg(process.pid, number)  # as a terminal's Ctrl-C, which reaches the whole group
@@ -99,6 +112,7 @@ def test_up_runs_app_and_receiver_on_one_store_starts_again_what_ends_and_stops_
         assert send(address, 1) == 200
         words = in_group(process.pid)
         assert len([w for w in words if "streamlit" in w]) == 1
+        assert heard_at(port) == heard_at(app_port) == {"127.0.0.1"}
         (receiver,) = (int(p.name) for p in Path("/proc").glob("[0-9]*") if _is_receiver(p, process.pid))
         os.kill(receiver, signal.SIGKILL)
         until(lambda: send(address, 2) == 200)
@@ -109,6 +123,18 @@ def test_up_runs_app_and_receiver_on_one_store_starts_again_what_ends_and_stops_
         assert "Traceback" not in told
         assert in_group(process.pid) == []
     assert ids(store) == ["run-1", "run-2"]
+
+
+def test_who_opens_them_to_others_is_told(store):
+    port, app_port = free_port(), free_port()
+    words = ("up", "--host", "0.0.0.0", "--app-host", "0.0.0.0", "--port", port, "--app-port", app_port)
+    with running(*words, "--store", store) as process:
+        until(lambda: heard_at(port) == heard_at(app_port) == {"0.0.0.0"})
+        process.terminate()
+        assert process.wait(60) == 0
+        told = process.stderr.read()
+    assert "every machine that can reach it: put HTTPS before it" in told
+    assert "is open to every machine that can reach it, without a password" in told
 
 
 def _is_receiver(place: Path, group: int) -> bool:
