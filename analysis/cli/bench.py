@@ -162,6 +162,31 @@ def signals(
 
 
 @bench.command()
+@click.option("--messages", type=_Count(), default=20_000_000, show_default=True, help="Exactly so many messages.")
+@LINES
+@DAYS
+@SEED
+@click.option("--data", type=click.Path(exists=True, file_okay=False), default=None, help="A folder of `bench data`.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False),
+    default="bench",
+    show_default=True,
+    help="Where data is made and stores are written.",
+)
+@AS_JSON
+def refresh(messages: int, lines_: int, days: int, seed: int, data: str | None, folder: str, as_json: bool) -> None:
+    """A full refresh beside SQL that counts days alone; then one more day and a late message beside the full one, equal in every mart."""
+    from analysis.bench import refresh as room
+    from analysis.bench.signals import fleet
+
+    with Bar() as bar:
+        found = data or fleet(folder, messages=messages, lines=lines_, days=days, seed=seed)
+        told = room.measured(found, folder=folder, progress=bar)
+    print_json(told.as_json()) if as_json else click.echo(told.as_text())
+
+
+@bench.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
 def phases(folder: str) -> None:
     """Where the time of counting signals by day goes, step by step, for a FOLDER of `bench data`; and the least that any way needs."""
