@@ -100,20 +100,23 @@ def _peers(past: pl.DataFrame, week: pl.DataFrame, hours: int) -> dict[str, Arra
     x, y = matrix(past), came(past, hours)
     rate = float(y.mean()) if len(y) else 0.0
     now, before = state(week), state(past)
-    yesterday = np.array([_rate(y[before == s], rate) for s in now])
+    after = {s: _rate(y[before == s].sum(), int((before == s).sum()), rate) for s in np.unique(now)}
+    yesterday = np.array([after[s] for s in now])
     best, found = -np.inf, np.full(week.height, rate)
     for i in range(len(FEATURES)):
         edges = np.unique(np.quantile(x[:, i], np.linspace(0, 1, 11)[1:-1])) if len(x) else np.array([])
         place = np.searchsorted(edges, x[:, i])
-        rates = np.array([_rate(y[place == b], rate) for b in range(len(edges) + 1)])
+        bins = len(edges) + 1
+        rates = _rate(np.bincount(place, weights=y, minlength=bins), np.bincount(place, minlength=bins), rate)
         gain = float(((rate - y) ** 2).sum() - ((rates[place] - y) ** 2).sum()) if len(x) else -np.inf
         if gain > best:
             best, found = gain, rates[np.searchsorted(edges, matrix(week)[:, i])]
     return {"yesterday": yesterday, "single": found}
 
 
-def _rate(y: Array, rate: float) -> float:
-    return float((y.sum() + 4 * rate) / (len(y) + 4))
+def _rate(came: Any, of: Any, rate: float) -> Any:
+    """Return how often it came, drawn to the rate of all as if four more had come at it; arrays give arrays."""
+    return (came + 4 * rate) / (of + 4)
 
 
 def record_of(told: pl.DataFrame) -> dict[str, Any] | None:

@@ -129,7 +129,7 @@ def measured(
             here.append(peer)
     whole, done = len(folders) * len(here) * runs, 0
     for folder in folders:
-        database = _coded(Path(folder), clickhouse="clickhouse" in here)
+        database = coded(Path(folder), clickhouse="clickhouse" in here)
         costs: dict[str, list[dict[str, float]]] = {name: [] for name in here}
         tables: dict[str, pl.DataFrame] = {}
         with tempfile.TemporaryDirectory() as scratch:
@@ -190,7 +190,8 @@ def _told(table: pl.DataFrame, database: Path) -> pl.DataFrame:
     return table.select(pl.col("line_no", "day", *COLUMNS).cast(pl.Int64).fill_null(0)).sort("line_no", "day")
 
 
-def _coded(folder: Path, *, clickhouse: bool) -> Path:
+def coded(folder: Path, *, clickhouse: bool = False) -> Path:
+    """Return the coded tables of a folder of `linehealth bench data` (and, beside them, ClickHouse's), made where they are missing."""
     database = folder / "coded.duckdb"
     if not database.exists():
         write_coded(folder, database)

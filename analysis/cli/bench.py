@@ -1,4 +1,4 @@
-"""Commands that measure speed: bench data makes a fleet of any size, bench app opens every page of a store, bench receive posts webhooks, bench signals counts beside peers."""
+"""Commands that measure speed: bench data makes a fleet of any size, bench app opens every page of a store, bench receive posts webhooks, bench signals counts and bench load loads beside peers."""
 
 from __future__ import annotations
 
@@ -156,6 +156,95 @@ def signals(
             room.fleet(folder, messages=n, lines=lines_, days=days, seed=seed) for n in messages or (20_000_000,)
         ]
         told = room.measured(found, peers=[p for p in peers.split(",") if p], runs=runs, progress=bar)
+    if out is not None:
+        Path(out).write_text(told.as_text() + "\n", encoding="utf-8")
+    print_json(told.as_json()) if as_json else click.echo(told.as_text())
+
+
+@bench.command()
+@click.option("--messages", type=_Count(), default=20_000_000, show_default=True, help="Exactly so many messages.")
+@LINES
+@DAYS
+@SEED
+@click.option("--data", type=click.Path(exists=True, file_okay=False), default=None, help="A folder of `bench data`.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False),
+    default="bench",
+    show_default=True,
+    help="Where data is made and stores are written.",
+)
+@AS_JSON
+def refresh(messages: int, lines_: int, days: int, seed: int, data: str | None, folder: str, as_json: bool) -> None:
+    """A full refresh beside SQL that counts days alone; then one more day and a late message beside the full one, equal in every mart."""
+    from analysis.bench import refresh as room
+    from analysis.bench.signals import fleet
+
+    with Bar() as bar:
+        found = data or fleet(folder, messages=messages, lines=lines_, days=days, seed=seed)
+        told = room.measured(found, folder=folder, progress=bar)
+    print_json(told.as_json()) if as_json else click.echo(told.as_text())
+
+
+@bench.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+def phases(folder: str) -> None:
+    """Where the time of counting signals by day goes, step by step, for a FOLDER of `bench data`; and the least that any way needs."""
+    from analysis.bench import phases as room
+
+    click.echo(room.measured(folder).as_text())
+
+
+@bench.command()
+@click.option("--messages", type=_Count(), multiple=True, help="A size; several for growth [default: 20,000,000].")
+@LINES
+@DAYS
+@SEED
+@click.option(
+    "--data",
+    "folders",
+    type=click.Path(exists=True, file_okay=False),
+    multiple=True,
+    help="A folder of `bench data` instead of --messages; several for growth.",
+)
+@click.option(
+    "--deliveries", type=_Count(), multiple=True, help="Lines of JSON; several for growth [default: 200,000]."
+)
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False),
+    default="bench",
+    show_default=True,
+    help="Where data is made and stores are written.",
+)
+@click.option("--runs", type=click.IntRange(1, 50), default=1, show_default=True, help="Of each way, in turn.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), default=None, help="Also write the table to this Markdown file."
+)
+@AS_JSON
+def load(
+    messages: tuple[int, ...],
+    lines_: int,
+    days: int,
+    seed: int,
+    folders: tuple[str, ...],
+    deliveries: tuple[int, ...],
+    folder: str,
+    runs: int,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Loads without the refresh, beside DuckDB's plain sorted table of the same Parquet and its typed table of the same JSON lines."""
+    from analysis.bench import load as room
+    from analysis.bench.signals import fleet
+
+    if messages and folders:
+        raise UsageError("--messages makes data of its own", where="bench load", fix="leave out one of the two")
+    with Bar() as bar:
+        found = [Path(f) for f in folders] or [
+            fleet(folder, messages=n, lines=lines_, days=days, seed=seed) for n in messages or (20_000_000,)
+        ]
+        told = room.measured(found, deliveries=deliveries or (200_000,), folder=folder, runs=runs, progress=bar)
     if out is not None:
         Path(out).write_text(told.as_text() + "\n", encoding="utf-8")
     print_json(told.as_json()) if as_json else click.echo(told.as_text())

@@ -48,7 +48,7 @@ def print_json(value: Any) -> None:
 
 
 class Bar:
-    """A progress bar on stderr for whatever takes longer than two seconds."""
+    """A progress bar on a terminal for whatever takes longer than two seconds; a log or a pipe gets none."""
 
     AFTER_S = 2.0
 
@@ -59,7 +59,7 @@ class Bar:
 
     def __call__(self, what: str, done: float, total: float) -> None:
         """Show how far the work is."""
-        if time.monotonic() - self.started < self.AFTER_S:
+        if time.monotonic() - self.started < self.AFTER_S or not sys.stderr.isatty():
             return
         if self.bar is None:
             from rich.console import Console

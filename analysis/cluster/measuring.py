@@ -22,11 +22,12 @@ from analysis.cluster.work import Shard, frames, known, part
 from analysis.explain.asks import rows_of
 from analysis.explain.attribution import Scales, rounded, shares_of
 from analysis.explain.baseline import Fleet, FleetSums
+from analysis.explain.change import Change
 from analysis.explain.constants import DAY, HOUR
 from analysis.explain.drift import ScoringChanges
 from analysis.explain.histories import Histories
 from analysis.explain.history import LineHistory
-from analysis.explain.measure import Change, Measured, cases_of, changes_of, drifts_in, shares_in, tells
+from analysis.explain.measure import Measured, cases_of, changes_of, drifts_in, shares_in, tells
 from analysis.explain.peers import Hours, Peers
 from analysis.explain.quiet import WIDTH, KnownQuietTimes, QuietTimes, effects_of, vector
 from analysis.explain.receipts import lost_at, marked, reaches, sends_of, within, within_own
@@ -172,7 +173,8 @@ def measured(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tup
     histories, fleet = _histories(run, number, needed, periods), _fleet(run)
     cases = cases_of(changes, histories, of_line, fleet, settings)
     weighed_ = [c for c in cases if c.worsening or c.previous is not None]
-    quiet = QuietTimes(histories, of_line.__getitem__, fleet, settings)
+    latest = changes_of(_transitions(run), known(run.source)[0])[-1].at
+    quiet = QuietTimes(histories, of_line.__getitem__, fleet, settings, latest=latest)
     points = {line: quiet.of_line(line) for line in sorted({c.line for c in weighed_} | set(pooled))}
     Folder(run.passes).write(part("quiet", number), _frame_of(points))
     worse = _worse([(c, vector(case.effects)) for c, case in cases.items() if c.worsening and tells(case)])
@@ -183,7 +185,7 @@ def measured(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tup
 def weighed(run: Run, days: list[int]) -> tuple[dict[int, list[float]], float]:
     """Return the weights of some days, as quiet times of the pool and all worsenings before each teach them."""
     began, worse = time.process_time(), Folder(run.passes).frame("worse.parquet", WORSE)
-    taught = [(at, effects_of(x, at)) for at, x in zip(worse["at"], worse.select(_VECTOR).to_numpy(), strict=True)]
+    taught = list(zip(worse["at"].to_list(), worse.select(_VECTOR).to_numpy(), strict=True))
     scales = Scales(KnownQuietTimes(_pool(run), {}), taught)
     return {day: scales.weights_on(day).tolist() for day in days}, time.process_time() - began
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import polars as pl
 
@@ -118,17 +118,19 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
     known = chat_health.select("chat_id", pl.col("at").cast(_MS), out=pl.col("health") == "OPTED_OUT")
     stops = opt_outs_of(chat_health).with_columns(stop_at=pl.col("at"))
     slack = int(CONSTANTS.settle_seconds * 1000)
-    order = rows.with_row_index("row").sort("at", "row")
-    return (
+    # within a chat rows are in order of time, which is all that the joins need, unless a chat is on two lines
+    order = rows.with_row_index("row")
+    if rows.select("line", "chat_id").unique().height > rows["chat_id"].n_unique():
+        order = order.sort("at", "row")
+    found = (
         order.join_asof(known.sort("at", "chat_id"), on="at", by="chat_id", check_sortedness=False)
         .join_asof(stops.sort("at", "chat_id"), on="at", by="chat_id", strategy="nearest", check_sortedness=False)
         .with_columns(
             stop=pl.col("outbound").not_() & ((pl.col("stop_at") - pl.col("at")).abs() <= slack).fill_null(False),
             out=pl.col("out").fill_null(False) | _refused(),
         )
-        .sort("row")
-        .drop("row", "stop_at")
     )
+    return found.sort("row").drop("row", "stop_at")
 
 
 def _refused() -> pl.Expr:
@@ -156,8 +158,9 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.D
     told = pl.when(pl.col("outbound").not_() & pl.col("stop").not_()).then("at")
     numbered = rows.with_columns(
         same=pl.col(chat).eq_missing(pl.col(chat).shift()) & pl.col("line").eq_missing(pl.col("line").shift()),
-        place=pl.int_range(pl.len()),
+        line_first=pl.col("at").min().over("line"),
     ).with_columns(
+        chat_no=pl.col("same").not_().cum_sum(),
         begins=pl.col("outbound")
         & ~(
             pl.col("same")
@@ -169,17 +172,14 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.D
         inbound=told,
     )
     numbered = numbered.with_columns(
-        last_in=pl.col("told").forward_fill().over("line", chat),
-        next_in=pl.col("inbound").backward_fill().over("line", chat),
-        ask=pl.col("begins").cum_sum(),
-        line_first=pl.col("at").min().over("line"),
+        last_in=_filled("told", "forward"), next_in=_filled("inbound", "backward"), ask=pl.col("begins").cum_sum()
     )
     got, dead = pl.col("receipt"), pl.col("failed")
     asks = (
         numbered.filter("outbound")
         .group_by("ask", maintain_order=True)
         .agg(
-            pl.col("line", chat, "service").first(),
+            pl.col("line", chat, "service", "chat_no").first(),
             first=pl.col("at").first(),
             last=pl.col("at").last(),
             sends=pl.len().cast(pl.Int32),
@@ -195,7 +195,8 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.D
         )
     )
     before = asks.with_columns(
-        before=pl.col("last").shift().over("line", chat), after=pl.col("first").shift(-1).over("line", chat)
+        before=pl.when(pl.col("chat_no") == pl.col("chat_no").shift()).then(pl.col("last").shift()),
+        after=pl.when(pl.col("chat_no") == pl.col("chat_no").shift(-1)).then(pl.col("first").shift(-1)),
     ).with_columns(
         reply_at=pl.when(
             pl.col("next_in") > pl.col("last"),
@@ -205,25 +206,31 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.D
         silent=pl.col("before").is_not_null() & (pl.col("last_in").is_null() | (pl.col("last_in") <= pl.col("before"))),
         receipt=pl.col("receipt").fill_null(False),
     )
-    run = pl.col("silent").not_().cum_sum().over("line", chat)
+    so_far = pl.col("silent").cum_sum().cast(pl.Int64)  # the first ask of a chat is never silent
     return (
         before.join(
             chats.select(chat, created=pl.col("created_at").cast(_MS)), on=chat, how="left", maintain_order="left"
         )
         .with_columns(
             kind=_kind(settings).cast(pl.Int8),
-            run=run,
             answered_before=pl.col("last_in").is_not_null(),
             dead=pl.col("dead") & pl.col("receipt").not_() & pl.col("reply_at").is_null(),
         )
         .with_columns(
-            streak=pl.col("silent").cum_sum().over("line", chat, "run").cast(pl.Int32),
+            streak=(so_far - pl.when(pl.col("silent").not_()).then(so_far).forward_fill()).cast(pl.Int32),
             receipts_here=_receipts_here(k.chat_receipt_asks, k.chat_receipt_share),
         )
+        .sort(pl.col("line").rle_id(), "first", "chat_no")
         .select(ASKS.names())
         .cast(dict(ASKS))  # type: ignore[arg-type]
-        .sort("line", "first", chat)
     )
+
+
+def _filled(name: str, strategy: Literal["forward", "backward"]) -> pl.Expr:
+    """Return the last value so far in its chat, or the next one; rows are in order of chat, so that no groups are made."""
+    there, number = pl.col(name).is_not_null(), pl.when(pl.col(name).is_not_null()).then("chat_no")
+    filled = pl.col(name).fill_null(strategy=strategy)
+    return pl.when(there | (number.fill_null(strategy=strategy) == pl.col("chat_no"))).then(filled)
 
 
 def _kind(settings: Settings) -> pl.Expr:
@@ -265,7 +272,7 @@ def _creation_is_told(first: pl.Expr, fresh: pl.Expr) -> pl.Expr:
 
 def _receipts_here(least: int, share: float) -> pl.Expr:
     """Say whether receipts are usual in a chat on a service, from the asks before this one; null where too few."""
-    by = ["line", "chat_id", "service"]
+    by = ["chat_no", "service"]
     n = pl.int_range(pl.len()).over(by)
     got = (pl.col("receipt").cast(pl.Int32).cum_sum() - pl.col("receipt").cast(pl.Int32)).over(by)
     return pl.when(n >= least).then(got >= share * n)

@@ -86,18 +86,18 @@ class Scales:
 
     Args:
         quiet: quiet times of the fleet.
-        worsenings: (when, effects) of every worsening of the fleet that can be measured; only those before a time count for it.
+        worsenings: (when, vector of effects) of every worsening of the fleet that can be measured; only those before a time count for it.
         weights: what ``weights_on`` gives for every day that is asked for, where that is known already; no worsenings then.
     """
 
     def __init__(
         self,
         quiet: QuietTimes | None,
-        worsenings: Iterable[tuple[int, Effects]],
+        worsenings: Iterable[tuple[int, Array]],
         weights: Mapping[int, Array] | None = None,
     ) -> None:
         self._quiet = quiet
-        told = sorted(((at, tuple(vector(x))) for at, x in worsenings), key=lambda item: item)
+        told = sorted((at, tuple(x)) for at, x in worsenings)
         self._times = np.array([at for at, _ in told], dtype=np.int64)
         self._worse = np.array([x for _, x in told]).reshape(-1, WIDTH)
         self._weights: dict[int, Array] = dict(weights or {})

@@ -192,10 +192,21 @@ def _mean(values: Running, spans: list[Span]) -> float:
     return values.total(spans) / (values.count(spans) + CONSTANTS.count_prior)
 
 
+def _quantile(values: Array, share: float) -> float:
+    """Return what ``np.quantile`` does, to the last digit, without its checks: most of its time on few values."""
+    place = (len(values) - 1) * share
+    below = int(place)
+    if below + 1 >= len(values):
+        return float(values.max())
+    low, high = np.partition(values, (below, below + 1))[below : below + 2].tolist()
+    part = place - below
+    return float(high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part)
+
+
 def _high(values: Array, mean: float) -> float:
     """Return the ``busy_quantile`` of the values, drawn to their mean where there are few."""
     k, n = CONSTANTS, len(values)
-    high = (n * float(np.quantile(values, k.busy_quantile)) + k.busy_prior * mean) / (n + k.busy_prior) if n else mean
+    high = (n * _quantile(values, k.busy_quantile) + k.busy_prior * mean) / (n + k.busy_prior) if n else mean
     return high * (n + k.busy_few) / n if n else mean
 
 
@@ -268,29 +279,32 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     end = min(end, t - settings.explain_reply_hours * HOUR)
     spans = [] if young else troubles.usual_spans(start, end, t)
     days = sum(b - a for a, b in spans) / DAY
-    asks, quiet = sum(history.counts[kind].count(spans) for kind in (*KINDS, "deep")), True
+    kinds = (*KINDS, "deep")
+    counts, quiet = history.sums.over(spans), True
+    asks = int(sum(counts[kind] for kind in kinds))
     if days < k.least_usual_days and not young and end - start >= k.least_usual_days * DAY:
         spans, quiet = [(start, end)], False  # never healthy for long: the whole past is all there is
         days = (end - start) / DAY
-        asks = sum(history.counts[kind].count(spans) for kind in (*KINDS, "deep"))
+        counts = history.sums.over(spans)
+        asks = int(sum(counts[kind] for kind in kinds))
     own = days >= k.least_usual_days and asks >= k.least_usual_asks
     if not own:
-        spans, days, asks = [], 0.0, 0
+        spans, days, asks, counts = [], 0.0, 0, history.sums.over([])
     reply = {
-        kind: (history.measured[kind].total(spans) + k.reply_prior * pooled.reply[kind])
-        / (history.measured[kind].count(spans) + k.reply_prior)
+        kind: (counts["replied", kind] + k.reply_prior * pooled.reply[kind])
+        / (counts["measured", kind] + k.reply_prior)
         for kind in KINDS
     }
     receipts = dict(pooled.receipts)
     failed = of = 0.0
-    for service, kinds in history.outcomes.items():
-        n = kinds["receipts"].count(spans)
+    for service in history.services:
+        n = counts["told", service]
         if n >= k.receipt_sends:
-            receipts[service] = kinds["receipts"].total(spans) >= k.receipt_share * n
-        of += kinds["failed"].count(spans)
-        failed += kinds["failed"].total(spans)
+            receipts[service] = counts["receipts", service] >= k.receipt_share * n
+        of += counts["judged", service]
+        failed += counts["failed", service]
         if receipts.get(service, False):
-            failed += kinds["silent"].total(spans)
+            failed += counts["silent", service]
     fleet_failed = pooled.failed + max(
         (pooled.silent.get(s, 0.0) for s in history.services if receipts.get(s, False)), default=0.0
     )
@@ -299,11 +313,12 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     late = [(a, b) for a, b in late if b > a]
     days_new = sum(b - a for a, b in late) / DAY
     bad, active = (running.total(spans) for running in history.unhealthy_daily)
-    optouts = Running(history.left_at).count(spans)
-    per_day = {kind: _daily(history.counts[kind].count(spans), days) for kind in (*KINDS, "deep", "recipients")}
+    optouts = history.left.count(spans)
+    per_day = {kind: _daily(counts[kind], days) for kind in (*kinds, "recipients")}
+    of_late = counts if late == spans else history.sums.over(late)
     for kind in ("new", "deep"):
-        per_day[kind] = _daily(history.counts[kind].count(late), days_new)
-    sends_per_day = _daily(history.messages.total(spans), days)
+        per_day[kind] = _daily(of_late[kind], days_new)
+    sends_per_day = _daily(counts["sends"], days)
     means = {
         "new": per_day["new"],
         "known": per_day["answer"] + per_day["touch"],

@@ -99,7 +99,7 @@ def first_seen_before(history: LineHistory, spans: Sequence[tuple[float, float]]
     exceeded while they were still coming in bounds the usual from above. The hours about a week before count whatever the line's
     age: a weekly mailing is no burst. NaN where all of it is under ``least_usual_days``.
     """
-    k, seen = CONSTANTS, history.first_seen
+    k, seen = CONSTANTS, history.first_seen_ms
     begin, found = history.first_at + k.first_seen_after * DAY, np.full(len(spans), np.nan)
     for i, (end, hours) in enumerate(spans):
         if end - DAY - begin < k.least_usual_days * DAY:
@@ -155,7 +155,8 @@ def _deliverability(found: Effects, w: Window, usual: Usual, ends: Sequence[floa
         return
     spans = [(end, hours) for hours in k.failure_hours for end in failure_ends(found.t, ends, hours)]
     stops, hours = np.asarray(spans, dtype=float).T
-    n, bad = Scan(judged, np.ones(len(judged)), spans).n, Scan(judged, judged.undelivered.astype(float), spans).n
+    scan = Scan(judged, np.ones(len(judged)), spans)
+    n, bad = scan.n, scan.over(judged.undelivered.astype(float))
     share = bad / np.maximum(n, 1)
     over = (bad - usual.failed * n - k.rate_margin * np.sqrt(bad * (1 - share) + 0.5)) / (n + k.share_prior)
     over *= faded(found.t, stops)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from analysis.explain.measure import Change, Measured
+from analysis.explain.change import Change
+from analysis.explain.measure import Measured
 from analysis.explain.words import after, iso, moment
 
 _NAMES = {
@@ -19,27 +20,6 @@ _NAMES = {
     "repeated_content": "repeated text",
     "unexplained": "no clear cause",
 }
-
-
-_WELL = ("HEALTHY", "ACTIVE")
-
-
-def episode_of(before: list[Change], change: Change) -> list[Change]:
-    """Return the worsenings of the same kind since the line was last healthy (or active), oldest first.
-
-    Where a report says that the line was healthy before it, an unreported return to health lies between.
-    """
-    found: list[Change] = []
-    later = change
-    for earlier in reversed(before):
-        if earlier.kind != change.kind:
-            continue
-        if later.previous in _WELL or earlier.new in _WELL:
-            break
-        if earlier.worsening:
-            found.append(earlier)
-        later = earlier
-    return found[::-1]
 
 
 def story_of(change: Change, episode: list[Change], measured: Measured, zone: ZoneInfo) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analysis.explain.asks import ChatStates, Row
 from analysis.explain.baseline import Usual
-from analysis.explain.constants import CONSTANTS, DAY, HOUR, MINUTE
+from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
 from analysis.explain.effects import top_fingerprint, usual_repetition
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
@@ -93,15 +93,15 @@ def replies(case: Case, since: float) -> Figures:
     answered, expected = sum(s.replied for s in seen), sum(s.expected for s in seen)
     ripe = sum(s.expected / usual.reply[s.kind] for s in seen if usual.reply[s.kind] > 0)
     rates = sum(usual.reply[s.kind] for s in seen)
-    measured = case.history.measured.values()
+    past = case.history.sums.over(usual.spans)
     return {
         "observed": round(min(1.0, answered / ripe), 4) if ripe >= 1 else None,
         "usual": round(rates / len(seen), 4) if seen else None,
         "observed_count": answered,
         "observed_of": len(seen),
         "usual_by_now": round(expected, 1),
-        "usual_count": int(sum(m.total(usual.spans) for m in measured)),
-        "usual_of": sum(m.count(usual.spans) for m in measured),
+        "usual_count": int(sum(past["replied", kind] for kind in KINDS)),
+        "usual_of": int(sum(past["measured", kind] for kind in KINDS)),
         "ripe": round(ripe / len(seen), 3) if seen else 0.0,
         "window_hours": round((t - since) / HOUR, 1),
         "limit": case.settings.ref_reply_floor,
@@ -193,7 +193,7 @@ def _openers(case: Case) -> Figures:
         "first_seen_before": case.effects.first_seen,
         "usual": round(case.usual.per_day["new"], 1) if own else None,
         "observed_count": len(inside),
-        "usual_count": case.history.counts["new"].count(case.usual.spans) if own else None,
+        "usual_count": int(case.history.sums.over(case.usual.spans)["new"]) if own else None,
         "line_days": round((case.t - case.history.first_at) / DAY, 1),
         "usual_days": round(case.usual.days, 1) if own else None,
         "answered": sum(s.replied for s in inside),

@@ -28,7 +28,7 @@ class Histories:
         self._expected: list[pl.DataFrame] = []
 
     def add(self, messages: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame) -> None:
-        """Add whole lines: all their MESSAGES, CHATS and CHAT_HEALTH, any order."""
+        """Add whole lines: all their MESSAGES, CHATS and CHAT_HEALTH, any order; several threads may, for each other line."""
         rows = rows_of(messages, chat_health)
         self._parts.append((rows, chats.select("chat_id", "created_at"), chat_health))
         self._expected.append(expected_of(rows))

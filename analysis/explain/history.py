@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from analysis.explain.asks import ChatStates, Row
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
-from analysis.explain.running import NEVER, Array, Running, Span
+from analysis.explain.running import NEVER, Array, Running, Span, Sums
 
 _ROOM = 1 << 42
 """More ms than any history has: keys of chat and time in one number."""
@@ -24,18 +25,19 @@ class _LazyStates(Mapping[str, ChatStates]):
         self.frame = frame
 
     @cached_property
-    def _known(self) -> dict[str, ChatStates]:
+    def _known(self) -> dict[str, list[tuple[int, str]]]:
         items: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for chat, at, health in self.frame.select("chat_id", "at", "health").iter_rows():
+        columns = (self.frame[column].to_list() for column in ("chat_id", "at", "health"))
+        for chat, at, health in zip(*columns, strict=True):
             items[chat].append((at, health))
-        return {chat: ChatStates(rows) for chat, rows in items.items()}
+        return dict(items)
 
     def first_at(self) -> int:
         """Return when the first of them became known (NEVER where none did)."""
         return int(self.frame["at"].min() or 0) if self.frame.height else NEVER  # type: ignore[arg-type]
 
     def __getitem__(self, chat: str) -> ChatStates:
-        return self._known[chat]
+        return ChatStates(self._known[chat])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)
@@ -70,9 +72,7 @@ class LineHistory:
     ) -> None:
         self.line, self._rows, self.states, self.left_at = line, rows, _LazyStates(states), opt_outs
         self.first_at = int(rows["at"].min())  # type: ignore[arg-type]
-        names = asks["chat_id"].unique().sort()
-        self.chats: list[str] = names.to_list()
-        self.chat = np.searchsorted(names.to_numpy().astype(str), asks["chat_id"].to_numpy().astype(str))
+        self.chats, self.chat = _numbered(asks["chat_id"])
 
         def times(column: str) -> Array:
             return asks[column].fill_null(NEVER).to_numpy()
@@ -80,14 +80,14 @@ class LineHistory:
         self.first, self.last = asks["first"].to_numpy(), asks["last"].to_numpy()
         self.sends, self.streak = asks["sends"].to_numpy(), asks["streak"].to_numpy()
         self.kind = asks["kind"].to_numpy()
+        self.first_ms = self.first.astype(float)
+        """The same as ``first``, for searches by times that are no whole numbers."""
         self.reply_at, self.receipt_at, self.failed_at = times("reply_at"), times("receipt_at"), times("failed_at")
         self.opted_out, self.receipt, self.dead = (asks[c].to_numpy() for c in ("opted_out", "receipt", "dead"))
         self.answered_before = asks["answered_before"].to_numpy()
         self.lost = times("lost")
         self.receipts_here = asks["receipts_here"].cast(pl.Int8).fill_null(-1).to_numpy()
-        services = asks["service"].unique().sort()
-        self.services: list[str] = services.to_list()
-        self.service = np.searchsorted(services.to_numpy().astype(str), asks["service"].to_numpy().astype(str))
+        self.services, self.service = _numbered(asks["service"])
         self.gaps = gaps or []
         self.recent = _recent(self.chat, self.first, self.last, self.streak, self.gaps)
         self.deep = (self.kind == KINDS.index("followup")) & (self.recent >= CONSTANTS.deep_streak)
@@ -95,7 +95,7 @@ class LineHistory:
         self.volume = self.begun | (self.sends >= CONSTANTS.loop_sends)
         self.gap_at = _next_gap(self.last, self.gaps, window)
         outbound = rows.filter("outbound")
-        self.send_at = np.sort(outbound["at"].to_numpy())
+        self.send_at = np.sort(outbound["at"].to_numpy()).astype(float)
         self.inbound_at = np.sort(rows.filter(pl.col("outbound").not_())["at"].to_numpy())
         self.out_at = np.sort(outbound.filter("out")["at"].to_numpy())
         self.fingerprinted = bool(outbound["fingerprint"].is_not_null().any())
@@ -116,15 +116,35 @@ class LineHistory:
         return Running(self.first[mask], None if values is None else values[mask])
 
     @cached_property
-    def counts(self) -> dict[str, Running]:
-        """Asks by class (deep follow-ups apart), and ``recipients``: the first ask of a chat on a UTC day, openers apart."""
-        found = {kind: self._where((self.kind == i) & ~self.deep) for i, kind in enumerate(KINDS)}
-        found["deep"] = self._where(self.deep)
+    def sums(self) -> Sums:
+        """Counts of asks that every usual is made of; a name with a kind or a service is a pair.
+
+        By class (deep follow-ups apart), ``deep``, and ``recipients``: the first ask of a chat on a UTC day, openers apart. ``measured`` asks that
+        tell of replies (delivered, to chats not opted out, no deep follow-ups) and ``replied`` ones of them, by class. ``sends`` of asks that
+        count as volume, dated by their ask. By service ``judged`` asks and ``failed`` ones of them; asks without receipt, failure or
+        reply (``silent``); asks that went out while receipts came (``told``), and ``receipts`` of them.
+        """
+        columns: dict[Any, Array] = {kind: (self.kind == i) & ~self.deep for i, kind in enumerate(KINDS)}
+        columns["deep"] = self.deep
         known = np.flatnonzero((self.kind != KINDS.index("new")) & ~self.deep)
         keys = self.chat[known].astype(np.int64) * 100_000 + self.first[known] // DAY
         _, firsts = np.unique(keys, return_index=True)
-        found["recipients"] = Running(self.first[np.sort(known[firsts])])
-        return found
+        columns["recipients"] = np.zeros(len(self.first), dtype=bool)
+        columns["recipients"][known[firsts]] = True
+        tells = ~self.opted_out & ~self.dead & ~self.deep & ~self.blind
+        for i, kind in enumerate(KINDS):
+            columns["measured", kind] = tells & (self.kind == i)
+            columns["replied", kind] = columns["measured", kind] & self.replied
+        columns["sends"] = np.where(self.volume, self.sends, 0)
+        silent = ~(self.receipt | self.dead | self.replied | self.blind | (self.lost < NEVER))
+        for i, service in enumerate(self.services):
+            mine = self.service == i
+            columns["judged", service] = mine & ~self.opted_out
+            columns["failed", service] = columns["judged", service] & self.dead
+            columns["silent", service] = columns["judged", service] & (self.receipts_here != 0) & silent
+            columns["told", service] = mine & (self.lost == NEVER)
+            columns["receipts", service] = columns["told", service] & self.receipt
+        return Sums(self.first, columns)
 
     @cached_property
     def peaks(self) -> dict[str, Running]:
@@ -171,35 +191,10 @@ class LineHistory:
         }
 
     @cached_property
-    def first_seen(self) -> Array:
+    def first_seen_ms(self) -> Array:
         """When chats were first written to, answers apart, in order: openers, and in a young history known chats too."""
         _, place = np.unique(self.chat, return_index=True)
-        return np.sort(self.first[place[self.kind[place] != KINDS.index("answer")]])
-
-    @cached_property
-    def measured(self) -> dict[str, Running]:
-        """Replies by class over asks that tell: delivered, to chats not opted out, no deep follow-ups."""
-        tells = ~self.opted_out & ~self.dead & ~self.deep & ~self.blind
-        return {kind: self._where(tells & (self.kind == i), self.replied) for i, kind in enumerate(KINDS)}
-
-    @cached_property
-    def outcomes(self) -> dict[str, dict[str, Running]]:
-        """By service: asks that failed, and asks without receipt, failure or reply; and receipts of all."""
-        silent = ~(self.receipt | self.dead | self.replied | self.blind | (self.lost < NEVER))
-        found = {}
-        for i, service in enumerate(self.services):
-            mine = self.service == i
-            found[service] = {
-                "failed": self._where(mine & ~self.opted_out, self.dead),
-                "silent": self._where(mine & ~self.opted_out & (self.receipts_here != 0), silent),
-                "receipts": self._where(mine & (self.lost == NEVER), self.receipt),
-            }
-        return found
-
-    @cached_property
-    def messages(self) -> Running:
-        """Sends of asks that count as volume, dated by their ask."""
-        return self._where(self.volume, self.sends)
+        return np.sort(self.first_ms[place[self.kind[place] != KINDS.index("answer")]])
 
     @cached_property
     def begun_to(self) -> list[Running]:
@@ -212,6 +207,11 @@ class LineHistory:
     def totals(self) -> Running:
         """All messages, either way."""
         return Running(np.sort(np.concatenate((self.send_at, self.inbound_at))))
+
+    @cached_property
+    def left(self) -> Running:
+        """Chats that became OPTED_OUT."""
+        return Running(self.left_at)
 
     # ------------------------------------------------------------------ chat health, as the vendor told it
 
@@ -226,8 +226,10 @@ class LineHistory:
     def unhealthy(self, t: int) -> tuple[int, int]:
         """Return how many of the chats written to in the last days are AT_RISK or CRITICAL by what is known at t, and of how many."""
         key, of, bad = self._reports
-        low, high = np.searchsorted(self.first, (t - CONSTANTS.unhealthy_days * DAY, t), side="right")
-        active = np.unique(self.chat[low:high]).astype(np.int64)
+        low, high = np.searchsorted(self.first_ms, (t - CONSTANTS.unhealthy_days * DAY, t), side="right")
+        written = np.zeros(len(self.chats), dtype=bool)
+        written[self.chat[low:high]] = True
+        active = np.flatnonzero(written)
         if not len(active) or not len(key):
             return 0, 0
         place = np.searchsorted(key, active * _ROOM + (t - self.first_at), side="right") - 1
@@ -266,6 +268,10 @@ class LineHistory:
         return _rows(inside.sort("at", "chat_id"))
 
     @cached_property
+    def _told(self) -> pl.DataFrame:
+        return self._rows.select(_COLUMNS)
+
+    @cached_property
     def _places(self) -> dict[str, tuple[int, int]]:
         """Where each chat's messages begin in the rows, and how many there are: rows are in order of chat and time."""
         runs = self._rows["chat_id"].rle().struct.unnest().with_columns(start=pl.col("len").cum_sum() - pl.col("len"))
@@ -274,7 +280,7 @@ class LineHistory:
     def of_chat(self, chat: str) -> list[Row]:
         """Return the messages of one chat, in order of time; made when asked for: all of a large line's would not fit into memory."""
         start, n = self._places.get(chat, (0, 0))
-        return _rows(self._rows.slice(start, n))
+        return _rows(self._told.slice(start, n))
 
     def times_in(self, since: float, until: float) -> list[tuple[str, int]]:
         """Return chat and time of every message in (since, until], either way, in order of chat and time."""
@@ -295,6 +301,13 @@ class LineHistory:
     def after_opt_out_times(self) -> list[int]:
         """When they went out."""
         return [int(at) for at in self.out_at]
+
+
+def _numbered(names: pl.Series) -> tuple[list[str], Array]:
+    """Return the different names in order, and the place of each among them."""
+    different = names.unique().sort()
+    place = names.cast(pl.Enum(different)).to_physical().to_numpy()
+    return different.to_list(), place.astype(np.int64)
 
 
 RECORDS = (0, 1, 2, 4)
@@ -339,6 +352,10 @@ def _recent(chat: Array, first: Array, last: Array, streak: Array, gaps: list[Sp
     return found
 
 
+_COLUMNS = ("chat_id", "at", "outbound", "receipt", "failed", "code", "service", "fingerprint", "lost")
+
+
 def _rows(frame: pl.DataFrame) -> list[Row]:
-    columns = ("chat_id", "at", "outbound", "receipt", "failed", "code", "service", "fingerprint", "lost")
-    return [Row(*values) for values in frame.select(columns).iter_rows()]
+    if frame.columns != list(_COLUMNS):
+        frame = frame.select(_COLUMNS)
+    return [Row(*values) for values in frame.rows()]

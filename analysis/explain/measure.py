@@ -11,6 +11,7 @@ import polars as pl
 
 from analysis.explain.attribution import Scales, rounded, shares_of
 from analysis.explain.baseline import Fleet, usual_of
+from analysis.explain.change import Change, episode_of
 from analysis.explain.constants import DAY
 from analysis.explain.drift import ScoringChange, ScoringChanges
 from analysis.explain.effects import effects_at
@@ -19,7 +20,8 @@ from analysis.explain.histories import histories
 from analysis.explain.history import LineHistory
 from analysis.explain.onset import onset_of
 from analysis.explain.peers import Peers
-from analysis.explain.quiet import QuietTimes
+from analysis.explain.quiet import KeptQuiet, Points, QuietTimes, last_day, vector
+from analysis.explain.running import Array
 from analysis.explain.troubles import Troubles, troubles
 from analysis.schema import SEVERITY
 from analysis.settings import Settings
@@ -28,26 +30,41 @@ _NEEDS_USUAL = ("engagement", "new_conversations", "recipient_spread", "send_pac
 
 
 @dataclass(frozen=True)
-class Change:
-    """One row of TRANSITIONS, its time in ms."""
+class Lesson:
+    """What a worsening teaches about later ones: its effects and amounts (``quiet.vector``), and the share left unexplained."""
 
     line: str
     at: int
     kind: str
-    previous: str | None
-    new: str
-    worsening: bool
-    missed_before: bool
+    effects: Array
+    unexplained: float
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an earlier refresh measured; nothing that a change uses is later than it.
+
+    Args:
+        begin: ms; changes from then on are measured again.
+        latest: ms; the latest change as of that refresh.
+        quiet: quiet times by line.
+        lessons: of all changes.
+    """
+
+    begin: int
+    latest: int
+    quiet: dict[str, Points]
+    lessons: list[Lesson]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All changes of a fleet as measured."""
+    """Changes of a fleet as measured."""
 
     changes: list[Change] = field(default_factory=list)
-    """In order of time, line and kind."""
+    """All, in order of time, line and kind."""
     cases: dict[Change, Case] = field(default_factory=dict)
-    """Of those that have a message before them."""
+    """Of the due ones, and of the worsenings that led up to them, that have a message before them."""
     shares: dict[Change, list[tuple[str, float]]] = field(default_factory=dict)
     """Of worsenings."""
     drifts: dict[Change, ScoringChange | None] = field(default_factory=dict)
@@ -55,6 +72,12 @@ class Measured:
     scales: Scales = field(default_factory=lambda: Scales(None, []))
     troubles: dict[str, Troubles] = field(default_factory=dict)
     peers: Peers = field(default_factory=lambda: Peers([]))
+    lessons: list[Lesson] = field(default_factory=list)
+    """Of all changes that teach, in order of time, line and kind."""
+    quiet: dict[str, Points] = field(default_factory=dict)
+    """Quiet times of the lines that have a change, and of those that all are compared with."""
+    due: frozenset[Change] | None = None
+    """Those to explain: all but what an earlier refresh explained; all where None."""
 
 
 def measure(
@@ -84,23 +107,47 @@ def measured(
     as_of: datetime,
     settings: Settings,
     progress: Callable[[int, int], None] | None = None,
+    kept: Kept | None = None,
 ) -> Measured:
-    """Measure every change of lines whose histories are known; arguments as ``verdict.explain``."""
+    """Measure changes of lines whose histories are known, all but what is kept; other arguments as ``verdict.explain``."""
     changes = changes_of(transitions, as_of)
     if not changes:
         return Measured()
     of_line: dict[str, Troubles] = defaultdict(lambda: Troubles([]), troubles(spells))
     fleet = Fleet(known, of_line, settings)
-    quiet = QuietTimes(known, of_line.__getitem__, fleet, settings)
-    cases = cases_of(_each(changes, progress), known, of_line, fleet, settings)
-    told = [(c.at, case.effects) for c, case in cases.items() if c.worsening and tells(case)]
+    begin = kept.begin if kept else changes[0].at
+    due = frozenset(c for c in changes if c.at >= begin)
+    seen = [c for c in changes if c.line in known and known[c.line].first_at <= c.at]  # with a message before them
+    standing = KeptQuiet()
+    if kept:
+        before = frozenset(c.line for c in seen if c.at < begin)
+        standing = KeptQuiet(kept.quiet, before, last_day(kept.latest), begin)
+    quiet = QuietTimes(known, of_line.__getitem__, fleet, settings, latest=changes[-1].at, kept=standing)
+    needed = due.union(*_led_up_to(changes, due))
+    cases = cases_of(_each([c for c in seen if c in needed], progress), known, of_line, fleet, settings)
+    stand = [lesson for lesson in kept.lessons if lesson.at < begin] if kept else []
+    teach = [c for c, case in cases.items() if c in due and c.worsening and tells(case)]
+    told = [(lesson.at, lesson.effects) for lesson in stand] + [(c.at, vector(cases[c].effects)) for c in teach]
     scales = Scales(quiet, told)
     shares = shares_in(cases, scales)
     # what a line without a usual, or with too few sends, does not explain says nothing of the vendor
-    unexplained = [(c.at, c.line, dict(of)["unexplained"]) for c, of in shares.items() if tells(cases[c])]
+    lessons = stand + [
+        Lesson(c.line, c.at, c.kind, vector(cases[c].effects), dict(shares[c])["unexplained"]) for c in teach
+    ]
     starts = {line: started(history.first_at, settings) for line, history in known.items()}
+    unexplained = [(lesson.at, lesson.line, lesson.unexplained) for lesson in lessons]
     drifts = drifts_in(shares, ScoringChanges(unexplained, starts))
-    return Measured(changes, cases, shares, drifts, scales, of_line, Peers(known.values()))
+    peers, points = Peers(known.values()), quiet.all(c.line for c in seen)
+    return Measured(changes, cases, shares, drifts, scales, of_line, peers, lessons, points, due)
+
+
+def _led_up_to(changes: list[Change], due: frozenset[Change]) -> Iterator[list[Change]]:
+    """Yield the worsenings before each change that is due, of the same spell of trouble: its story tells of them."""
+    by_line: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        if change in due:
+            yield episode_of(by_line[change.line], change)
+        by_line[change.line].append(change)
 
 
 def changes_of(transitions: pl.DataFrame, as_of: datetime) -> list[Change]:

@@ -17,17 +17,24 @@ def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
     Args:
         rows: of ``asks.rows_of``, in its order.
     """
-    told = pl.col("receipt").is_not_null().cum_max().shift(1, fill_value=False).over("line", "chat_id", "service")
+    told = pl.col("receipt").is_not_null().cum_max().shift(1, fill_value=False).over("chat_no", "service")
     half = int(CONSTANTS.receipt_minutes * MINUTE)
     in_time = (pl.col("receipt") - pl.col("at") <= half).fill_null(False)
     failed = (pl.col("failed") - pl.col("at") <= half).fill_null(False)
     return (
-        rows.with_row_index("row")
+        rows.select("line", "at", "receipt", "failed", "service", "outbound", chat_no=_chat_no())
+        .with_row_index("row")
         .filter("outbound")
         .with_columns(expected=told & ~failed, silent=~in_time & ~failed)
         .select("row", "line", "at", "expected", "silent")
         .sort("at", "row")
     )
+
+
+def _chat_no() -> pl.Expr:
+    """Return a number a chat of a line, of rows that are in order of both: grouping by numbers is faster than by names."""
+    one, two = pl.col("line"), pl.col("chat_id")
+    return ((one != one.shift()) | (two != two.shift())).fill_null(value=True).cum_sum()
 
 
 def expected_of(rows: pl.DataFrame) -> pl.DataFrame:

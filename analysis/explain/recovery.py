@@ -6,11 +6,11 @@ from bisect import bisect_right
 from dataclasses import replace
 
 from analysis.explain.attribution import Scale, confidence_of, eased_shares, rounded
+from analysis.explain.change import Change
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.effects import effects_at, top_fingerprint
 from analysis.explain.evidence import Case, Figures, failures, figures_of, replies
 from analysis.explain.headline import recovered
-from analysis.explain.measure import Change
 from analysis.explain.onset import replies_back
 from analysis.explain.playbook import after_recovery
 from analysis.explain.summary import eased_text

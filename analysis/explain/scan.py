@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import log
 
 import numpy as np
@@ -71,22 +72,46 @@ class Scan:
     """
 
     def __init__(self, asks: Window, weights: Array, spans: Sequence[tuple[float, float]]) -> None:
-        k, (stops, hours) = CONSTANTS, np.asarray(spans, dtype=float).T
-        low = np.searchsorted(asks.first, stops - hours * HOUR, side="right")
-        high = np.searchsorted(asks.first, stops, side="right")
+        stops, hours = np.asarray(spans, dtype=float).T
+        first = asks.first.astype(float)
+        self._low = np.searchsorted(first, stops - hours * HOUR, side="right")
+        self._high = np.searchsorted(first, stops, side="right")
+        self._asks, self._weights = asks, weights
 
-        def over(values: Array) -> Array:
-            sums = np.concatenate(([0.0], np.cumsum(values)))
-            return sums[high] - sums[low]
+    def over(self, values: Array) -> Array:
+        """Return the sum of the values of the asks in each window."""
+        sums = np.zeros(len(values) + 1)
+        np.cumsum(values, out=sums[1:])
+        return sums[self._high] - sums[self._low]
 
-        self.n = over(weights)
-        expected, came = over(weights * asks.expected), over(np.minimum(weights, k.loop_replies) * asks.replied)
-        self.engaged = (came + k.engaged_prior * k.engaged_replies) / (expected + k.engaged_replies)
+    @cached_property
+    def n(self) -> Array:
+        """The sum of the weights."""
+        return self.over(self._weights)
+
+    @cached_property
+    def _expected(self) -> Array:
+        return self.over(self._weights * self._asks.expected)
+
+    @cached_property
+    def engaged(self) -> Array:
         """The answered share of the replies expected by now; drawn to ``engaged_prior`` while few are expected."""
-        variance = np.maximum(over(weights**2 * asks.expected * (1 - asks.expected)), 0.0)
-        self.chance = np.sqrt(k.reply_spread * variance) / (expected + k.engaged_replies)
+        k = CONSTANTS
+        came = self.over(np.minimum(self._weights, k.loop_replies) * self._asks.replied)
+        return np.asarray((came + k.engaged_prior * k.engaged_replies) / (self._expected + k.engaged_replies))
+
+    @cached_property
+    def chance(self) -> Array:
         """Standard deviation of that share where replies are as usual."""
-        self.rate = over(asks.replied.astype(float)) / np.maximum(over(asks.share), 1.0)
+        k, expected = CONSTANTS, self._asks.expected
+        variance = np.maximum(self.over(self._weights**2 * expected * (1 - expected)), 0.0)
+        return np.asarray(np.sqrt(k.reply_spread * variance) / (self._expected + k.engaged_replies))
+
+    @cached_property
+    def rate(self) -> Array:
+        """Replies over the share of replies that come by now."""
+        asks = self._asks
+        return np.asarray(self.over(asks.replied.astype(float)) / np.maximum(self.over(asks.share), 1.0))
 
 
 def failure_ends(t: int, ends: Sequence[float], hours: float) -> Array:

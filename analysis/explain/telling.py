@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from analysis.explain.attribution import Scale, confidence_of
+from analysis.explain.change import Change
 from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.detail import detail_of
 from analysis.explain.evidence import Case, Figures
 from analysis.explain.found import Effects
 from analysis.explain.headline import num
-from analysis.explain.measure import Change
 from analysis.explain.onset import Onset
 from analysis.explain.playbook import KEEP
 from analysis.explain.summary import summary_of

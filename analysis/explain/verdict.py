@@ -11,12 +11,13 @@ import polars as pl
 
 from analysis.explain.attribution import Scale, confidence_of, intervals_of
 from analysis.explain.audience import audience_of
+from analysis.explain.change import Change, episode_of
 from analysis.explain.constants import DAY, HOUR
 from analysis.explain.drift import scoring_changed
-from analysis.explain.episode import episode_of, story_of
+from analysis.explain.episode import story_of
 from analysis.explain.evidence import Case, chats_to_fix, figures_of
 from analysis.explain.headline import no_usual, not_enough, worsening
-from analysis.explain.measure import Change, Measured, measure
+from analysis.explain.measure import Measured, measure
 from analysis.explain.onset import Onset
 from analysis.explain.playbook import actions_of
 from analysis.explain.recovery import recovery_of
@@ -74,7 +75,7 @@ def explain(
 
 
 def explained(measured: Measured) -> list[Explanation]:
-    """Return the explanation of every change that was measured, ordered by (at, line, kind)."""
+    """Return the explanation of every change that is due, ordered by (at, line, kind)."""
     by_line: dict[str, list[Change]] = defaultdict(list)
     for change in measured.changes:
         by_line[change.line].append(change)
@@ -83,7 +84,7 @@ def explained(measured: Measured) -> list[Explanation]:
 
 
 def explain_line(changes: list[Change], measured: Measured, of_line: Troubles) -> list[Explanation]:
-    """Explain the changes of one line, oldest first.
+    """Explain the changes of one line that are due, oldest first.
 
     Args:
         changes: its transitions in order of time.
@@ -92,6 +93,8 @@ def explain_line(changes: list[Change], measured: Measured, of_line: Troubles) -
     """
     found, cases, scales = [], measured.cases, measured.scales
     for i, change in enumerate(changes):
+        if measured.due is not None and change not in measured.due:
+            continue
         case = cases.get(change)
         if case is None:
             text = not_enough(0, young_days=None, any_message=False)

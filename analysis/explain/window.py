@@ -61,44 +61,48 @@ class Window:
 
     def of(self, mask: Array) -> Window:
         """Return only the asks under a mask."""
-        columns = [
-            "first",
-            "last",
-            "chat",
-            "kind",
-            "deep",
-            "streak",
-            "sends",
-            "measured",
-            "share",
-            "expected",
-            "replied",
-            "judged",
-            "undelivered",
-            "opted_out",
-        ]
-        return Window(self.since, self.t, self.names, *(getattr(self, c)[mask] for c in columns))
+        rows = np.flatnonzero(mask)
+        if len(rows) == len(self):
+            return self
+        return Window(
+            self.since,
+            self.t,
+            self.names,
+            self.first[rows],
+            self.last[rows],
+            self.chat[rows],
+            self.kind[rows],
+            self.deep[rows],
+            self.streak[rows],
+            self.sends[rows],
+            self.measured[rows],
+            self.share[rows],
+            self.expected[rows],
+            self.replied[rows],
+            self.judged[rows],
+            self.undelivered[rows],
+            self.opted_out[rows],
+        )
 
     @cached_property
     def seen(self) -> list[Seen]:
         """The same as records, for evidence."""
-        return [
-            Seen(
-                int(self.first[i]),
-                self.names[self.chat[i]],
-                KINDS[self.kind[i]],
-                bool(self.deep[i]),
-                int(self.streak[i]),
-                int(self.sends[i]),
-                bool(self.measured[i]),
-                float(self.expected[i]),
-                bool(self.replied[i]),
-                bool(self.judged[i]),
-                bool(self.undelivered[i]),
-                bool(self.opted_out[i]),
-            )
-            for i in range(len(self))
-        ]
+        columns = zip(
+            self.first.tolist(),
+            [self.names[i] for i in self.chat.tolist()],
+            [KINDS[i] for i in self.kind.tolist()],
+            self.deep.tolist(),
+            self.streak.tolist(),
+            self.sends.tolist(),
+            self.measured.tolist(),
+            self.expected.tolist(),
+            self.replied.tolist(),
+            self.judged.tolist(),
+            self.undelivered.tolist(),
+            self.opted_out.tolist(),
+            strict=True,
+        )
+        return list(map(Seen._make, columns))
 
 
 def window_of(history: LineHistory, usual: Usual, since: float, t: int) -> Window:
@@ -109,7 +113,7 @@ def window_of(history: LineHistory, usual: Usual, since: float, t: int) -> Windo
     delivery is judged only where receipts are usual in that chat on that service, as known by then, and where the chat
     is too young to tell, on that service of the line; an explicit failure always counts (method sheet, 4b).
     """
-    low, high = np.searchsorted(history.first, (since, t), side="right")
+    low, high = np.searchsorted(history.first_ms, (since, t), side="right")
     part = slice(int(low), int(high))
     first, last, sends = history.first[part], history.last[part], history.sends[part]
     running = np.flatnonzero(last > t)

@@ -17,10 +17,12 @@ import polars as pl
 from analysis.live.client import Client, RefusedError
 from analysis.live.paging import walk
 from analysis.schema import HEALTHS
-from analysis.sources.facts import RAW_MESSAGES, Facts, Rules
+from analysis.sources.facts import Facts, Rules
+from analysis.sources.fields import Fields
 from analysis.sources.pseudonym import canonical_line
+from analysis.sources.rows import Rows
 from analysis.sources.times import instants
-from analysis.sources.webhook import Fields, Rows, read_listed_chat, read_listed_message
+from analysis.sources.webhook import read_listed_chat, read_listed_message
 
 
 class _State(msgspec.Struct):
@@ -135,8 +137,7 @@ class Reader:
                 raise
             found.gone = True
         # a message of the list does not say that its chat is a group, whose members are not the chat's recipient
-        place = RAW_MESSAGES.index("is_group")
-        rows.messages = [(*row[:place], chat.is_group, *row[place + 1 :]) for row in rows.messages]
+        rows.messages.put("is_group", chat.is_group)
         found.read, found.facts = seen.read, rows.facts(self.rules)
         return found
 

@@ -47,6 +47,7 @@ def _derive(con: Any, chosen: Settings, tell: Progress, *, full: bool) -> dict[s
     spells, transitions = timeline.spells(changes), timeline.transitions(changes)
     found = due(con, Touched(whole=True) if full else touched.kept(con), spells, as_of=at, settings=chosen)
     count_again(con, found, spells, as_of=at, settings=chosen, tell=tell)
+    was = read.transitions(con)
     if found.whole or found.earliest is not None:
         marts.replace(con, "spell", spells)
         marts.replace(con, "transition", transitions)
@@ -54,7 +55,7 @@ def _derive(con: Any, chosen: Settings, tell: Progress, *, full: bool) -> dict[s
     was_lost = read.gaps(con)
     marts.replace(con, "gap", lost)
     explained = explain_again(
-        con, found, spells, transitions, lost, was_lost, seen_by_pull, as_of=at, settings=chosen, tell=tell
+        con, found, spells, transitions, was, lost, was_lost, seen_by_pull, as_of=at, settings=chosen, tell=tell
     )
     keep_ahead(con, found, spells, transitions, explained, lost, was_lost, at=at, settings=chosen)
     marts.set_meta(con, read.AS_OF, as_of.isoformat() if as_of else "")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from analysis.explain.agreement import recalibrated
 from analysis.explain.histories import Histories
 from analysis.explain.history import LineHistory
-from analysis.explain.measure import measured
+from analysis.explain.measure import Kept, Lesson, Measured, measured
 from analysis.explain.progress import progress_in
 from analysis.explain.telling import level_of
 from analysis.explain.verdict import explained
@@ -20,9 +22,9 @@ from analysis.pipeline.beside import audits_in
 from analysis.pipeline.due import Due
 from analysis.pipeline.looks import with_looks
 from analysis.pipeline.moments import instant
-from analysis.pipeline.shards import whole_lines
+from analysis.pipeline.shards import side_by_side, whole_lines
 from analysis.pipeline.steps import Progress, Step
-from analysis.schema import Explanation
+from analysis.schema import TRANSITIONS, Explanation
 from analysis.settings import Settings
 from analysis.store import marts, read
 
@@ -32,6 +34,7 @@ def explain_again(
     due: Due,
     spells: pl.DataFrame,
     transitions: pl.DataFrame,
+    was: pl.DataFrame,
     lost: pl.DataFrame,
     was_lost: pl.DataFrame,
     seen_by_pull: pl.DataFrame,
@@ -42,14 +45,15 @@ def explain_again(
 ) -> list[Explanation]:
     """Fill the marts of explanations and of what has been done since; returns the explanations, oldest first.
 
-    An explanation uses nothing later than its transition. Where all that is new is later than every transition that is explained, and
-    none is left to be explained, they stay as they are; else all are made again.
+    An explanation uses nothing later than its transition: those before all that is new stay as they are, and so does what later ones
+    take from them (quiet times, lessons). Only the others are measured.
 
     Args:
         con: a store open for writing.
         due: what is new.
         spells: SPELLS.
         transitions: TRANSITIONS.
+        was: TRANSITIONS as they were before.
         lost: GAPS.
         was_lost: GAPS as they were before.
         seen_by_pull: OBSERVED.
@@ -59,15 +63,17 @@ def explain_again(
     """
     kept = read.explanations_as_kept(con)
     told = [_as_measured(document, p) for document, p in kept]
-    begin = _begin(due, lost, was_lost, settings)
     known = [(e.line, instant(e.at), e.kind) for e in told]
-    fresh = (
-        due.whole
-        or any(p is None for _, p in kept)
-        or known != list(transitions.sort("at", "line", "kind").select("line", "at", "kind").iter_rows())
-    )
-    if fresh or (begin is not None and any(at >= begin for _, at, _ in known)):
-        told = _measured(con, spells, transitions, lost, as_of=as_of, settings=settings, tell=tell)
+    begin = _begin(due, transitions, was, lost, was_lost, settings)
+    keys = was.sort("at", "line", "kind").select("line", "at", "kind")
+    fresh = due.whole or not known or any(p is None for _, p in kept) or known != keys.rows()
+    stands = 0 if fresh else len(known) if begin is None else bisect_left(known, begin, key=lambda of: of[1])
+    if fresh or stands < len(known) or stands < transitions.height:
+        earlier = None if fresh or begin is None else _kept(con, begin, known[-1][1])
+        made = _measured(
+            con, spells, transitions, lost, told[:stands], earlier, as_of=as_of, settings=settings, tell=tell
+        )
+        told = told[:stands] + made
     told = with_looks(told, seen_by_pull)
     found = recalibrated(told, audits_in(con))
     rows = _rows(found, told)
@@ -84,13 +90,45 @@ def _as_measured(document: str, p: float | None) -> Explanation:
     return msgspec.structs.replace(e, confidence_p=p, confidence=level_of(p))
 
 
-def _begin(due: Due, lost: pl.DataFrame, was_lost: pl.DataFrame, settings: Settings) -> datetime | None:
+def _begin(
+    due: Due,
+    transitions: pl.DataFrame,
+    was: pl.DataFrame,
+    lost: pl.DataFrame,
+    was_lost: pl.DataFrame,
+    settings: Settings,
+) -> datetime | None:
     """Return from when on an explanation may come out otherwise; None where nothing is new."""
-    key = ["line", "start_at", "end_at"]
-    other = pl.concat(a.join(b, on=key, how="anti", nulls_equal=True) for a, b in ((lost, was_lost), (was_lost, lost)))
     # whether a send before a silence was answered is not known where its reply window reaches into it
-    silent = [at - timedelta(hours=settings.explain_reply_hours) for at in other["start_at"]]
-    return min([*silent, *([due.earliest] if due.earliest is not None else [])], default=None)
+    silent = [
+        at - timedelta(hours=settings.explain_reply_hours)
+        for at in _other(lost, was_lost, "line", "start_at", "end_at")
+    ]
+    changed = _other(transitions, was, *TRANSITIONS.names(), when="at")
+    return min([*silent, *changed, *([due.earliest] if due.earliest is not None else [])], default=None)
+
+
+def _other(one: pl.DataFrame, two: pl.DataFrame, *key: str, when: str = "start_at") -> list[datetime]:
+    """Return the times of the rows that only one of two frames has."""
+    pairs = ((one, two), (two, one))
+    return pl.concat(a.join(b, on=key, how="anti", nulls_equal=True).select(when) for a, b in pairs)[when].to_list()
+
+
+def _kept(con: Any, begin: datetime, latest: datetime) -> Kept:
+    """Return what was measured before, from the marts."""
+    points = {
+        str(line): (part["day"].cast(pl.Int32).to_numpy().astype(int), np.array(part["effects"].to_list()))
+        for (line,), part in read.quiet_times(con).partition_by("line", as_dict=True).items()
+    }
+    lessons = [
+        Lesson(line, _ms(at), kind, np.array(effects), share)
+        for line, at, kind, effects, share in read.lessons(con).iter_rows()
+    ]
+    return Kept(_ms(begin), _ms(latest), points, lessons)
+
+
+def _ms(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1)) // timedelta(milliseconds=1)
 
 
 def _measured(
@@ -98,12 +136,14 @@ def _measured(
     spells: pl.DataFrame,
     transitions: pl.DataFrame,
     lost: pl.DataFrame,
+    standing: list[Explanation],
+    kept: Kept | None,
     *,
     as_of: datetime,
     settings: Settings,
     tell: Progress,
 ) -> list[Explanation]:
-    """Explain every transition from the messages of all lines, and keep what has been done since of those that are over."""
+    """Explain transitions from the messages of all lines, all but those that stand, and keep what later ones take from them."""
     histories = _histories(con, lost, settings) if transitions.height else {}
     known = measured(
         histories,
@@ -112,33 +152,70 @@ def _measured(
         as_of=as_of,
         settings=settings,
         progress=lambda done, total: tell(Step("explaining", done=done / total)),
+        kept=kept,
     )
     found = explained(known)
-    marts.replace(con, "progress", _progress_rows(found, histories, settings))
+    before = read.progress_rows(con) if standing else []
+    marts.replace(con, "progress", _progress_rows(standing, found, before, histories, settings))
+    marts.replace(con, "quiet_time", _quiet_rows(known))
+    marts.replace(con, "lesson", _lesson_rows(known))
     return found
+
+
+def _quiet_rows(known: Measured) -> pl.DataFrame:
+    parts = [
+        pl.DataFrame(
+            {"line": line, "day": pl.Series(days, dtype=pl.Int32).cast(pl.Date), "effects": effects.tolist()},
+            schema_overrides=marts.QUIET_TIMES,
+        )
+        for line, (days, effects) in known.quiet.items()
+        if len(days)
+    ]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=marts.QUIET_TIMES)
+
+
+def _lesson_rows(known: Measured) -> pl.DataFrame:
+    rows = [
+        (lesson.line, datetime(1970, 1, 1) + timedelta(milliseconds=lesson.at), lesson.kind, lesson.effects.tolist(), lesson.unexplained)
+        for lesson in known.lessons
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=marts.LESSONS, orient="row").sort("line", "at", "kind")
 
 
 def _histories(con: Any, lost: pl.DataFrame, settings: Settings) -> dict[str, LineHistory]:
     parts = Histories(settings)
-    for messages, chats, health, _ in whole_lines(con, read.chat_firsts(con)):
-        parts.add(messages, chats, health)
+    groups = whole_lines(con, read.chat_firsts(con), in_order=False)
+    for _ in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
+        pass
     return parts.built(lost)
 
 
-def _progress_rows(found: list[Explanation], histories: dict[str, LineHistory], settings: Settings) -> pl.DataFrame:
+def _progress_rows(
+    standing: list[Explanation],
+    found: list[Explanation],
+    before: list[tuple[str, datetime, str, str]],
+    histories: dict[str, LineHistory],
+    settings: Settings,
+) -> pl.DataFrame:
     """Return what the data shows of the steps of each worsening that is over: from it up to the line's return to health.
+
+    What was kept of those that were over before anything new stays as it is.
 
     What is done while a line is still in trouble changes with every event: it is looked at when somebody asks (`lh.progress`).
     """
+    kept, over = {(line, at, kind): row for line, at, kind, row in before}, {instant(e.at) for e in found}
     back: dict[tuple[str, str], datetime] = {}
     rows = []
-    for e in reversed(found):  # latest first: what comes after each is known
+    for e in reversed(standing + found):  # latest first: what comes after each is known
         when = instant(e.at)
         if e.new in ("HEALTHY", "ACTIVE"):
             back[e.line, e.kind] = when
         elif e.actions and (e.line, e.kind) in back:
-            steps = progress_in(e, histories.get(e.line), since=when, until=back[e.line, e.kind], settings=settings)
-            rows.append((e.line, when, e.kind, json.dumps(steps, ensure_ascii=False)))
+            until, row = back[e.line, e.kind], kept.get((e.line, when, e.kind))
+            if row is None or until in over:
+                steps = progress_in(e, histories.get(e.line), since=when, until=until, settings=settings)
+                row = json.dumps(steps, ensure_ascii=False)
+            rows.append((e.line, when, e.kind, row))
     return pl.DataFrame(rows, schema=marts.PROGRESS, orient="row").sort("line", "at", "kind")
 
 

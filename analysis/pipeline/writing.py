@@ -16,7 +16,7 @@ from analysis.pipeline.opened import Where, settings_in, settings_of, store_at
 from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
 from analysis.sources import Found, Mapping, Pseudonyms, find, load_key, load_mapping
-from analysis.sources.reading import read_unchanged, source_id
+from analysis.sources.reading import Content, read_unchanged
 from analysis.store import Store, accounts, marts, read
 from analysis.store import load as merging
 
@@ -50,6 +50,7 @@ def load(
     store: Where = None,
     mapping: str | Path | None = None,
     progress: Progress | None = None,
+    refreshed: bool = True,
 ) -> LoadReport:
     """Load exports into the store (made where there is none) and bring everything derived up to date.
 
@@ -58,6 +59,7 @@ def load(
         store: path of the store; default as ``default_store``.
         mapping: TOML file that names foreign columns.
         progress: called with each Step while it works.
+        refreshed: False leaves what is derived as it was, for the next load or ``refresh`` to bring up to date.
 
     Returns:
         counts by file. A file that is no export is in ``skipped`` where a folder brought it in, in ``failed`` where it was named.
@@ -80,7 +82,11 @@ def load(
         with target.reader() as con:
             chosen = settings_in(con)
             ids = {f.path: _identify(f.path, columns) for f in found}
-            known = {i: r for path, i in ids.items() if i and (r := accounts.known_source(con, i, str(path)))}
+            known = {
+                i.source_id: r
+                for path, i in ids.items()
+                if i and (r := accounts.known_source(con, i.source_id, str(path)))
+            }
     else:
         chosen, ids = Settings(), {f.path: _identify(f.path, columns) for f in found}
     pseudonyms = Pseudonyms(load_key())
@@ -91,8 +97,9 @@ def load(
         for number, file in enumerate(found):
             content = ids[file.path]
             reading.begin(number)
-            if content is not None and (content in known or any(s.source_id == content for s in spooled)):
-                order.append((content, str(file.path)))
+            name = content.source_id if content is not None else None
+            if name is not None and (name in known or any(s.source_id == name for s in spooled)):
+                order.append((name, str(file.path)))
                 continue
             spool = Path(scratch) / f"{number:05d}"
             spool.mkdir()
@@ -128,7 +135,7 @@ def load(
             order.append((facts.source_id, facts.path))
             reading.end(facts.read)
         if spooled:
-            _write(target, spooled, chosen, known, reading.rows, progress, pseudonyms)
+            _write(target, spooled, chosen, known, reading.rows, progress, pseudonyms, refreshed=refreshed)
     report.sources = _in_order(order, known, spooled)
     note(
         "loaded",
@@ -173,9 +180,9 @@ class _Reading:
         self.progress(Step("reading", done, self.number + 1, len(self.found), name, self.rows + rows))
 
 
-def _identify(path: Path, mapping: Mapping | None) -> str | None:
+def _identify(path: Path, mapping: Mapping | None) -> Content | None:
     try:
-        return source_id(path, mapping)
+        return Content.of(path, mapping)
     except SourceError:
         return None  # reading it will say why
 
@@ -188,6 +195,8 @@ def _write(
     rows: int,
     progress: Progress | None,
     names: Pseudonyms,
+    *,
+    refreshed: bool,
 ) -> None:
     # what was read stays in sight in the later stages
     tell = None if progress is None else lambda step: progress(replace(step, rows=rows))
@@ -206,7 +215,8 @@ def _write(
             fresh, merging.merge(con, fresh, now=now(), tombstone=people.stones(con)), strict=True
         ):
             known[source.source_id] = report
-        derive(con, chosen, tell)
+        if refreshed:
+            derive(con, chosen, tell)
 
 
 def _in_order(

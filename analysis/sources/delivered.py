@@ -16,6 +16,7 @@ import polars as pl
 from analysis.schema import CHAT_HEALTHS, HEALTHS, STATUSES
 from analysis.sources import facts, webhook
 from analysis.sources.pseudonym import Pseudonyms, canonical_handle, canonical_line, tells_a_person
+from analysis.sources.rows import Rows
 from analysis.sources.times import instants
 
 _BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -81,7 +82,7 @@ class Keeper:
             body: the request's body as it came. Its content is skipped by the decoder, never decoded.
             at: when it came, ms since 1970, UTC.
         """
-        rows = webhook.Rows()
+        rows = Rows()
         webhook.read_line(body, 0, rows)
         kept = Kept(
             at,
@@ -161,12 +162,12 @@ class Named(Pseudonyms):
         return series
 
 
-def read_kept(line: bytes, position: int, rows: webhook.Rows) -> None:
+def read_kept(line: bytes, position: int, rows: Rows) -> None:
     """Sort one kept line into ``rows``; raises ValueError where it is damaged."""
     kept = _decode(line)
-    rows.messages += [(position, *row) for row in kept.messages]
-    rows.chats += [(position, *row) for row in kept.chats]
-    rows.changes += [(position, *row) for row in kept.changes]
+    for cells, told in ((rows.messages, kept.messages), (rows.chats, kept.chats), (rows.changes, kept.changes)):
+        for row in told:
+            cells.append((position, *row))
     for kind, reason, fix in kept.refused:
         rows.refuse(position, kind, reason, fix)
     rows.ignored.update(kept.ignored)

@@ -104,11 +104,15 @@ class _Check:
         self.kind, self.rules = kind, rules
         self.reasons: list[tuple[pl.Series, str, str]] = []
         self.notes: Counter[str] = Counter()
-        texts = [c for c, dtype in self.frame.schema.items() if dtype == pl.String]
-        self.frame = self.frame.with_columns(
-            pl.when(pl.col(c).str.strip_chars() != "").then(pl.col(c).str.strip_chars()) for c in texts
+        texts = [s.name for s in self.frame if s.dtype == pl.String and s.null_count() < s.len()]
+        self.frame = self.frame.with_columns(pl.col(c).str.strip_chars() for c in texts)
+        empty = [s.name for s in self.frame.select(pl.col(c).str.len_bytes().min() for c in texts) if s.item() == 0]
+        self.frame = self.frame.with_columns(pl.when(pl.col(c) != "").then(c).alias(c) for c in empty)
+        doubtful = self.frame.select(
+            (pl.col(c).str.contains("[\x00\ufffd]").any() | (pl.col(c).str.len_bytes().max() > 400)).alias(c)
+            for c in texts
         )
-        for c in texts:
+        for c in (s.name for s in doubtful if s.any()):
             self.refuse(pl.col(c).str.contains("\x00", literal=True), f"{c} holds a NUL byte", "repair the export")
             self.refuse(pl.col(c).str.contains("\ufffd", literal=True), f"{c} is not UTF-8 text", "export as UTF-8")
             self.refuse(
@@ -136,43 +140,43 @@ class _Check:
         for c in columns:
             raw = self.frame[c]
             if raw.dtype == pl.String and self.rules.unit is None and self.rules.zone is None:
-                self.notes["times without a zone were taken as UTC"] += int(
-                    raw.to_frame().select(without_zone(pl.col(c)).sum()).item() or 0
-                )
-            is_number = pl.col(f"_{c}").str.contains(r"^\d+(\.\d+)?$") if raw.dtype == pl.String else pl.lit(raw.dtype.is_numeric())  # fmt: skip
-            self.frame = self.frame.with_columns(
-                raw.alias(f"_{c}"), instants(raw, unit=self.rules.unit, zone=self.rules.zone).alias(c)
-            )
-            given, unread = pl.col(f"_{c}").is_not_null(), pl.col(c).is_null()
-            if self.rules.unit is None:
-                self.refuse(
-                    given & unread & is_number,
-                    f"{c} is a number without a unit",
-                    'say it in a mapping file: [time] unit = "s" (or ms, us, ns)',
-                )
-                self.refuse(given & unread & ~is_number, f"{c} is not a time", "write it like 2026-03-01T12:00:00Z")
-            else:
-                self.refuse(
-                    given & unread,
-                    f"{c} is not a time",
-                    f'it should be a number of unit "{self.rules.unit}", or like 2026-03-01T12:00:00Z',
-                )
+                self.notes["times without a zone were taken as UTC"] += _without_zone(raw)
+            read = instants(raw, unit=self.rules.unit, zone=self.rules.zone)
+            self.frame = self.frame.with_columns(raw.alias(f"_{c}"), read.alias(c))
+            if read.null_count() > raw.null_count():
+                self._unread(c)
             self.refuse(
                 ~in_range(c, earliest, latest),
                 f"{c} lies outside {settings.earliest} to {settings.latest}",
                 "correct the clock or the export",
             )
             if c in needed:
-                self.refuse(~given, f"{c} is missing", "export this column for every row")
+                self.refuse(pl.col(f"_{c}").is_null(), f"{c} is missing", "export this column for every row")
+
+    def _unread(self, c: str) -> None:
+        """Refuse the rows of a time column that is given and could not be read."""
+        dtype = self.frame.schema[f"_{c}"]
+        given, unread = pl.col(f"_{c}").is_not_null(), pl.col(c).is_null()
+        is_number = pl.col(f"_{c}").str.contains(r"^\d+(\.\d+)?$") if dtype == pl.String else pl.lit(dtype.is_numeric())
+        if self.rules.unit is None:
+            self.refuse(
+                given & unread & is_number,
+                f"{c} is a number without a unit",
+                'say it in a mapping file: [time] unit = "s" (or ms, us, ns)',
+            )
+            self.refuse(given & unread & ~is_number, f"{c} is not a time", "write it like 2026-03-01T12:00:00Z")
+        else:
+            self.refuse(
+                given & unread,
+                f"{c} is not a time",
+                f'it should be a number of unit "{self.rules.unit}", or like 2026-03-01T12:00:00Z',
+            )
 
     def words(self, column: str, allowed: dict[str, str], say: str) -> None:
         """Read a column of fixed words in any case; an unknown word refuses the row."""
         self.text(column)
-        key = pl.col(column).str.to_lowercase().str.replace_all(r"[\s-]", "_")
-        self.frame = self.frame.with_columns(
-            pl.col(column).alias(f"_{column}"),
-            key.replace_strict(allowed, default=None, return_dtype=pl.String).alias(column),
-        )
+        given = self.frame[column]
+        self.frame = self.frame.with_columns(given.alias(f"_{column}"), _by_word(given, _allowed(column, allowed)))
         self.refuse(
             pl.col(f"_{column}").is_not_null() & pl.col(column).is_null(),
             f"{column} is none of {say}",
@@ -209,6 +213,26 @@ class _Check:
             )
         )
         return self.frame.filter(~bad), refused.select(REFUSED.names()).cast(REFUSED).sort("position")
+
+
+def _without_zone(texts: pl.Series) -> int:
+    """Count the times that name no zone; none that ends in Z does."""
+    odd = texts.filter(~texts.str.ends_with("Z")).to_frame()
+    return int(odd.select(without_zone(pl.col(texts.name)).sum()).item() or 0)
+
+
+def _allowed(column: str, words: dict[str, str]) -> pl.Expr:
+    """Return what a column of fixed words says, in any case; null for any other word."""
+    key = pl.col(column).str.to_lowercase().str.replace_all(r"[\s-]", "_")
+    return key.replace_strict(words, default=None, return_dtype=pl.String)
+
+
+def _by_word(column: pl.Series, read: pl.Expr) -> pl.Series:
+    """Return what ``read`` makes of a text column (null of null), read once for each of its words."""
+    words = column.drop_nulls().unique()
+    if words.is_empty():
+        return column
+    return column.replace_strict(words, words.to_frame().select(read).to_series(), default=None, return_dtype=pl.String)
 
 
 def _lines(frame: pl.DataFrame) -> pl.DataFrame:
@@ -272,10 +296,9 @@ def message_facts(raw: pl.DataFrame, rules: Rules, *, line_needed: bool = True, 
         people.recipients(
             good.select(pl.when(~pl.col("is_group").fill_null(False)).then("recipient").alias("recipient")).to_series()
         ),
-        pl.col("service")
-        .str.to_lowercase()
-        .replace_strict(
-            _SERVICES, default=pl.when(pl.col("service").is_not_null()).then(pl.lit("other")), return_dtype=pl.String
+        _by_word(
+            good["service"],
+            pl.col("service").str.to_lowercase().replace_strict(_SERVICES, default="other", return_dtype=pl.String),
         ),
         pl.when(pl.col("failure_code").str.contains(r"^[A-Za-z_]{0,24}\d{0,6}$"))
         .then("failure_code")
@@ -320,21 +343,22 @@ def _health_rows(
 ) -> pl.DataFrame:
     if told.is_empty():
         return pl.DataFrame(schema=HEALTH_FACTS)
-    read = told.with_columns(
-        instants(told[at]).alias("_read"),
-        pl.col(word)
-        .str.to_lowercase()
-        .str.replace_all(r"[\s-]", "_")
-        .replace_strict(_words(CHAT_HEALTHS), default=None, return_dtype=pl.String)
-        .alias("health"),
+    # a chat's every event repeats its health: what is told alike is read once
+    alike = told.group_by("chat_id", word, at, pl.when(pl.col(at).is_null()).then(else_at).alias("_else")).len("_times")
+    read = alike.with_columns(
+        instants(alike[at]).alias("_read"), _by_word(alike[word], _allowed(word, _words(CHAT_HEALTHS))).alias("health")
     )
     usable = in_range("_read", *_bounds(rules.settings))
     rows = read.select(
-        "chat_id", pl.when(pl.col(at).is_null()).then(else_at).when(usable).then("_read").alias("at"), "health"
+        "chat_id",
+        pl.when(pl.col(at).is_null()).then("_else").when(usable).then("_read").alias("at"),
+        "health",
+        "_times",
     )
     known = rows.drop_nulls()
-    notes["chat health reports had an unknown word or no usable time and were left out"] += rows.height - known.height
-    return known.unique().cast(HEALTH_FACTS).select(HEALTH_FACTS.names()).sort(HEALTH_FACTS.names())
+    left_out = told.height - sum(known["_times"])
+    notes["chat health reports had an unknown word or no usable time and were left out"] += left_out
+    return known.drop("_times").unique().cast(HEALTH_FACTS).select(HEALTH_FACTS.names()).sort(HEALTH_FACTS.names())
 
 
 def chat_facts(raw: pl.DataFrame, rules: Rules) -> Facts:

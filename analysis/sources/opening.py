@@ -159,23 +159,39 @@ class Stream:
 
     def lines(self, longest: int) -> Iterator[tuple[int, bytes | None]]:
         """Yield (line number from 1, line without its end); None in place of a line over ``longest`` bytes."""
+        for first, lines in self.line_blocks(longest):
+            yield from enumerate(lines, first)
+
+    def line_blocks(self, longest: int) -> Iterator[tuple[int, list[bytes | None]]]:
+        """Yield (number of the first, lines) of about a MB at a time: lines as ``lines`` yields them."""
         number, kept_size, too_long = 1, 0, False
         kept: list[bytes] = []
-        for block in self.blocks():
-            start = 0
-            while (end := block.find(b"\n", start)) >= 0:
-                if too_long or kept_size + end - start > longest:
-                    yield number, None
-                else:
-                    yield number, b"".join(kept) + block[start:end] if kept else block[start:end]
-                number, kept, kept_size, too_long, start = number + 1, [], 0, False, end + 1
-            rest = len(block) - start
-            if too_long or kept_size + rest > longest:
+        for piece in self._pieces():
+            lines: list[bytes | None] = piece.split(b"\n")  # type: ignore[assignment]
+            begun: bytes = lines.pop()  # type: ignore[assignment]
+            if lines:
+                first: bytes = lines[0]  # type: ignore[assignment]
+                if too_long or kept_size + len(first) > longest:
+                    lines[0] = None
+                elif kept:
+                    lines[0] = b"".join(kept) + first
+                if len(piece) > longest:
+                    lines[1:] = [None if line is None or len(line) > longest else line for line in lines[1:]]
+                yield number, lines
+                number, kept, kept_size, too_long = number + len(lines), [], 0, False
+            if too_long or kept_size + len(begun) > longest:
                 kept, kept_size, too_long = [], 0, True
-            elif rest:
-                kept.append(block[start:])
-                kept_size += rest
+            elif begun:
+                kept.append(begun)
+                kept_size += len(begun)
         if too_long:
-            yield number, None
+            yield number, [None]
         elif kept:
-            yield number, b"".join(kept)
+            yield number, [b"".join(kept)]
+
+    def _pieces(self) -> Iterator[bytes]:
+        for block in self.blocks():
+            if len(block) <= CHUNK:
+                yield block
+            else:  # lines of what a packing made big are not held all at once
+                yield from (block[start : start + CHUNK] for start in range(0, len(block), CHUNK))

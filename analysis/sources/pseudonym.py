@@ -187,7 +187,8 @@ class Pseudonyms:
 
     def ids(self, series: pl.Series) -> pl.Series:
         """Return ids as they are, but those that hold a phone number, an address or free text under a keyed name."""
-        unsafe = {i: self.name(i, "h_") for i in series.drop_nulls().unique() if tells_a_person(i)}
+        doubtful = series.filter(~series.str.contains(f"^(?:{_HEX_ID.pattern})$")).unique()
+        unsafe = {i: self.name(i, "h_") for i in doubtful if tells_a_person(i)}
         return self._map(series, unsafe)
 
     def fingerprints(self, series: pl.Series) -> pl.Series:

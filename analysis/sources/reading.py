@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ from analysis.sources.facts import Facts, Rules, change_facts, chat_facts, messa
 from analysis.sources.mapping import Mapping
 from analysis.sources.opening import DUCKDB, PARQUET, Stream, fingerprint
 from analysis.sources.pseudonym import Pseudonyms
+from analysis.sources.rows import Rows
 
 READER = b"3"
 """Part of a file's fingerprint: raise it when the same bytes are read differently, so that known files are read again."""
-BLOCK_LINES = 50_000
-BLOCK_MB = 128
-"""Text of one block of lines: usual ones take 50 MB and end by their number."""
+BLOCK_LINES = 25_000
+BLOCK_MB = 64
+"""Text of one block of lines: usual ones take 25 MB and end by their number. Two are held: one is checked while the next is decoded."""
 WHOLE_JSON_MB = 64
 Progress = Callable[[int, float], None]
 """Called with (rows of the file read so far, part of the file that is done) while reading goes on."""
@@ -53,11 +55,28 @@ class SourceFacts:
         for name in ("messages", "chats", "health", "changes"):
             frame: pl.DataFrame = getattr(facts, name)
             if frame.height:
-                frame.write_parquet(self.spool / f"{name}-{self.blocks:06d}.parquet", compression="lz4")
+                # read back once: packing it, and finding least and greatest values, would cost more than they save
+                frame.write_parquet(
+                    self.spool / f"{name}-{self.blocks:06d}.parquet", compression="uncompressed", statistics=False
+                )
         if facts.refused.height:
             self.refused.append(facts.refused)
         self.notes += facts.notes
         self.late += facts.late
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file held when it was looked at: the name of its content, and the stamp by which a later change is seen."""
+
+    source_id: str
+    stamp: tuple[int, int, int] | None
+
+    @classmethod
+    def of(cls, path: Path, mapping: Mapping | None) -> Content:
+        """Look at a file. Raises SourceError where it cannot be read."""
+        stamp = _stamp(path)  # before its bytes: a change while they are read is a change
+        return cls(source_id(path, mapping), stamp)
 
 
 def source_id(path: Path, mapping: Mapping | None) -> str:
@@ -73,8 +92,11 @@ def read_source(
     mapping: Mapping | None,
     spool: Path,
     progress: Progress | None = None,
+    content: str | None = None,
 ) -> SourceFacts:
     """Read one export from end to end; its rows are facts in ``spool``, or refused with a reason.
+
+    ``content``: the name of the file's content (``source_id``) where it is known already.
 
     Raises:
         SourceError: the file as a whole is no export we know, is empty, or cannot be read.
@@ -91,7 +113,7 @@ def read_source(
             where=str(path),
             fix="use it as --store, or export its tables as Parquet",
         )
-    found = SourceFacts(str(path), source_id(path, mapping), "", spool)
+    found = SourceFacts(str(path), content or source_id(path, mapping), "", spool)
     rules = Rules(settings, pseudonyms, mapping.time.unit if mapping else None, _zone(mapping))
     longest = settings.max_line_mb << 20
     watch = _Watch(path, stream, found, progress)
@@ -106,11 +128,11 @@ def read_source(
     return found
 
 
-def read_unchanged(content: str | None, path: Path, *, mapping: Mapping | None, **told: Any) -> SourceFacts:
+def read_unchanged(content: Content | None, path: Path, *, mapping: Mapping | None, **told: Any) -> SourceFacts:
     """Read one export as ``read_source`` does, and make sure that what was read is the content it is named by.
 
     Args:
-        content: name of the file's content as it was known before the reading.
+        content: what the file held before the reading; None where that could not be told.
         path: of the file.
         mapping: as ``read_source``.
         told: the rest, as ``read_source``.
@@ -118,14 +140,14 @@ def read_unchanged(content: str | None, path: Path, *, mapping: Mapping | None, 
     Raises:
         SourceError: as ``read_source``, or the file changed meanwhile: nothing of it is used then.
     """
-    before = _stamp(path)
+    before, name = (content.stamp, content.source_id) if content is not None else (_stamp(path), None)
     try:
-        found = read_source(path, mapping=mapping, **told)
+        found = read_source(path, mapping=mapping, content=name, **told)
     except (SourceError, OSError, pl.exceptions.PolarsError):
         if _stamp(path) == before:
             raise
         raise _changed(path) from None
-    if _stamp(path) != before or (content is not None and found.source_id != content):
+    if _stamp(path) != before:
         raise _changed(path)
     return found
 
@@ -174,28 +196,26 @@ def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: Sourc
     found.kind = "webhook"
     whole = _whole_document(path, head)
     stream = Stream(path)
-    lines: Iterator[tuple[int, bytes | None]] = iter(whole) if whole is not None else stream.lines(longest)
-    rows = webhook.Rows()
-    number = held = 0
-    for number, line in lines:
-        if line is None:
-            found.read += 1
-            rows.refuse(
-                number,
-                "unknown",
-                f"the line is longer than {longest >> 20} MB",
-                "log one delivery a line; raise the setting max_line_mb if it is one",
-            )
-        else:
-            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-            if text.strip():
-                found.read += 1
-                webhook.read_line(text, number, rows)
-        held += len(line or b"")
-        if number % BLOCK_LINES == 0 or held > BLOCK_MB << 20:
-            _flush(rows, rules, found)
-            rows, held = webhook.Rows(), 0
-            watch.tell(stream)
+    blocks: Iterator[tuple[int, list[bytes | None]]] = stream.line_blocks(longest)
+    if whole is not None:
+        blocks = ((n + 1, whole[n : n + BLOCK_LINES]) for n in range(0, len(whole), BLOCK_LINES))
+    rows = Rows()
+    number = count = held = 0
+    with ThreadPoolExecutor(max_workers=1) as behind:
+        checked: Future[None] = behind.submit(lambda: None)
+        for first, lines in blocks:
+            number = first + len(lines) - 1
+            if first == 1 and lines[0] is not None:
+                lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+            found.read += len(lines) - webhook.read_lines(lines, first, rows, longest >> 20)
+            count += len(lines)
+            held += sum(map(len, filter(None, lines)))
+            if count >= BLOCK_LINES or held > BLOCK_MB << 20:
+                checked.result()  # at most one block is checked while the next is read
+                checked = behind.submit(_flush, rows, rules, found)
+                rows, count, held = Rows(), 0, 0
+                watch.tell(stream)
+        checked.result()
     if stream.damage:
         found.read += 1
         rows.refuse(number + 1, "file", stream.damage, "export or copy the file again; what came before is loaded")
@@ -208,13 +228,14 @@ def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: Sourc
         )
 
 
-def _flush(rows: webhook.Rows, rules: Rules, found: SourceFacts) -> None:
+def _flush(rows: Rows, rules: Rules, found: SourceFacts) -> None:
+    """Check and spool one block; what is decoded while it works is the next one."""
     found.ignored += rows.ignored
     for facts in rows.facts(rules):
         found.add(facts)
 
 
-def _whole_document(path: Path, head: bytes) -> list[tuple[int, bytes | None]] | None:
+def _whole_document(path: Path, head: bytes) -> list[bytes | None] | None:
     """Return the records of a file that is one JSON document over several lines (or a list); None for one object a line."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     first = text.split(b"\n", 1)[0]
@@ -240,11 +261,11 @@ def _whole_document(path: Path, head: bytes) -> list[tuple[int, bytes | None]] |
     data = b"".join(parts).lstrip(b"\xef\xbb\xbf")
     try:
         if data.lstrip()[:1] == b"[":
-            return [(i, bytes(raw)) for i, raw in enumerate(msgspec.json.decode(data, type=list[msgspec.Raw]), start=1)]
+            return [bytes(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
         msgspec.json.decode(data, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return [(1, data)]
+    return [data]
 
 
 _READERS = {"messages": message_facts, "transitions": change_facts, "chats": chat_facts}

@@ -19,10 +19,10 @@ from typing import Any
 
 from analysis.errors import StoreError
 from analysis.locks import try_lock
-from analysis.sources import webhook
 from analysis.sources.delivered import read_kept
 from analysis.sources.facts import Rules
 from analysis.sources.reading import BLOCK_LINES, SourceFacts
+from analysis.sources.rows import Rows
 
 OPEN, DONE = ".open", ".done"
 DAMAGED = (
@@ -114,7 +114,7 @@ def read_segments(segments: list[Path], rules: Rules, found: SourceFacts) -> Non
     Raises:
         StoreError: a segment cannot be read.
     """
-    rows, position = webhook.Rows(), found.read
+    rows, position = Rows(), found.read
 
     def flush() -> None:
         found.ignored += rows.ignored
@@ -137,7 +137,7 @@ def read_segments(segments: list[Path], rules: Rules, found: SourceFacts) -> Non
                 rows.refuse(position, *DAMAGED)
             if position % BLOCK_LINES == 0:
                 flush()
-                rows = webhook.Rows()
+                rows = Rows()
     flush()
 
 

@@ -1,132 +1,24 @@
 """Lines of logged webhook deliveries in, raw rows out: every generation of the vendor's events, with and without envelope.
 
-Only the fields named here are ever decoded; message parts, names and texts are skipped by the decoder, not dropped afterwards.
+Only the fields named in ``fields`` are ever decoded; message parts, names and texts are skipped by the decoder, not dropped afterwards.
 Dispatch is by ``event_type`` (by the fields of a bare ``data`` object where there is none). Source: api.md, section 5.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
-import polars as pl
 
-from analysis.sources.facts import (
-    RAW_CHANGES,
-    RAW_CHATS,
-    RAW_MESSAGES,
-    REFUSED,
-    Facts,
-    Rules,
-    change_facts,
-    chat_facts,
-    message_facts,
-)
-
-Text = str | None
+from analysis.sources.fields import ChatHealth, ChatRef, Fields, Handle, MessageRef, Record, Text
+from analysis.sources.rows import Rows
 
 
-class Handle(msgspec.Struct):
-    """One side of a chat: the line itself where ``is_me``."""
-
-    handle: Text = None
-    is_me: bool | None = None
-
-
-class ChatHealth(msgspec.Struct):
-    """A chat's health and when it became so."""
-
-    status: Text = None
-    updated_at: Text = None
-
-
-class ChatRef(msgspec.Struct):
-    """The chat inside a message event of 2026-02-03."""
-
-    id: Text = None
-    is_group: bool | None = None
-    owner_handle: Handle | None = None
-    health_status: ChatHealth | None = None
-
-
-class MessageRef(msgspec.Struct):
-    """The message inside an event of 2025-01-01."""
-
-    id: Text = None
-    sent_at: Text = None
-    created_at: Text = None
-
-
-class LineHealth(msgspec.Struct):
-    """Health in an answer that lists lines."""
-
-    status: Text = None
-
-
-class Fields(msgspec.Struct):
-    """Every field of every ``data`` object that metadata needs."""
-
-    id: Text = None
-    chat: ChatRef | None = None
-    chat_id: Text = None
-    message_id: Text = None
-    message: MessageRef | None = None
-    direction: Text = None
-    is_from_me: bool | None = None
-    is_group: bool | None = None
-    service: Text = None
-    from_: Text = msgspec.field(default=None, name="from")
-    from_handle: Handle | None = None
-    sender_handle: Handle | None = None
-    recipient_phone: Text = None
-    recipient_handle: Handle | None = None
-    created_at: Text = None
-    updated_at: Text = None
-    sent_at: Text = None
-    received_at: Text = None
-    delivered_at: Text = None
-    read_at: Text = None
-    failed_at: Text = None
-    code: int | str | None = None
-    status: Text = None
-    delivery_status: Text = None
-    phone_number: Text = None
-    changed_at: Text = None
-    previous_status: Text = None
-    new_status: Text = None
-    previous_health_status: Text = None
-    new_health_status: Text = None
-    previous_reputation: Text = None
-    new_reputation: Text = None
-    health_status: ChatHealth | None = None
-    handles: list[Handle] | None = None
-    line: Text = None
-    recipient: Text = None
-
-
-class Record(Fields):
-    """One line of a log: an envelope, a bare ``data`` object, or either wrapped as ``body`` or ``payload``."""
-
-    event_type: Text = None
-    trace_id: Text = None
-    data: Fields | None = None
-    body: msgspec.Raw = msgspec.Raw(b"")
-    payload: msgspec.Raw = msgspec.Raw(b"")
-    chats: list[Fields] | None = None
-    messages: list[Fields] | None = None
-    phone_numbers: list[LineHealth] | None = None
-    audit_id: Text = None
-    success: bool | None = None
-    status: int | str | None = None  # type: ignore[assignment]  # a log may keep the HTTP status beside the body
-
-
-class _Kind(msgspec.Struct):
+class _Kind(msgspec.Struct, gc=False):
     event_type: Text = None
 
 
+_NO_CHAT, _NO_MESSAGE, _NO_HEALTH = ChatRef(), MessageRef(), ChatHealth()
 _decode = msgspec.json.Decoder(Record).decode
 _decode_kind = msgspec.json.Decoder(_Kind).decode
 MOST_WRAPPED = 4
@@ -142,40 +34,35 @@ MESSAGE_EVENTS = {
 READ_EVENTS = frozenset({*MESSAGE_EVENTS, "message.failed", "chat.created", STATUS_EVENT})
 
 
-@dataclass
-class Rows:
-    """Raw rows of one block, by kind, with what was refused or ignored on the way."""
-
-    messages: list[tuple[Any, ...]] = field(default_factory=list)
-    chats: list[tuple[Any, ...]] = field(default_factory=list)
-    changes: list[tuple[Any, ...]] = field(default_factory=list)
-    refused: list[tuple[int, str, str, str]] = field(default_factory=list)
-    ignored: Counter[str] = field(default_factory=Counter)
-
-    def refuse(self, position: int, kind: str, reason: str, fix: str) -> None:
-        """Keep the reason why a record cannot be used."""
-        self.refused.append((position, kind, reason, fix))
-
-    def facts(self, rules: Rules) -> list[Facts]:
-        """Return the typed facts of these rows; rows refused on the way are among them."""
-        out = [Facts(refused=pl.DataFrame(self.refused, schema=REFUSED, orient="row"))]
-        if self.messages:
-            out.append(message_facts(_frame(self.messages, RAW_MESSAGES), rules, line_needed=False))
-        if self.chats:
-            out.append(chat_facts(_frame(self.chats, RAW_CHATS), rules))
-        if self.changes:
-            out.append(change_facts(_frame(self.changes, RAW_CHANGES), rules))
-        return out
-
-
-def _frame(rows: list[tuple[Any, ...]], columns: tuple[str, ...]) -> pl.DataFrame:
-    schema = {c: pl.Int64 if c == "position" else pl.Boolean if c == "is_group" else pl.String for c in columns}
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
 def _wrong_type(error: msgspec.ValidationError) -> str:
     path = re.search(r"at `\$\.([A-Za-z_.\[\]]+)`", str(error))
     return f"field {path.group(1)} has the wrong type" if path else "not a JSON object"
+
+
+def read_lines(lines: list[bytes | None], first: int, rows: Rows, longest_mb: int) -> int:
+    """Sort lines of a log into ``rows``, as ``read_line`` does each; returns how many were blank, which are left out.
+
+    ``first``: position of the first line. None stands for a line longer than ``longest_mb``.
+    """
+    blank = 0
+    for position, text in enumerate(lines, first):
+        try:
+            record = _decode(text)  # type: ignore[arg-type]  # None is an error like any other
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
+            if text is None:
+                rows.refuse(
+                    position,
+                    "unknown",
+                    f"the line is longer than {longest_mb} MB",
+                    "log one delivery a line; raise the setting max_line_mb if it is one",
+                )
+            elif text.strip():
+                read_line(text, position, rows)
+            else:
+                blank += 1
+        else:
+            _sort_record(record, position, rows, 0)
+    return blank
 
 
 def read_line(text: bytes | str, position: int, rows: Rows, *, wrapped: int = 0) -> None:
@@ -224,14 +111,14 @@ def _sort_record(record: Record, position: int, rows: Rows, wrapped: int) -> Non
     kind = record.event_type
     if kind is not None:
         data = record.data if record.data is not None else record
-        if kind == STATUS_EVENT:
+        if kind in MESSAGE_EVENTS:
+            _message(data, position, rows, kind, record.created_at)
+        elif kind == STATUS_EVENT:
             _change(data, position, rows)
         elif kind == "chat.created":
             _chat(data, position, rows, kind)
         elif kind == "message.failed":
             _failure(data, position, rows, record.trace_id)
-        elif kind in MESSAGE_EVENTS:
-            _message(data, position, rows, kind, record.created_at)
         else:
             rows.ignored[_kind_name(kind)] += 1
         return
@@ -328,7 +215,7 @@ def _sides(handles: list[Handle]) -> tuple[Text, Text]:
 
 def _chat(data: Fields, position: int, rows: Rows, kind: str) -> None:
     line, recipient = _sides(data.handles or [])
-    health = data.health_status or ChatHealth()
+    health = data.health_status or _NO_HEALTH
     rows.chats.append(
         (
             position,
@@ -380,11 +267,11 @@ def _failure(data: Fields, position: int, rows: Rows, trace_id: Text) -> None:
 
 
 def _message(data: Fields, position: int, rows: Rows, kind: Text, event_at: Text) -> None:
-    chat, message = data.chat or ChatRef(), data.message or MessageRef()
-    if data.chat is None and data.message_id is not None and data.status is not None and data.message is None:
+    chat, message = data.chat or _NO_CHAT, data.message or _NO_MESSAGE
+    message_id = message.id or data.message_id or data.id
+    if chat is _NO_CHAT and message is _NO_MESSAGE and data.message_id is not None and data.status is not None:
         _status(data, position, rows)
         return
-    message_id = message.id or data.message_id or data.id
     if message_id is None and data.line is None:
         rows.refuse(position, kind or "message", "the message has no id", "log the delivery's body unchanged")
         return
@@ -393,13 +280,15 @@ def _message(data: Fields, position: int, rows: Rows, kind: Text, event_at: Text
         direction = "outbound" if data.is_from_me else "inbound"
     if direction is None and kind is not None:
         direction = MESSAGE_EVENTS[kind]
-    outbound = direction is not None and direction.lower() == "outbound"
-    owner = chat.owner_handle.handle if chat.owner_handle else None
-    sender = data.sender_handle.handle if data.sender_handle and not data.sender_handle.is_me else None
-    if data.chat is not None:
-        line, recipient = owner, (None if outbound else sender)
-        if line is None and outbound and data.sender_handle and data.sender_handle.is_me:
-            line = data.sender_handle.handle
+    outbound = direction == "outbound" or (direction is not None and direction.lower() == "outbound")
+    line: Text
+    recipient: Text
+    if chat is not _NO_CHAT:
+        owner, sender = chat.owner_handle, data.sender_handle
+        line = owner.handle if owner is not None else None
+        recipient = sender.handle if sender is not None and not outbound and not sender.is_me else None
+        if line is None and outbound and sender is not None and sender.is_me:
+            line = sender.handle
     elif data.line is not None:
         line, recipient = data.line, data.recipient
     else:
@@ -413,7 +302,7 @@ def _message(data: Fields, position: int, rows: Rows, kind: Text, event_at: Text
         or (data.created_at if event_at is None or data.created_at is not event_at else None)
         or event_at
     )
-    health = chat.health_status or ChatHealth()
+    health = chat.health_status or _NO_HEALTH
     rows.messages.append(
         (
             position, message_id, line, chat.id or data.chat_id, recipient, direction, data.sent_at or message.sent_at, seen_at,

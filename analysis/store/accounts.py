@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
 
 from analysis.store.fields import MIN_FIELDS, adds
-
-if TYPE_CHECKING:
-    from analysis.store.load import Spooled
+from analysis.store.staged import PLAIN, Spooled
 
 CONFLICT = (
     "another line claims this chat",
@@ -77,63 +75,59 @@ def known_source(con: duckdb.DuckDBPyConnection, source_id: str, path: str) -> S
     )
 
 
-def _told(con: duckdb.DuckDBPyConnection, name: str, table: str, key: tuple[str, ...], fields: tuple[str, ...]) -> None:
-    """Sort every staged row into inserted, merged or duplicates, before the merge changes the store."""
+def _told(staged: str, known: str, key: tuple[str, ...], fields: tuple[str, ...], *, grouped: bool) -> str:
+    """Return SQL that sorts staged rows into inserted, merged or duplicates by what is known before the merge; ``grouped``: they have is_group."""
     on = " and ".join(f"s.{c} is not distinct from t.{c}" for c in key)
-    extra = (
-        " or (s.is_group is not null and t.is_group is null) or (s.is_group and not t.is_group)"
-        if table in ("message", "chat")
-        else ""
-    )
-    whole = ", ".join(f"s.{c}" for c in (*key, *fields, *(["is_group"] if extra else [])))
+    extra = " or (s.is_group is not null and t.is_group is null) or (s.is_group and not t.is_group)" if grouped else ""
+    whole = ", ".join(f"s.{c}" for c in (*key, *fields, *(["is_group"] if grouped else [])))
     keyed = ", ".join(f"s.{c}" for c in key)
-    con.execute(
-        f"""
-        create or replace temp table told_{name} as
-        select s.source_no, s.position, s.line, {"s.message_id," if table == "message" else ""} {"s.chat_id," if table in ("message", "chat") else "null as chat_id,"}
+    return f"""
+        select s.source_no, s.position, s.line, {"s.message_id, " if "message_id" in key else ""}{"s.chat_id, " if grouped else ""}
           case
             when row_number() over (partition by {whole} order by s.source_no, s.position) > 1 then 'duplicates'
             when t.line_known is null and row_number() over (partition by {keyed} order by s.source_no, s.position) = 1 then 'inserted'
             when t.line_known is null or {adds(fields, "s", "t")}{extra} then 'merged'
             else 'duplicates'
           end as outcome
-        from temp.stage_{name} s
-        left join (select *, true as line_known from {table}) t on {on}
+        from temp.{staged} s
+        left join (select *, true as line_known from {known}) t on {on}
         """
+
+
+def tell(con: duckdb.DuckDBPyConnection) -> None:
+    """Sort every staged chat and change, before the merge changes the store, into temp.told_chat and told_change; begin told_message."""
+    chats = _told("stage_chat", "chat", ("chat_id", "line"), ("recipient", "created_at"), grouped=True)
+    con.execute(f"create or replace temp table told_chat as {chats}")
+    key = ("line", "changed_at", "new_health", "new_status")
+    changes = _told("stage_change", "change", key, ("previous_health", "previous_status"), grouped=False)
+    con.execute(f"create or replace temp table told_change as {changes}")
+    con.execute(
+        "create or replace temp table told_message (source_no integer, position bigint, line varchar, message_id varchar, chat_id varchar, outcome varchar)"
     )
 
 
-def tell_all(con: duckdb.DuckDBPyConnection) -> None:
-    """Sort every staged message, chat and change, before the merge changes the store: tables told_message, told_chat, told_change."""
-    for tell in (_count_messages, _count_chats, _count_changes):
-        tell(con)
+_MESSAGES = _told("odd_message", "temp.known_message", ("message_id",), MIN_FIELDS, grouped=True)
 
 
-def _count_messages(con: duckdb.DuckDBPyConnection) -> None:
-    _told(con, "message", "message", ("message_id",), MIN_FIELDS)
-
-
-def _count_chats(con: duckdb.DuckDBPyConnection) -> None:
-    _told(con, "chat", "chat", ("chat_id", "line"), ("recipient", "created_at"))
-
-
-def _count_changes(con: duckdb.DuckDBPyConnection) -> None:
-    _told(
-        con,
-        "change",
-        "change",
-        ("line", "changed_at", "new_health", "new_status"),
-        ("previous_health", "previous_status"),
-    )
+def tell_messages(con: duckdb.DuckDBPyConnection) -> None:
+    """Sort a part of the odd messages (``staged.odd_parts``) into temp.told_message; all others are inserted."""
+    con.execute(f"insert into temp.told_message {_MESSAGES}")
 
 
 def counted(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> list[Counter[str]]:
     """Return, for each source, how many of its rows (lines) had which outcome; a line that told several things counts once."""
     counts: list[Counter[str]] = [Counter() for _ in sources]
-    empty = pl.DataFrame(schema={"source_no": pl.Int32, "position": pl.Int64})
+    con.execute("create or replace temp table lost_chat as select chat_id, line from chat where not is_owner")
+    # what was refused, or lost to another line, is quarantined whatever else became of it
+    for number, position, kind in _lost(con):
+        sources[number].refused.append(
+            pl.DataFrame({"position": position, "kind": kind}).with_columns(
+                reason=pl.lit(CONFLICT[0]), fix=pl.lit(CONFLICT[1])
+            )
+        )
     refused = pl.concat(  # noqa: F841  # read by DuckDB under its name
         [
-            empty,
+            pl.DataFrame(schema={"source_no": pl.Int32, "position": pl.Int64}),
             *(
                 f.select(pl.lit(number, dtype=pl.Int32).alias("source_no"), "position")
                 for number, s in enumerate(sources)
@@ -141,33 +135,44 @@ def counted(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> list[Coun
             ),
         ]
     )
-    con.execute(
+    tables = ", ".join(str(n) for n, s in enumerate(sources) if s.is_table) or "-1"
+    # rows of tables that are plain need no look at one another: each tells one message, and its position is its own
+    best = con.execute(
+        f"""
+        select source_no, best, count(*) from (
+          select source_no, position, min(case outcome when 'quarantined' then 0 when 'inserted' then 1 when 'merged' then 2 else 3 end) as best
+          from (
+            select source_no, position, 'quarantined' as outcome from refused
+            union all select source_no, position, outcome from temp.told_change
+            union all select source_no, position, outcome from temp.told_chat
+            union all select source_no, position, outcome from temp.told_message
+            union all select source_no, position, 'inserted' from temp.stage_message where source_no not in ({tables}) and {PLAIN}
+          ) group by source_no, position
+        ) group by all
+        union all
+        select source_no, 1, count(*) from temp.stage_message s where source_no in ({tables}) and {PLAIN}
+          and not exists (from temp.lost_chat l where l.chat_id = s.chat_id and l.line = s.line) group by source_no
         """
-        create or replace temp table outcome as
-        select source_no, position, min(case outcome when 'quarantined' then 0 when 'inserted' then 1 when 'merged' then 2 else 3 end) as best
-        from (
-          select source_no, position, 'quarantined' as outcome from refused
-          union all select source_no, position, outcome from temp.told_change
-          union all select t.source_no, t.position, case when c.is_owner = false then 'quarantined' else t.outcome end
-          from temp.told_message t left join chat c on c.chat_id = t.chat_id and c.line = t.line
-          union all select t.source_no, t.position, case when c.is_owner = false then 'quarantined' else t.outcome end
-          from temp.told_chat t left join chat c on c.chat_id = t.chat_id and c.line = t.line
-        ) group by source_no, position
-        """
-    )
-    for number, best, n in con.execute("select source_no, best, count(*) from temp.outcome group by all").fetchall():
-        counts[number][("quarantined", "inserted", "merged", "duplicates")[best]] += n
-    for name in ("message", "chat"):
-        conflicts = f"select distinct t.source_no, t.position from temp.told_{name} t join chat c on c.chat_id = t.chat_id and c.line = t.line where not c.is_owner order by all"
-        for number, position in con.execute(conflicts).fetchall():
-            row = pl.DataFrame(
-                [(position, name, *CONFLICT)],
-                schema={"position": pl.Int64, "kind": pl.String, "reason": pl.String, "fix": pl.String},
-                orient="row",
-            )
-            sources[number].refused.append(row)
-    con.execute("drop table temp.outcome")
+    ).fetchall()
+    for number, outcome, n in best:
+        counts[number][("quarantined", "inserted", "merged", "duplicates")[outcome]] += n
     return counts
+
+
+def _lost(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, pl.Series, str]]:
+    """Yield (source, positions of its rows that claim a chat of another line, kind of these rows)."""
+    for kind in ("message", "chat"):
+        lost = con.sql(
+            f"select distinct source_no, position from temp.stage_{kind} semi join temp.lost_chat using (chat_id, line) order by all"
+        ).pl()
+        for (number,), rows in lost.group_by("source_no", maintain_order=True):
+            yield int(str(number)), rows["position"], kind
+
+
+def drop(con: duckdb.DuckDBPyConnection) -> None:
+    """Remove what ``tell`` and ``counted`` made."""
+    for name in ("told_message", "told_chat", "told_change", "lost_chat"):
+        con.execute(f"drop table temp.{name}")
 
 
 def quarantine(con: duckdb.DuckDBPyConnection, source: Spooled, now: datetime) -> None:

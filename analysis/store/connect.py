@@ -7,6 +7,7 @@ readers starve a writer. With a copy, a killed write leaves the old store untouc
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import random
 import shutil
@@ -25,6 +26,8 @@ from analysis.store.damage import damaged, is_damage, unusable
 
 MEMORY_MB, MEMORY_SHARE = 4096, 0.5
 """What DuckDB may use before it spills to disk: the least of the two (its own default, 80 % of the machine, left nothing for Polars)."""
+MERGE_MB = 1000
+"""What it may use while facts are merged (``bounded``): what was read is still held beside it, and sorting by the disk costs little."""
 UNWRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
 """What DuckDB raises where the copy cannot be written; fatal: a checkpoint that failed. Only the copy is lost."""
 READ_WAIT_S = 15.0
@@ -112,10 +115,8 @@ class Store:
         with _for_owner_only(), _turnstile(self.path):
             copy = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
             try:
-                for left in self.path.parent.glob(
-                    f".{self.path.name}.*.new*"
-                ):  # of killed writers: nobody else writes now
-                    left.unlink(missing_ok=True)
+                for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.new*"):
+                    _remove(left)  # of killed writers: nobody else writes now
                 self._copy_to(copy)
                 con = _connect(copy, read_only=False, wait=0)
                 try:
@@ -218,23 +219,40 @@ def _rewrite(path: Path) -> None:
 
 
 def _clear(copy: Path) -> None:
-    for path in (copy, Path(f"{copy}.wal"), Path(f"{copy}.fresh"), Path(f"{copy}.fresh.wal")):
-        path.unlink(missing_ok=True)
+    for path in copy.parent.glob(f"{glob.escape(copy.name)}*"):
+        _remove(path)
+
+
+def _remove(left: Path) -> None:
+    """Remove a file of a writer, or the folder into which DuckDB spilled what did not fit in memory."""
+    if left.is_dir():
+        shutil.rmtree(left)
+    else:
+        left.unlink(missing_ok=True)
 
 
 def _short(error: Exception) -> str:
     return str(error).split("\n", 1)[0].split(": ", 1)[-1][:120]
 
 
-def _config() -> dict[str, str | bool | int | float | list[str]]:
+def _memory_mb() -> int:
     try:
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
     except (AttributeError, ValueError, OSError):  # not on every system
         whole = 2 * MEMORY_MB
-    return {
-        "autoinstall_known_extensions": "false",
-        "memory_limit": f"{int(min(MEMORY_MB, MEMORY_SHARE * whole))}MB",
-    }
+    return int(min(MEMORY_MB, MEMORY_SHARE * whole))
+
+
+def _config() -> dict[str, str | bool | int | float | list[str]]:
+    return {"autoinstall_known_extensions": "false", "memory_limit": f"{_memory_mb()}MB"}
+
+
+@contextlib.contextmanager
+def bounded(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Hold an open store to MERGE_MB of memory, or what it has where that is less; what does not fit goes to the disk beside the store."""
+    con.execute(f"set memory_limit = '{min(MERGE_MB, _memory_mb())}MB'")
+    yield
+    con.execute(f"set memory_limit = '{_memory_mb()}MB'")  # after an error nothing more is done with the connection
 
 
 def _connect(path: Path, *, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:

@@ -6,37 +6,17 @@ Every rule is a minimum, an "or" or a set union, so that the order and the split
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
-import polars as pl
 
-from analysis.store import accounts, forgotten
+from analysis.store import accounts, forgotten, staged
 from analysis.store import touched as touching
 from analysis.store.accounts import SourceReport
-from analysis.store.fields import IDENTITY, MIN_FIELDS, NAMED, adds
-
-
-@dataclass
-class Spooled:
-    """One file's facts on disk, ready to merge."""
-
-    source_id: str
-    path: str
-    kind: str
-    spool: Path
-    read: int
-    ignored: Counter[str]
-    refused: list[pl.DataFrame]
-    notes: Counter[str]
-    late: Counter[str]
-    """How many message events say when they happened and were made ("timed"), and how many of these late."""
-    grows: bool = False
-    """Whether it is a part of a source that goes on (a day of the receiver): its counts are added to those of the parts before."""
+from analysis.store.connect import bounded
+from analysis.store.fields import MIN_FIELDS, adds
+from analysis.store.staged import Spooled
 
 
 def merge(
@@ -51,11 +31,20 @@ def merge(
     What is new in the store is kept there, for the next time the marts are made (``touched``). ``tombstone`` names ids as ``forgotten``
     has them: facts of forgotten people are left out and count as ignored.
     """
-    _stage(con, sources)
+    with bounded(con):
+        return _merge(con, sources, now, tombstone)
+
+
+def _merge(
+    con: duckdb.DuckDBPyConnection, sources: list[Spooled], now: datetime, tombstone: Callable[[str], str] | None
+) -> list[SourceReport]:
+    staged.stage(con, sources, copied=tombstone is not None)
     if tombstone is not None:
         forgotten.leave_out(con, tombstone)
+    staged.look(con)
     touched = touching.before(con)
-    accounts.tell_all(con)
+    accounts.tell(con)
+    _merge_odd(con)
     _merge_chats(con)
     _merge_health(con)
     _merge_changes(con)
@@ -85,54 +74,10 @@ def merge(
             accounts.add_up(con, source.source_id)
         reports.append(report)
     touching.keep(con, touching.after(con, touched))
-    for name in (
-        "stage_message",
-        "stage_chat",
-        "stage_health",
-        "stage_change",
-        "told_message",
-        "told_chat",
-        "told_change",
-    ):
-        con.execute(f"drop table temp.{name}")
+    accounts.drop(con)
+    con.execute("drop table temp.merged_message")
+    staged.drop(con)
     return reports
-
-
-def _stage(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> None:
-    for name, like in (("message", "message"), ("health", "chat_health"), ("change", "change")):
-        con.execute(
-            f"create or replace temp table stage_{name} as select 0 as source_no, 0::bigint as position, * from {like} limit 0"
-        )
-    con.execute(
-        "create or replace temp table stage_chat as select 0 as source_no, 0::bigint as position, chat_id, line, recipient, is_group, created_at from chat limit 0"
-    )
-    for number, source in enumerate(sources):
-        if any(source.spool.glob("messages-*.parquet")):
-            files = str(source.spool / "messages-*.parquet")
-            con.execute(
-                f"insert into temp.stage_message by name select {number} as source_no, * from read_parquet(?) where message_id is not null",
-                [files],
-            )
-            # the k-th of several identical rows of a file is one message, and the same one in every file that has it
-            con.execute(
-                f"""
-                insert into temp.stage_message by name
-                select {number} as source_no, 'x_' || md5({NAMED} || '|' || k::varchar) as message_id, * exclude (message_id, k)
-                from (
-                  select *, row_number() over (partition by {IDENTITY} order by delivered_at, read_at, failed_at, failure_code, trace_id, position) as k
-                  from read_parquet(?) where message_id is null
-                )
-                """,
-                [files],
-            )
-        for name in ("chat", "health", "change"):
-            spooled = {"chat": "chats", "health": "health", "change": "changes"}[name]
-            cells = '0 as position, chat_id, "at" as known_at, health' if name == "health" else "*"
-            if any(source.spool.glob(f"{spooled}-*.parquet")):
-                con.execute(
-                    f"insert into temp.stage_{name} by name select {number} as source_no, {cells} from read_parquet(?)",
-                    [str(source.spool / f"{spooled}-*.parquet")],
-                )
 
 
 def _spans(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[datetime, datetime]]:
@@ -150,24 +95,42 @@ def _spans(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[datetime, datetime
     return {number: (first, last) for number, first, last in rows}
 
 
-def _merge_messages(con: duckdb.DuckDBPyConnection) -> None:
+def _merge_odd(con: duckdb.DuckDBPyConnection) -> None:
+    """Make temp.merged_message of the odd ones: all that is staged of a message in one row, and which row of the store is known of it."""
+    con.execute("create or replace temp table merged_message as select * from temp.known_message limit 0")
     least = ", ".join(f"min({c}) as {c}" for c in MIN_FIELDS)
-    new = f"select message_id, {least}, bool_or(is_group) as is_group from temp.stage_message group by message_id"
-    if not con.execute("select 1 from message limit 1").fetchall():
-        # a first load lies in order of line and chat: who asks for one chat, or one line, reads a few blocks
+    for _ in staged.odd_parts(con):
+        accounts.tell_messages(con)
         con.execute(
-            f"insert into message by name select * from ({new}) order by line, chat_id, coalesce(sent_at, seen_at), message_id"
+            f"""
+            insert into temp.merged_message by name
+            select k.row_no, s.* from (
+              select message_id, {least}, bool_or(is_group) as is_group from temp.odd_message group by message_id
+            ) s left join temp.known_message k using (message_id)
+            """
         )
-        return
-    update = ", ".join(f"{c} = least(t.{c}, s.{c})" for c in MIN_FIELDS)
+
+
+def _merge_messages(con: duckdb.DuckDBPyConnection) -> None:
+    """Put in what is new, in order of line and chat: who asks for one chat, or one line, then reads a few blocks."""
+    update = ", ".join(f"{c} = least(message.{c}, s.{c})" for c in MIN_FIELDS)
     con.execute(
         f"""
-        merge into message t
-        using ({new}) s
-        on t.message_id = s.message_id
-        when matched and ({adds(MIN_FIELDS, "s", "t")} or (s.is_group is not null and t.is_group is null) or (s.is_group and not t.is_group))
-          then update set {update}, is_group = case when t.is_group is null then s.is_group else t.is_group or coalesce(s.is_group, false) end
-        when not matched then insert by name
+        update message
+        set {update}, is_group = case when message.is_group is null then s.is_group else message.is_group or coalesce(s.is_group, false) end
+        from temp.merged_message s
+        where message.rowid = s.row_no and (
+          {adds(MIN_FIELDS, "s", "message")} or (s.is_group is not null and message.is_group is null) or (s.is_group and not message.is_group)
+        )
+        """
+    )
+    columns = f"message_id, {', '.join(MIN_FIELDS)}, is_group"
+    con.execute(
+        f"""
+        insert into message by name
+        select {columns} from temp.stage_message where {staged.PLAIN}
+        union all select {columns} from temp.merged_message where row_no is null
+        order by line, chat_id, coalesce(sent_at, seen_at), message_id
         """
     )
 

@@ -18,12 +18,19 @@ EXPLANATIONS = pl.Schema(
 """Explanations as kept, key (line, at, kind)."""
 TABLES = (
     "signal_day", "signal_hour", "spell", "transition", "explanation", "gap", "forecast", "gate", "chat_state", "delivery_day",
-    "line_total", "opener", "failure_hour", "progress", "observed_change",
+    "line_total", "opener", "failure_hour", "progress", "observed_change", "quiet_time", "lesson",
 )  # fmt: skip
 
 
 PROGRESS = pl.Schema({"line": pl.String, "at": INSTANT, "kind": pl.String, "document": pl.String})
 """Steps of a worsening and what has been done of them as kept, key (line, at, kind)."""
+_EFFECTS = pl.List(pl.Float64)
+QUIET_TIMES = pl.Schema([("line", pl.String), ("day", pl.Date), ("effects", _EFFECTS)])
+"""Effects at the noon of quiet days as kept, key (line, day)."""
+LESSONS = pl.Schema(
+    [("line", pl.String), ("at", INSTANT), ("kind", pl.String), ("effects", _EFFECTS), ("unexplained", pl.Float64)]
+)
+"""What worsenings teach as kept, key (line, at, kind)."""
 TIMES = {"forecast": "forecast_at", "gate": "gate_at", "opener": "sent_at"}
 """What ``at`` is called in a table, where not changed_at."""
 

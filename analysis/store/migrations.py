@@ -20,6 +20,7 @@ STEPS = (
     "009_increments.sql",
     "010_observed.sql",
     "011_forgotten.sql",
+    "012_measured.sql",
 )
 """SQL of each schema version, oldest first: version n is STEPS[n-1]."""
 VERSION = len(STEPS)

@@ -63,17 +63,17 @@ def messages(
     chat_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    in_order: bool = True,
 ) -> pl.DataFrame:
-    """Return placed messages as MESSAGES, in its order; of some lines or of one chat where such are named."""
+    """Return placed messages as MESSAGES, in its order (any where not ``in_order``); of some lines or of one chat where such are named."""
     where, values = _between("sent_at", line, since, until)
     if lines is not None:
         where, values = f"{where} and list_contains($lines, line)", values | {"lines": lines}
     if chat_id is not None:
         where, values = f"{where} and chat_id = $chat_id", values | {"chat_id": chat_id}
     source = "messages" if line is None else f"({placed_on_line(con)})"
-    return frame_of(
-        con, f'select *, sent_at as "at" from {source} where {where} order by {_MESSAGE_ORDER}', MESSAGES, values
-    )
+    order = f"order by {_MESSAGE_ORDER}" if in_order else ""
+    return frame_of(con, f'select *, sent_at as "at" from {source} where {where} {order}', MESSAGES, values)
 
 
 def placed_on_line(con: duckdb.DuckDBPyConnection) -> str:
@@ -216,6 +216,22 @@ def explanations_as_kept(con: duckdb.DuckDBPyConnection) -> list[tuple[str, floa
     A null probability: made by an older version.
     """
     return con.execute("select document, measured_p from explanation order by changed_at, line, kind").fetchall()
+
+
+def quiet_times(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return effects at quiet times as kept: line, day, effects; in order of line and day."""
+    return con.sql("select * from quiet_time order by line, day").pl()
+
+
+def lessons(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return what worsenings teach as kept: line, at, kind, effects, unexplained; in order of time, line and kind."""
+    sql = 'select line, changed_at as "at", kind, effects, unexplained from lesson order by changed_at, line, kind'
+    return con.sql(sql).pl()
+
+
+def progress_rows(con: duckdb.DuckDBPyConnection) -> list[tuple[str, datetime, str, str]]:
+    """Return line, time, kind and JSON of the steps of every worsening that is over, as kept."""
+    return con.execute("select line, changed_at, kind, document from progress order by all").fetchall()
 
 
 def line_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:

@@ -8,6 +8,8 @@ from datetime import datetime
 
 import duckdb
 
+from analysis.store.staged import PLAIN
+
 EVER = datetime(1970, 1, 1)
 """Stands for "from the beginning"."""
 
@@ -103,7 +105,7 @@ def before(con: duckdb.DuckDBPyConnection) -> Touched:
         "create or replace temp table new_health as select distinct chat_id, known_at from temp.stage_health s anti join chat_health h using (chat_id, known_at, health)"
     )
     moved = """
-    select 1 from temp.stage_message s join message m using (message_id)
+    select 1 from temp.stage_message s join temp.known_message m using (message_id)
     where (s.line <> m.line) or (s.chat_id <> m.chat_id) or (s.direction <> m.direction)
     union all
     select 1 from (
@@ -134,10 +136,10 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
         """
     )
     con.execute(
-        """
+        f"""
         create or replace temp table new_message as
-        select distinct s.message_id from temp.stage_message s join temp.told_message t using (source_no, position, message_id)
-        where t.outcome in ('inserted', 'merged')
+        select message_id from temp.stage_message where {PLAIN}
+        union all select distinct message_id from temp.told_message where outcome in ('inserted', 'merged')
         """
     )
     con.execute(

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from analysis.bench import signals
+from analysis.bench import phases, signals
 from analysis.bench.peers import ours, pandas, sql
 from analysis.errors import UsageError
 
@@ -11,7 +11,7 @@ from analysis.errors import UsageError
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
     data = signals.fleet(tmp_path_factory.mktemp("bench"), messages=30_000, lines=6, days=60, seed=5)
-    return signals._coded(data, clickhouse=False)
+    return signals.coded(data)
 
 
 def test_ours_duckdb_and_pandas_agree_in_every_cell(database):
@@ -43,6 +43,15 @@ def test_fresh_processes_are_measured_and_a_missing_library_is_said(database, mo
     assert [c.name for c in costs] == ["ours", "duckdb"]
     assert all(c.seconds > 0 and c.peak_mb > 20 for c in costs)
     assert "clickhouse is left out" in told.as_text()
+
+
+def test_every_step_of_counting_is_timed_and_nothing_is_counted_twice(database):
+    told = phases.measured(database.parent)
+    assert told.messages == 30_000
+    assert list(told.steps) == list(dict.fromkeys(name for name, _, _ in phases.STEPS))
+    assert all(spent > 0 for spent in told.steps.values())  # a step that was renamed would stand at 0
+    assert sum(told.steps.values()) <= told.whole
+    assert f"{told.messages:,} messages" in told.as_text()
 
 
 def test_an_unknown_peer_is_wrong_use(database):

@@ -62,6 +62,15 @@ def test_killed_at_random_moments_a_command_run_again_ends_as_if_undisturbed(tmp
     assert figures.looks >= 3
 
 
+def test_what_a_killed_load_had_spilled_to_the_disk_does_not_stop_the_next_one(here):
+    store, last = here
+    spilled = store.parent / f".{store.name}.99999.new.tmp"
+    spilled.mkdir()
+    (spilled / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"rows that did not fit in memory")
+    assert pipeline.load(last, store=store).totals["inserted"] > 0
+    assert not list(store.parent.glob(".*.new*"))
+
+
 # ---------------------------------------------------------------- disks
 
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from analysis.explain.episode import episode_of
-from analysis.explain.measure import Change
+from analysis.explain.change import Change, episode_of
 from tests.explain.builders import World
 from tests.explain.recount import day_of
 

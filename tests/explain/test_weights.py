@@ -100,7 +100,7 @@ def one_driver(x=0.0, days=1.0, driver="opt_outs"):
 
 def test_only_worsenings_of_earlier_days_teach_the_weights():
     rng = np.random.default_rng(1)
-    worse = [(round((10 + i / 20) * DAY), one_driver(1 + rng.gamma(2), 2, "opt_outs")) for i in range(400)]
+    worse = [(round((10 + i / 20) * DAY), vector(one_driver(1 + rng.gamma(2), 2, "opt_outs"))) for i in range(400)]
     quiet = np.zeros((500, WIDTH))
     quiet[:, SCALED.index("engagement")] = rng.gamma(1, 0.3, 500)
     quiet[:, DRIVERS + SCALED.index("engagement")] = 1

@@ -36,7 +36,7 @@ from analysis.settings import Settings
 from analysis.sources import Pseudonyms, load_mapping, read_actions, read_source, time_of
 from analysis.sources.delivered import Keeper, read_kept
 from analysis.sources.facts import Rules
-from analysis.sources.webhook import Rows
+from analysis.sources.rows import Rows
 from tests import events
 from tests.fuzz.mutate import TEXTS, TIMES, Mutator
 from tests.serve.receiving import made, run

@@ -15,7 +15,7 @@ from analysis.settings import Settings
 from analysis.sources import Pseudonyms
 from analysis.sources.delivered import Keeper, read_kept
 from analysis.sources.facts import Rules
-from analysis.sources.webhook import Rows
+from analysis.sources.rows import Rows
 from tests import events
 from tests.fuzz.__main__ import batch
 from tests.fuzz.readers import READERS

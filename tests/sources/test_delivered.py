@@ -13,6 +13,7 @@ from analysis.settings import Settings
 from analysis.sources import Pseudonyms, webhook
 from analysis.sources.delivered import Keeper, Named, read_kept
 from analysis.sources.facts import Rules
+from analysis.sources.rows import Rows
 from tests import events
 from tests.sweep import EVERY
 
@@ -39,7 +40,7 @@ ODD = [
 ]  # fmt: skip
 
 
-def told(rows: webhook.Rows, people: Pseudonyms) -> dict:
+def told(rows: Rows, people: Pseudonyms) -> dict:
     """Facts by kind, sorted, with refusals, notes, lateness and what was ignored."""
     found = rows.facts(Rules(Settings(), people))
     tables = {
@@ -50,7 +51,7 @@ def told(rows: webhook.Rows, people: Pseudonyms) -> dict:
 
 
 def both_ways(bodies: list[bytes]) -> tuple[dict, dict, list[bytes]]:
-    plain, kept = webhook.Rows(), webhook.Rows()
+    plain, kept = Rows(), Rows()
     lines = [KEEPER.keep(body, 1_790_000_000_000)[0] for body in bodies]
     for position, (body, line) in enumerate(zip(bodies, lines, strict=True), start=1):
         webhook.read_line(body, position, plain)

@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from analysis.sources import times
 from analysis.sources.times import instants, without_zone
 
 
@@ -66,3 +67,21 @@ def test_a_zone_applies_only_to_times_without_one():
         datetime(2026, 7, 1, 12),
     ]
     assert texts.to_frame().select(without_zone(pl.col("t"))).to_series().to_list() == [True, False]
+
+
+def test_the_common_form_is_read_to_the_instant_that_the_general_reading_gives():
+    texts = pl.Series(
+        "t",
+        [
+            f"{year}-{month:02d}-{day:02d}T{time}{end}"
+            for year in ("0000", "0001", "1900", "2000", "2023", "2024", "9999")
+            for month in range(14)
+            for day in range(33)
+            for time in ("00:00:00", "23:59:59", "24:00:00", "12:60:00", "23:59:60", "07:08:09")
+            for end in ("Z", ".5Z", ".000Z", ".9994Z", ".123456789Z", ".1234567891Z")
+        ],
+    )
+    general = texts.to_frame().select(times._from_text(pl.col("t"), None)).to_series()
+    assert instants(texts).equals(general, null_equal=True)
+    common = texts.to_frame().select(times._from_common(pl.col("t"))).to_series()
+    assert common.is_not_null().sum() > 30_000

@@ -4,13 +4,15 @@ import gzip
 import random
 import re
 import shutil
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import duckdb
 import polars as pl
 import pytest
 
 from analysis import pipeline
+from analysis.explain import measure, quiet
+from analysis.explain.constants import DAY
 from analysis.pipeline import explaining
 from analysis.simulate import write_demo
 from tests.sweep import EVERY
@@ -163,4 +165,79 @@ def test_a_late_event_of_one_line_leaves_the_rows_of_the_others_alone(three_week
     pipeline.load([tmp_path / "late.csv"], store=store)
     assert seen[0]["line"].to_list() == [line]
     assert seen[0]["day"].to_list() == [day - timedelta(days=1)]
+    assert same_as_in_full(store, tmp_path) == []
+
+
+@pytest.fixture(scope="module")
+def six_weeks(tmp_path_factory):
+    """A store of a fleet that is old enough for quiet times."""
+    folder = tmp_path_factory.mktemp("explained")
+    write_demo(folder / "fleet", lines=6, days=42, seed=8)
+    pipeline.load([folder / "fleet"], store=folder / "store.duckdb")
+    return folder / "store.duckdb"
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """What is measured: changes as (line, ms), and quiet times as (line, ms)."""
+    found = {"changes": [], "quiet": []}
+
+    def case_of(change, *rest, _of=measure.case_of):
+        found["changes"].append((change.line, change.at))
+        return _of(change, *rest)
+
+    def usual_of(history, troubles, fleet, t, settings, _of=quiet.usual_of):
+        found["quiet"].append((history.line, t))
+        return _of(history, troubles, fleet, t, settings)
+
+    monkeypatch.setattr(measure, "case_of", case_of)
+    monkeypatch.setattr(quiet, "usual_of", usual_of)
+    return found
+
+
+def ms(at):
+    return int(at.replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def changed(folder, line, at, new):
+    path = folder / "change.csv"
+    path.write_text(f"line,changed_at,new_health\n{line},{at.isoformat()}Z,{new}\n")
+    return path
+
+
+def test_a_new_change_on_one_line_measures_no_other_again(six_weeks, tmp_path, seen):
+    store = tmp_path / "store.duckdb"
+    shutil.copy(six_weeks, store)
+    rows = pipeline.lines(store)
+    line = rows.filter(pl.col("health") == "HEALTHY")["line"][0]
+    at = rows["last_at"].max() + timedelta(minutes=1)
+    before = marts(store)
+    pipeline.load([changed(tmp_path, line, at, "AT_RISK")], store=store)
+    assert seen["changes"] == [(line, ms(at))]
+    latest = before["transition"]["changed_at"].max()  # quiet times up to a week before it are known
+    assert all(t > ms(latest) - 8 * DAY for _, t in seen["quiet"])
+    after = marts(store)
+    kept = after["explanation"].join(before["explanation"], on=["line", "changed_at", "kind", "document"], how="semi")
+    assert kept.height == before["explanation"].height == after["explanation"].height - 1
+    assert after["quiet_time"].join(before["quiet_time"], on=["line", "day"], how="semi").equals(before["quiet_time"])
+    assert before["quiet_time"]["line"].n_unique() > 1
+    assert same_as_in_full(store, tmp_path) == []
+
+
+def test_a_late_event_measures_again_what_is_not_earlier_on_any_line(six_weeks, tmp_path, seen):
+    store = tmp_path / "store.duckdb"
+    shutil.copy(six_weeks, store)
+    changes = pipeline.transitions(store)
+    late = changes["at"].sort()[changes.height // 2]
+    line = pipeline.lines(store)["line"][0]
+    (tmp_path / "late.csv").write_text(
+        f"message_id,line,chat_id,direction,sent_at\nlate,{line},late,outbound,{late.isoformat()}Z\n"
+    )
+    pipeline.load([tmp_path / "late.csv"], store=store)
+    again = changes.filter(pl.col("at") >= late)
+    due = {(line, ms(at)) for line, at in again.select("line", "at").iter_rows()}
+    assert again["line"].n_unique() > 1
+    assert due <= set(seen["changes"])
+    assert len(seen["changes"]) < changes.height  # but for worsenings that led up to them, what was earlier stands
+    assert all(t > ms(late) - 8 * DAY for _, t in seen["quiet"])
     assert same_as_in_full(store, tmp_path) == []

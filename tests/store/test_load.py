@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from analysis import pipeline
+from analysis.store import staged
 from tests import events
 from tests.events import LINE, at, changed, created, envelope, failed, message
 from tests.sweep import EVERY
@@ -53,6 +54,29 @@ def test_the_events_of_one_message_become_one_row(store, write):
     assert (row["line"], row["direction"], row["failed"]) == (LINE, "outbound", False)
     assert pipeline.records(pipeline.messages(store))[0]["delivered_at"] == at(1.01)
     assert pipeline.records(pipeline.messages(store))[0]["read_at"] == at(1.5)
+
+
+def test_rows_compared_in_many_parts_give_the_counts_and_the_store_of_one_part(tmp_path, write, monkeypatch):
+    rng = random.Random(3)
+    told = [
+        message(kind, f"m{n}", n) for n in range(40) for kind in ("message.sent", "message.delivered", "message.read")
+    ]
+    logs = [write(f"{k}.jsonl", rng.choices(told, k=70)) for k in range(3)]
+    whole = [_load(tmp_path / "whole.duckdb", *logs[:2]).totals, _load(tmp_path / "whole.duckdb", logs[2]).totals]
+    monkeypatch.setattr(staged, "PART_ROWS", 7)
+    monkeypatch.setattr(staged, "PART_IDS", 5)
+    parts = [_load(tmp_path / "parts.duckdb", *logs[:2]).totals, _load(tmp_path / "parts.duckdb", logs[2]).totals]
+    assert parts == whole
+    assert min(whole[1][c] for c in ("inserted", "merged", "duplicates")) > 0
+    assert _exports(tmp_path / "parts.duckdb") == _exports(tmp_path / "whole.duckdb")
+
+
+def test_messages_whose_ids_share_a_hash_stay_two_messages(store, write, monkeypatch):
+    monkeypatch.setattr(staged, "HASH", "least(hash(message_id), 0)")
+    _load(store, write("a.jsonl", [message("message.sent", f"m{n}", n) for n in range(4)]))
+    report = _load(store, write("b.jsonl", [message("message.sent", f"m{n}", n) for n in range(2, 8)]))
+    assert (report.totals["inserted"], report.totals["duplicates"]) == (4, 2)
+    assert pipeline.messages(store).height == 8
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])

@@ -1,0 +1,179 @@
+"""A fleet in; out, what a full refresh costs beside the SQL that counts days alone, and what a day more, and a late event, cost beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from analysis.bench.signals import coded
+from analysis.errors import LineHealthError
+
+Progress = Callable[[str, float, float], None]
+FULL_OF_SQL, DAY_OF_FULL, DAY_MORE_S = 1 / 3, 0.03, 0.3
+"""What is asked for (issue 6): a full refresh in so much of the SQL's time, and a day's in so much of the full one's and so many seconds."""
+_KEY = "a key for people who are made up"
+
+
+class DifferentError(LineHealthError):
+    """A refresh of what is new gives other marts than a full one: nothing that was measured means anything."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one step took in a process of its own."""
+
+    seconds: float
+    processor: float
+    peak_mb: float
+
+
+@dataclass
+class Told:
+    """What was measured at one size."""
+
+    messages: int
+    transitions: int
+    costs: dict[str, Cost] = field(default_factory=dict)
+    load: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all as plain values."""
+        return {**vars(self), "costs": {name: vars(cost) for name, cost in self.costs.items()}}
+
+    def as_text(self) -> str:
+        """Return the table as Markdown, and whether what is asked for holds."""
+        full, sql, day = (self.costs[name] for name in (FULL, SQL, DAY))
+        where = f"{os.cpu_count()} cores (load {self.load:.1f}), {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+        most = DAY_OF_FULL * full.seconds + DAY_MORE_S
+        asked = [
+            (f"a full refresh takes {full.seconds / sql.seconds:.2f} times the SQL's seconds, at most {FULL_OF_SQL:.2f} is asked for", full.seconds <= FULL_OF_SQL * sql.seconds),
+            (f"a day more takes {100 * day.seconds / full.seconds:.1f} % of the full refresh's seconds ({day.seconds:.1f} s), at most {most:.1f} s is asked for", day.seconds <= most),
+        ]  # fmt: skip
+        return "\n".join(
+            [
+                f"{self.messages:,} messages, {self.transitions:,} transitions; one run, each step in a fresh process; {where}.",
+                "",
+                "| step | seconds | processor, s | peak, MB | of the full refresh: seconds | processor |",
+                "|---|--:|--:|--:|--:|--:|",
+                *(
+                    f"| {name} | {c.seconds:.2f} | {c.processor:.2f} | {c.peak_mb:,.0f} | {100 * c.seconds / full.seconds:.1f} % | {100 * c.processor / full.processor:.1f} % |"
+                    for name, c in self.costs.items()
+                ),
+                "",
+                *(f"{words}: {'holds' if holds else 'DOES NOT HOLD'}." for words, holds in asked),
+                "The marts after each refresh of what is new are those of a full one.",
+            ]
+        )
+
+
+SQL, FULL, DAY, LATE = (
+    "DuckDB SQL, days alone, from coded tables",
+    "refresh, full: days, hours, explanations, forecasts",
+    "refresh after one more day",
+    "refresh after one late message, from months ago",
+)
+
+
+def measured(data: str | Path, *, folder: str | Path, progress: Progress = lambda *_: None) -> Told:
+    """Load a fleet but for its last day, and measure refreshes: of all, of that day, of a late message.
+
+    Args:
+        data: of `linehealth bench data`.
+        folder: where stores are written, and removed again.
+        progress: called with what is being done, done and whole.
+
+    Raises:
+        DifferentError: marts differ from those of a full refresh.
+        LineHealthError: a step failed.
+    """
+    data = Path(data)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="refresh-") as scratch:
+        place, steps = Path(scratch), 7
+        store, copy = place / "store.duckdb", place / "full.duckdb"
+        before, day, late = _split(data, place)
+        progress("the SQL", 0, steps)
+        database = coded(data)
+        sql = _run("analysis.bench.peers.run", "sql", str(database), str(place / "sql.parquet"))
+        progress("loading all but the last day", 1, steps)
+        _step("load", store, *before)
+        _step("refresh", store)
+        progress("the last day", 2, steps)
+        _step("load", store, *day)
+        told = {DAY: _step("refresh", store)}
+        progress("a full refresh of all", 3, steps)
+        shutil.copy(store, copy)
+        told[FULL] = _step("full", copy)
+        _compare(store, copy, DAY)
+        progress("a late message", 5, steps)
+        _step("load", store, *late)
+        told[LATE] = _step("refresh", store)
+        shutil.copy(store, copy)
+        _step("full", copy)
+        _compare(store, copy, LATE)
+        counts = _run("analysis.bench.refreshing", "counts", str(store))
+    found = Told(int(counts["messages"]), int(counts["transitions"]), load=os.getloadavg()[0])
+    found.costs = {SQL: _cost(sql), FULL: told[FULL], DAY: told[DAY], LATE: told[LATE]}
+    return found
+
+
+def _split(data: Path, place: Path) -> tuple[list[str], list[str], list[str]]:
+    """Write the fleet's files but for its last day, that day's, and one message that fell out of the middle of the rest."""
+    messages = pl.scan_parquet(data / "messages-*.parquet")
+    first, last = messages.select(first=pl.col("sent_at").min(), last=pl.col("sent_at").max()).collect().row(0)
+    cut = last - timedelta(days=1)
+    middle = first + (last - first) / 3
+    one = messages.filter(pl.col("sent_at") > middle, pl.col("direction") == "outbound").sort("sent_at", "message_id").head(1).collect()  # fmt: skip
+    late = one["message_id"][0]
+    parts = {}
+    for name, rows in (("before", pl.col("sent_at") <= cut), ("day", pl.col("sent_at") > cut)):
+        parts[name] = [str(place / f"{name}-messages.parquet"), str(place / f"{name}-transitions.parquet")]
+        messages.filter(rows, pl.col("message_id") != late).sink_parquet(parts[name][0])
+        at = pl.col("changed_at") <= cut if name == "before" else pl.col("changed_at") > cut
+        pl.read_parquet(data / "transitions.parquet").filter(at).write_parquet(parts[name][1])
+    chats = pl.scan_parquet(data / "chats.parquet")
+    known = str(place / "before-chats.parquet")
+    # a chat is told once; that its health changed on the last day comes with that day
+    chats.filter(pl.max_horizontal("created_at", "health_updated_at") <= cut).sink_parquet(known)
+    newer = str(place / "day-chats.parquet")
+    chats.filter(pl.max_horizontal("created_at", "health_updated_at") > cut).sink_parquet(newer)
+    one.write_parquet(place / "late.parquet")
+    return [*parts["before"], known], [*parts["day"], newer], [str(place / "late.parquet")]
+
+
+def _step(way: str, store: Path, *files: str) -> Cost:
+    return _cost(_run("analysis.bench.refreshing", way, str(store), *files))
+
+
+def _compare(store: Path, full: Path, after: str) -> None:
+    one, other = (_run("analysis.bench.refreshing", "marts", str(path)) for path in (store, full))
+    if unlike := sorted(name for name in one if one[name] != other[name]):
+        raise DifferentError(
+            f"after the {after}: {', '.join(unlike)} differ from a full refresh", where="bench refresh"
+        )
+
+
+def _cost(told: dict[str, Any]) -> Cost:
+    return Cost(told["seconds"], told["processor"], told["peak_mb"])
+
+
+def _run(module: str, *words: str) -> dict[str, Any]:
+    environment = {**os.environ, "LINEHEALTH_KEY": _KEY}
+    done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, check=False, env=environment)  # fmt: skip
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no words"])[-1]
+        raise LineHealthError(f"{words[0]} ended with {done.returncode}: {last[:300]}", where="bench refresh")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

@@ -1,0 +1,51 @@
+"""One step in this process: files loaded without a refresh, a refresh, or what the marts hold; what it cost (or found) as JSON on stdout out.
+
+A module of its own, started once a step: ``python -m analysis.bench.refreshing WAY STORE [FILE …]``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import duckdb
+
+from analysis import pipeline
+from analysis.bench.peers.run import peak_mb
+from analysis.store.marts import TABLES
+
+
+def main(way: str, store: str, *files: str) -> None:
+    """Do one step: ``load``, ``refresh``, ``full`` (a refresh from scratch), ``marts`` (a hash of each), ``counts``."""
+    if way in ("marts", "counts"):
+        found = _marts(store) if way == "marts" else _counts(store)
+    else:
+        began, used = time.perf_counter(), time.process_time()
+        if way == "load":
+            pipeline.load(list(files), store=store, refreshed=False)
+        else:
+            pipeline.refresh(store=store, full=way == "full")
+        found = {"seconds": time.perf_counter() - began, "processor": time.process_time() - used, "peak_mb": peak_mb()}
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+def _marts(store: str) -> dict[str, Any]:
+    with duckdb.connect(store, read_only=True) as con:
+        return {
+            name: con.execute(f"select count(*), coalesce(sum(hash(t)), 0)::varchar from {name} t").fetchall()[0]
+            for name in TABLES
+        }
+
+
+def _counts(store: str) -> dict[str, Any]:
+    with duckdb.connect(store, read_only=True) as con:
+        return {
+            word: con.execute(f"select count(*) from {table}").fetchall()[0][0]
+            for word, table in (("messages", "message"), ("transitions", "transition"))
+        }
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

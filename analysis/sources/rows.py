@@ -1,0 +1,83 @@
+"""Raw rows of deliveries in, one at a time; columns out, and with the rules the facts of a block."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from analysis.sources.facts import (
+    RAW_CHANGES,
+    RAW_CHATS,
+    RAW_MESSAGES,
+    REFUSED,
+    Facts,
+    Rules,
+    change_facts,
+    chat_facts,
+    message_facts,
+)
+
+
+class Cells:
+    """Rows of one kind, kept end to end in one list: a million of them are not a million objects, and a column is a slice.
+
+    ``append`` takes a row, a tuple with a cell for each of the columns.
+    """
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self.columns = columns
+        self._cells: list[Any] = []
+        self.append = self._cells.extend
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows."""
+        width = len(self.columns)
+        return (tuple(self._cells[n : n + width]) for n in range(0, len(self._cells), width))
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self._cells) // len(self.columns)
+
+    def put(self, column: str, value: Any) -> None:
+        """Write one value into a column of every row."""
+        self._cells[self.columns.index(column) :: len(self.columns)] = [value] * len(self)
+
+    def frame(self) -> pl.DataFrame:
+        """Return the rows as columns: position a whole number, is_group yes or no, all others text."""
+        width = len(self.columns)
+        return pl.DataFrame(
+            [pl.Series(c, self._cells[n::width], dtype=_TYPES.get(c, pl.String)) for n, c in enumerate(self.columns)]
+        )
+
+
+_TYPES = {"position": pl.Int64, "is_group": pl.Boolean}
+
+
+@dataclass
+class Rows:
+    """Raw rows of one block, by kind, with what was refused or ignored on the way."""
+
+    messages: Cells = field(default_factory=lambda: Cells(RAW_MESSAGES))
+    chats: Cells = field(default_factory=lambda: Cells(RAW_CHATS))
+    changes: Cells = field(default_factory=lambda: Cells(RAW_CHANGES))
+    refused: list[tuple[int, str, str, str]] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
+
+    def refuse(self, position: int, kind: str, reason: str, fix: str) -> None:
+        """Keep the reason why a record cannot be used."""
+        self.refused.append((position, kind, reason, fix))
+
+    def facts(self, rules: Rules) -> list[Facts]:
+        """Return the typed facts of these rows; rows refused on the way are among them."""
+        out = [Facts(refused=pl.DataFrame(self.refused, schema=REFUSED, orient="row"))]
+        if self.messages:
+            out.append(message_facts(self.messages.frame(), rules, line_needed=False))
+        if self.chats:
+            out.append(chat_facts(self.chats.frame(), rules))
+        if self.changes:
+            out.append(change_facts(self.changes.frame(), rules))
+        return out
