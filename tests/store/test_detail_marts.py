@@ -26,7 +26,7 @@ def test_an_older_store_is_refused_until_refresh_brings_it_up_to_date_and_fills_
             con.execute(f"drop view {view}")
             con.execute(f"drop table {table}")
         con.execute("drop table progress")
-        for table in ("alert", "observation", "observed_change", "activity", "forgotten"):
+        for table in ("alert", "observation", "observed_change", "activity", "forgotten", "quiet_time", "lesson"):
             con.execute(f"drop table {table}")
         con.execute("alter table explanation drop column measured_p")
         con.execute("update meta set value = '4' where key = 'schema_version'")

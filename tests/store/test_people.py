@@ -172,7 +172,7 @@ def test_who_is_forgotten_is_in_no_file_and_counts_as_before(store, loaded, keye
                 "select table_name from duckdb_tables() where not internal and table_name <> 'forgotten'"
             ).fetchall()
         ]
-        kept = "\n".join(con.sql(f"select * from {t}").pl().write_csv() for t in tables)
+        kept = "\n".join(con.sql(f"select * from {t}").pl().write_ndjson() for t in tables)
     assert not {word for word in (name, chat) if word in kept}
     raw = b"".join(p.read_bytes() for p in store.parent.iterdir() if p.is_file())
     assert b"ada-message" not in raw

@@ -35,7 +35,7 @@ def test_no_text_and_no_person_is_in_any_table_or_listing(demo_store, secrets):
         tables = [
             name for (name,) in con.execute("select table_name from duckdb_tables() where not internal").fetchall()
         ]
-        kept = "\n".join(con.sql(f"select * from {table}").pl().write_csv() for table in tables)
+        kept = "\n".join(con.sql(f"select * from {table}").pl().write_ndjson() for table in tables)
     told = json.dumps(pipeline.records(pipeline.quarantine(demo_store))) + "\n".join(
         pipeline.as_text(e) for e in pipeline.explanations(demo_store)
     )
