@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import numpy as np
 import polars as pl
 
@@ -34,10 +33,9 @@ from analysis.explain.receipts import lost_at, marked, reaches, sends_of, within
 from analysis.explain.running import NEVER, Array
 from analysis.explain.troubles import Troubles, troubles
 from analysis.explain.verdict import explained
+from analysis.pipeline.explaining import kept_rows
 from analysis.pipeline.looks import with_looks
-from analysis.pipeline.moments import instant
 from analysis.schema import GAPS, OBSERVED, SPELLS, TRANSITIONS, Explanation
-from analysis.store.marts import EXPLANATIONS
 
 Points = dict[str, tuple[Array, Array]]
 """Line to its quiet days and their effects (``QuietTimes.of_line``)."""
@@ -227,27 +225,8 @@ def told(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tuple[i
         peers = Peers(histories.values(), _hours(run) if histories else None)
         found = explained(Measured(changes, cases, shares, drifts, scales, of_line, peers))
         found = with_looks(found, Folder(run.source).frame("observed.parquet", OBSERVED))
-    Folder(run.out).write(part("explanation", number), _documents(found))
+    Folder(run.out).write(part("explanation", number), kept_rows(found, found))
     return len(found), time.process_time() - began
-
-
-def _documents(found: Iterable[Explanation]) -> pl.DataFrame:
-    """Return explanations as the mart keeps them before an audit corrects any."""
-    rows = [
-        (
-            e.line,
-            instant(e.at),
-            e.kind,
-            e.drivers[0].driver,
-            e.headline,
-            instant(e.onset) if e.onset else None,
-            e.confidence,
-            msgspec.json.encode(e).decode(),
-            e.confidence_p,
-        )
-        for e in found
-    ]
-    return pl.DataFrame(rows, schema=EXPLANATIONS, orient="row")
 
 
 # ---------------------------------------------------------------------- what a pass finds of those before it

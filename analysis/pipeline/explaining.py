@@ -76,7 +76,7 @@ def explain_again(
         told = told[:stands] + made
     told = with_looks(told, seen_by_pull)
     found = recalibrated(told, audits_in(con))
-    rows = _rows(found, told)
+    rows = kept_rows(found, told)
     if rows.select("document", "measured_p").rows() != kept:
         marts.replace(con, "explanation", rows)
     return found
@@ -219,7 +219,13 @@ def _progress_rows(
     return pl.DataFrame(rows, schema=marts.PROGRESS, orient="row").sort("line", "at", "kind")
 
 
-def _rows(found: list[Explanation], as_measured: list[Explanation]) -> pl.DataFrame:
+def kept_rows(found: list[Explanation], as_measured: list[Explanation]) -> pl.DataFrame:
+    """Return explanations as a store keeps them (marts.EXPLANATIONS).
+
+    Args:
+        found: after the vendor's audits corrected how sure each is.
+        as_measured: the same before that.
+    """
     rows = [
         (
             e.line,

@@ -10,7 +10,7 @@ import pytest
 from analysis import pipeline
 from analysis.pages import _words as words
 from tests.browser.driving import NEEDS_CHROMIUM, app, own_errors, settle, window
-from tests.sweep import SWEEP
+from tests.sweep import EVERY, SWEEP
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -25,6 +25,7 @@ def change(demo_store):
     return e, f"why?line={words.line_key(e.line)}&at={words.change_key(e, own)}"
 
 
+@SWEEP
 def test_a_shared_link_opens_that_change_in_a_fresh_window(address, chrome, change):
     e, link = change
     with window(chrome) as (page, seen):
@@ -207,7 +208,7 @@ def test_a_click_on_a_day_in_why_lists_that_days_chats(address, chrome, change):
         assert own_errors(seen) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", "dark"] if EVERY else ["dark"])
 def test_page_and_charts_follow_the_viewers_theme(address, chrome, scheme):
     from analysis.charts.theme import palette
 

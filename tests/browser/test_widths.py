@@ -5,7 +5,7 @@ import pytest
 from analysis import pipeline
 from tests.browser.driving import NEEDS_CHROMIUM, own_errors, settle, window
 from tests.browser.screenshots import addresses
-from tests.sweep import EVERY
+from tests.sweep import EVERY, SWEEP
 
 pytestmark = NEEDS_CHROMIUM
 PAGES = [
@@ -22,7 +22,7 @@ PAGES = [
     "transitions",
     "data",
 ]
-SOME = ("fleet", "why-new_conversations", "new-day", "data")
+SOME = ("fleet", "why-new_conversations")
 """Looked at on a phone always; all in all widths with $LINEHEALTH_EVERY=1."""
 OVER = "[...document.querySelectorAll('[data-testid=stMain], body')].map(e => e.scrollWidth - e.clientWidth)"
 BESIDE = """e => e.closest('[class*=st-key-card]').getBoundingClientRect().right
@@ -83,6 +83,7 @@ def _on_each_other(a: list[float], b: list[float]) -> bool:
     return not (aside or apart)
 
 
+@SWEEP
 def test_on_a_phone_a_published_number_is_told_beside_the_chart_and_not_across_its_data(
     address, chrome, pages, demo_store
 ):

@@ -15,6 +15,7 @@ from analysis import pipeline
 from analysis.cluster import explaining, export, run
 from analysis.cluster.folder import Folder
 from analysis.errors import StoreError, UsageError
+from tests.sweep import SWEEP
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,7 @@ def test_any_shards_give_the_rows_of_the_local_run(demo_store, exported, tmp_pat
     same_as_local(demo_store, tmp_path / "out")
 
 
+@SWEEP
 def test_two_processes_and_one_killed_mid_run_give_the_rows_of_the_local_run(demo_store, exported, tmp_path):
     out, killed = tmp_path / "out", []
     with (

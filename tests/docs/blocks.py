@@ -31,7 +31,7 @@ SERVES = {"app", "endpoint", "up", "receive"}
 """Run until they are stopped: only their options are read."""
 OUTSIDE = {"pull", "audit"}
 """Ask the vendor: only their options are read."""
-LONG = {"bench", "evaluate"}
+LONG = {"bench", "cluster", "evaluate"}
 """Take minutes: only their options are read; their own tests run small ones."""
 LATER = {"pull", "receive", "audit", "up"}
 """Commands that only some versions have: where one is missing it is passed over."""

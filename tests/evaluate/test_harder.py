@@ -29,7 +29,7 @@ from analysis.evaluate.harder import (
 )
 from analysis.signals import health
 from tests.evaluate.builders import START
-from tests.sweep import EVERY
+from tests.sweep import EVERY, SWEEP
 
 FRAMES = ("messages", "chats", "chat_health", "changes", "truth")
 SMALL = Fleet("drawn", "ledger", 4, 6, 49)
@@ -232,6 +232,7 @@ def told():
     return json.loads(CliRunner().invoke(cli, asked, catch_exceptions=False).stdout)
 
 
+@SWEEP
 def test_json_has_every_figure_of_every_kind_and_what_was_asked(told):
     assert {k: told[k] for k in ("seed", "seeds", "lines", "days")} == {"seed": 4, "seeds": 1, "lines": 16, "days": 49}
     assert told["variants"] == VARIANTS
@@ -244,6 +245,7 @@ def test_json_has_every_figure_of_every_kind_and_what_was_asked(told):
     assert of[DRIFT]["worsenings"] > of[PLAIN]["worsenings"]
 
 
+@SWEEP
 def test_the_table_has_a_row_for_every_kind_with_its_count_and_intervals(told):
     (of,) = told["scorers"].values()
     head, *rows = harder_text(told).splitlines()

@@ -79,7 +79,7 @@ def load(store, folder, rows, name):
     return pipeline.load([path], store=store)
 
 
-@pytest.mark.parametrize("seed", range(5, 25) if EVERY else [5, 6])
+@pytest.mark.parametrize("seed", range(5, 25) if EVERY else [5])
 def test_any_sequence_of_loads_gives_the_marts_of_one_full_recompute(tmp_path, seed):
     chance = random.Random(seed)
     rows, tables = events_of(tmp_path / "fleet", lines=3, days=12 + seed % 9, seed=seed)
