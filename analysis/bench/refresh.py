@@ -144,11 +144,12 @@ def _split(data: Path, place: Path) -> tuple[list[str], list[str], list[str]]:
         at = pl.col("changed_at") <= cut if name == "before" else pl.col("changed_at") > cut
         pl.read_parquet(data / "transitions.parquet").filter(at).write_parquet(parts[name][1])
     chats = pl.scan_parquet(data / "chats.parquet")
-    known = str(place / "before-chats.parquet")
-    # a chat is told once; that its health changed on the last day comes with that day
-    chats.filter(pl.max_horizontal("created_at", "health_updated_at") <= cut).sink_parquet(known)
-    newer = str(place / "day-chats.parquet")
-    chats.filter(pl.max_horizontal("created_at", "health_updated_at") > cut).sink_parquet(newer)
+    known, newer = str(place / "before-chats.parquet"), str(place / "day-chats.parquet")
+    # a chat is told when it is opened, and again when its health changes
+    changed = pl.col("health_updated_at") > cut
+    told = (pl.when(~changed).then(c).alias(c) for c in ("health", "health_updated_at"))
+    chats.filter(pl.col("created_at") <= cut).with_columns(told).sink_parquet(known)
+    chats.filter((pl.col("created_at") > cut) | changed).sink_parquet(newer)
     one.write_parquet(place / "late.parquet")
     return [*parts["before"], known], [*parts["day"], newer], [str(place / "late.parquet")]
 
