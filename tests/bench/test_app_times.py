@@ -27,6 +27,7 @@ def bench_store(tmp_path_factory):
     return folder / "bench.duckdb"
 
 
+@SWEEP
 def test_every_page_has_its_times_and_no_fault(bench_store):
     pages = PAGES if EVERY else ("why",)
     table = room.measured(bench_store, runs=1, in_browser=False, pages=pages)

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from analysis.bench import load, signals
+from tests.sweep import SWEEP
 
 
+@SWEEP
 def test_both_kinds_are_loaded_in_fresh_processes_and_equal_their_peers_in_every_id(tmp_path, command):
     data = signals.fleet(tmp_path / "fleet", messages=5_000, lines=3, days=20, seed=2)
     out = tmp_path / "table.md"

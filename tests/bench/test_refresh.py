@@ -5,8 +5,10 @@ import json
 import pytest
 
 from analysis.bench import refresh, signals
+from tests.sweep import SWEEP
 
 
+@SWEEP
 def test_a_day_more_and_a_late_message_end_in_the_marts_of_a_full_refresh(tmp_path, command):
     data = signals.fleet(tmp_path / "fleet", messages=6_000, lines=4, days=30, seed=4)
     code, told, _ = command("bench", "refresh", "--data", data, "--folder", tmp_path / "work", "--json")

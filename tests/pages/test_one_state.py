@@ -9,6 +9,7 @@ from analysis import pipeline
 from analysis.pages import _words as words
 from analysis.report import report
 from tests.pages.conftest import MESSAGES, words_of
+from tests.sweep import SWEEP
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def test_a_store_that_is_replaced_again_and_again_ends_in_a_sentence(open_app, m
     assert "The store changes faster than this page can be read." in words_of(at)
 
 
+@SWEEP
 def test_a_report_is_of_one_state(moving, monkeypatch):
     store, load = moving
     with monkeypatch.context() as patch:
