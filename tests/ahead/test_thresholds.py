@@ -11,7 +11,7 @@ from analysis.ahead.features import known_by_hour
 from analysis.ahead.thresholds import BEHAVIOURS, THRESHOLDS, thresholds_of
 from tests.ahead.made import NO_SPELLS, fleet
 from tests.ahead.planted import planted
-from tests.sweep import EVERY
+from tests.sweep import EVERY, SWEEP
 
 
 def found(hours, transitions, until, spells=NO_SPELLS):
@@ -59,6 +59,7 @@ def test_the_sentence_has_the_counts_of_both_sides():
     assert got["times"] == pytest.approx(again)
 
 
+@SWEEP
 def test_where_nothing_depends_on_openers_it_says_so_in_nine_of_ten():
     told = [levels(200 + n, level=1e9, else_=0.05, steady=float(n % 2))["openers", "all"]["answer"] for n in range(10)]
     assert told.count("no level") >= 9, told
@@ -68,6 +69,7 @@ def test_where_nothing_depends_on_openers_it_says_so_in_nine_of_ten():
     ("family", "scorer"),
     [("drawn", "ledger"), *([("drawn", "surprise"), ("replay", "annoyance"), ("replay", "forest")] if EVERY else [])],
 )
+@SWEEP
 def test_openers_that_came_at_other_times_show_nothing_on_any_scorer(family, scorer):
     hours, spells, transitions, until = fleet(family, scorer, 931, 20, 42)
     got = found(rotated(hours, 5), transitions, until, spells)["openers", "all"]

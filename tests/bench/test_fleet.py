@@ -9,6 +9,7 @@ import pytest
 from analysis import pipeline
 from analysis.bench.fleet import write_fleet
 from analysis.errors import UsageError
+from tests.sweep import SWEEP
 
 MESSAGES, LINES, DAYS = 20_000, 6, 120
 
@@ -117,6 +118,7 @@ def test_nothing_happens_before_it_was_sent_or_after_the_end(messages):
     assert (messages["failed_at"].is_not_null() == messages["failure_code"].is_not_null()).all()
 
 
+@SWEEP
 def test_falls_follow_what_was_planted_and_are_explained_by_more_than_one_cause(tmp_path, store):
     told = write_fleet(tmp_path / "fleet", messages=60_000, lines=12, days=120, seed=5)
     pipeline.load(tmp_path / "fleet", store=store)

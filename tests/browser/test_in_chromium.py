@@ -38,6 +38,7 @@ def test_a_shared_link_opens_that_change_in_a_fresh_window(address, chrome, chan
         assert seen.outside == []
 
 
+@SWEEP
 def test_times_are_utc_whatever_the_browsers_zone(address, chrome, change):
     e, link = change
     began = words.moment(words.instant(e.onset), ZoneInfo("UTC"), weekday=False)
@@ -209,6 +210,7 @@ def test_a_click_on_a_day_in_why_lists_that_days_chats(address, chrome, change):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"] if EVERY else ["dark"])
+@SWEEP
 def test_page_and_charts_follow_the_viewers_theme(address, chrome, scheme):
     from analysis.charts.theme import palette
 

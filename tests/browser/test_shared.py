@@ -9,7 +9,7 @@ from analysis import pipeline
 from analysis.charts.theme import palette
 from analysis.pages import _words as words
 from tests.browser.driving import NEEDS_CHROMIUM, own_errors, settle, window
-from tests.sweep import EVERY
+from tests.sweep import EVERY, SWEEP
 
 pytestmark = NEEDS_CHROMIUM
 CHARTS = {
@@ -130,6 +130,7 @@ def test_the_copied_link_shows_the_same_in_a_fresh_window(address, chrome, choos
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"] if EVERY else ["dark"])
+@SWEEP
 def test_a_chart_is_saved_as_it_is_drawn_on_its_own_ground_with_its_font(address, chrome, scheme, tmp_path):
     with window(chrome, scheme=scheme) as (page, seen):
         page.goto(address)

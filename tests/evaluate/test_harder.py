@@ -67,6 +67,7 @@ def day(kin):
     return gone.min().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+@SWEEP
 def test_every_kind_of_fleet_is_made_and_its_past_forecast(kin, ticks):
     assert tuple(kin) == tuple(VARIANTS)
     assert ticks.schema == HARDER

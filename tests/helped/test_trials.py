@@ -4,9 +4,10 @@ import polars as pl
 
 from analysis.evaluate.fleets import Fleet
 from analysis.evaluate.helping import helping_evaluated, helping_text, trials_of
-from tests.sweep import EVERY
+from tests.sweep import EVERY, SWEEP
 
 
+@SWEEP
 def test_placebos_seldom_help_and_planted_effects_mostly_do():
     told = pl.concat(
         [

@@ -17,7 +17,7 @@ from analysis.simulate.drawn.kinds import KINDS as DRAWN_KINDS
 from analysis.simulate.shared import frames as framing
 from analysis.simulate.shared.draws import HOUR
 from analysis.simulate.shared.judge import ORGANIC, VENDOR, judged
-from tests.sweep import EVERY
+from tests.sweep import EVERY, SWEEP
 
 MAKE = {"drawn": drawn.drawn_frames, "replay": replay.replay_frames}
 ROOMS = {"drawn": drawn, "replay": replay}
@@ -138,6 +138,7 @@ def test_weaker_incidents_make_fewer_changes(family, scorer):
 
 
 @pytest.mark.parametrize(("family", "scorer"), SCORERS)
+@SWEEP
 def test_a_noisier_vendor_makes_more_changes_that_nothing_explains(family, scorer):
     without = pl.col("driver") == "unexplained"
     calm, usual, noisy = (
@@ -256,6 +257,7 @@ def test_the_zones_of_a_fleet_lie_on_both_sides_of_the_equator():
 
 
 @pytest.mark.parametrize("family", MAKE if EVERY else list(MAKE)[:1])
+@SWEEP
 def test_limits_that_drift_are_the_old_ones_until_the_middle_day_and_tighter_from_then_on(family):
     more, onsets = 0, []
     for scorer, seed in product(ROOMS[family].SCORERS, SEEDS):
