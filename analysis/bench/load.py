@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import platform
-import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analysis.bench import steps
 from analysis.bench.deliveries import delivery
+from analysis.bench.steps import DifferentError
 from analysis.errors import LineHealthError
 
 Progress = Callable[[str, float, float], None]
@@ -23,21 +21,13 @@ MOST_TIMES = {"messages Parquet": 4.0, "deliveries JSON": 3.0}
 """What is asked for: a load takes at most so many times its peer's time."""
 PEER = {"messages Parquet": "table", "deliveries JSON": "lines"}
 """The peer's word in ``bench.loading.WAYS``."""
-_KEY = "a key for people who are made up"
-
-
-class DifferentError(LineHealthError):
-    """The peer's table has other messages than ours: nothing that was measured means anything."""
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(steps.Cost):
     """Medians over the runs of one load: ours, ours of the same files a second time, or the peer's."""
 
     way: str
-    seconds: float
-    processor: float
-    peak_mb: float
 
 
 @dataclass(frozen=True)
@@ -171,7 +161,7 @@ def _loaded(kind: str, files: list[Path], scratch: Path, runs: int, *, rows: int
     for _ in range(runs):
         for way, word in (("ours", "ours"), ("ours, the same again", "ours"), ("duckdb", PEER[kind])):
             database = scratch / ("store.duckdb" if word == "ours" else "plain.duckdb")
-            costs[way].append(_run(word, pattern, database))
+            costs[way].append(steps.run("analysis.bench.loading", word, pattern, str(database), where="bench load"))
         first, _, peer = (c[-1] for c in costs.values())
         if (first["messages"], first["ids"]) != (peer["messages"], peer["ids"]):
             raise DifferentError(
@@ -181,21 +171,7 @@ def _loaded(kind: str, files: list[Path], scratch: Path, runs: int, *, rows: int
             )
         for left in (*scratch.glob("store.duckdb*"), *scratch.glob("plain.duckdb*")):
             left.unlink()
-    medians = tuple(
-        Cost(way, *(statistics.median(c[k] for c in of) for k in ("seconds", "processor", "peak_mb")))
-        for way, of in costs.items()
-    )
+    first_time, again, peers = (Cost(*steps.medians(of), way) for way, of in costs.items())
     told = int(first["messages"])
     megabytes = sum(f.stat().st_size for f in files) / 1e6
-    return Loaded(kind, rows if rows is not None else told, told, megabytes, (medians[0], medians[1], medians[2]))
-
-
-def _run(way: str, pattern: str, database: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "analysis.bench.loading", way, pattern, str(database)]
-    environment = {**os.environ, "LINEHEALTH_KEY": _KEY}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no words"])[-1]
-        raise LineHealthError(f"{way} ended with {done.returncode}: {last[:300]}", where="bench load")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return Loaded(kind, rows if rows is not None else told, told, megabytes, (first_time, again, peers))

@@ -6,15 +6,13 @@ A module of its own, started once a run: ``python -m analysis.bench.loading WAY 
 from __future__ import annotations
 
 import json
-import resource
 import sys
-import time
 from collections.abc import Callable
 
 import duckdb
 
 from analysis import pipeline
-from analysis.bench.peers.run import peak_mb
+from analysis.bench.steps import costs
 
 _DELIVERY = """{
   event_type: 'varchar', event_id: 'varchar', created_at: 'timestamp', trace_id: 'varchar',
@@ -61,18 +59,11 @@ WAYS: dict[str, tuple[Callable[[str, str], None], str, str]] = {
 def main(way: str, pattern: str, database: str) -> None:
     """Load once; prints seconds and processor seconds (imports left out), the peak in megabytes, and how many messages with which ids there are."""
     load, name, column = WAYS[way]
-    began, used = time.perf_counter(), _processor()
-    load(pattern, database)
-    cost = {"seconds": time.perf_counter() - began, "processor": _processor() - used, "peak_mb": peak_mb()}
+    with costs() as cost:
+        load(pattern, database)
     with duckdb.connect(database, read_only=True) as con:
         ((messages, ids),) = con.execute("select " + _COUNTED.format(column=column, table=name)).fetchall()
     sys.stdout.write(json.dumps({**cost, "messages": messages, "ids": ids}) + "\n")
-
-
-def _processor() -> float:
-    """Return processor seconds of this process and of those it has started and ended."""
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(u.ru_utime + u.ru_stime for u in used)
 
 
 if __name__ == "__main__":

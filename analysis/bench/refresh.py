@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,26 +14,13 @@ from typing import Any
 
 import polars as pl
 
+from analysis.bench import steps
 from analysis.bench.signals import coded
-from analysis.errors import LineHealthError
+from analysis.bench.steps import Cost, DifferentError
 
 Progress = Callable[[str, float, float], None]
 FULL_OF_SQL, DAY_OF_FULL, DAY_MORE_S = 1 / 3, 0.03, 0.3
 """What is asked for (issue 6): a full refresh in so much of the SQL's time, and a day's in so much of the full one's and so many seconds."""
-_KEY = "a key for people who are made up"
-
-
-class DifferentError(LineHealthError):
-    """A refresh of what is new gives other marts than a full one: nothing that was measured means anything."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one step took in a process of its own."""
-
-    seconds: float
-    processor: float
-    peak_mb: float
 
 
 @dataclass
@@ -101,23 +85,23 @@ def measured(data: str | Path, *, folder: str | Path, progress: Progress = lambd
     data = Path(data)
     Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="refresh-") as scratch:
-        place, steps = Path(scratch), 7
+        place, whole = Path(scratch), 7
         store, copy = place / "store.duckdb", place / "full.duckdb"
         before, day, late = _split(data, place)
-        progress("the SQL", 0, steps)
+        progress("the SQL", 0, whole)
         database = coded(data)
         sql = _run("analysis.bench.peers.run", "sql", str(database), str(place / "sql.parquet"))
-        progress("loading all but the last day", 1, steps)
+        progress("loading all but the last day", 1, whole)
         _step("load", store, *before)
         _step("refresh", store)
-        progress("the last day", 2, steps)
+        progress("the last day", 2, whole)
         _step("load", store, *day)
         told = {DAY: _step("refresh", store)}
-        progress("a full refresh of all", 3, steps)
+        progress("a full refresh of all", 3, whole)
         shutil.copy(store, copy)
         told[FULL] = _step("full", copy)
         _compare(store, copy, DAY)
-        progress("a late message", 5, steps)
+        progress("a late message", 5, whole)
         _step("load", store, *late)
         told[LATE] = _step("refresh", store)
         shutil.copy(store, copy)
@@ -125,7 +109,7 @@ def measured(data: str | Path, *, folder: str | Path, progress: Progress = lambd
         _compare(store, copy, LATE)
         counts = _run("analysis.bench.refreshing", "counts", str(store))
     found = Told(int(counts["messages"]), int(counts["transitions"]), load=os.getloadavg()[0])
-    found.costs = {SQL: _cost(sql), FULL: told[FULL], DAY: told[DAY], LATE: told[LATE]}
+    found.costs = {SQL: Cost(*steps.medians([sql])), FULL: told[FULL], DAY: told[DAY], LATE: told[LATE]}
     return found
 
 
@@ -155,7 +139,7 @@ def _split(data: Path, place: Path) -> tuple[list[str], list[str], list[str]]:
 
 
 def _step(way: str, store: Path, *files: str) -> Cost:
-    return _cost(_run("analysis.bench.refreshing", way, str(store), *files))
+    return Cost(*steps.medians([_run("analysis.bench.refreshing", way, str(store), *files)]))
 
 
 def _compare(store: Path, full: Path, after: str) -> None:
@@ -166,15 +150,5 @@ def _compare(store: Path, full: Path, after: str) -> None:
         )
 
 
-def _cost(told: dict[str, Any]) -> Cost:
-    return Cost(told["seconds"], told["processor"], told["peak_mb"])
-
-
 def _run(module: str, *words: str) -> dict[str, Any]:
-    environment = {**os.environ, "LINEHEALTH_KEY": _KEY}
-    done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, check=False, env=environment)  # fmt: skip
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no words"])[-1]
-        raise LineHealthError(f"{words[0]} ended with {done.returncode}: {last[:300]}", where="bench refresh")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return steps.run(module, *words, where="bench refresh")

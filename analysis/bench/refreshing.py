@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import Any
 
 import duckdb
 
 from analysis import pipeline
-from analysis.bench.peers.run import peak_mb
+from analysis.bench.steps import costs
 from analysis.store.marts import TABLES
 
 
@@ -22,12 +21,11 @@ def main(way: str, store: str, *files: str) -> None:
     if way in ("marts", "counts"):
         found = _marts(store) if way == "marts" else _counts(store)
     else:
-        began, used = time.perf_counter(), time.process_time()
-        if way == "load":
-            pipeline.load(list(files), store=store, refreshed=False)
-        else:
-            pipeline.refresh(store=store, full=way == "full")
-        found = {"seconds": time.perf_counter() - began, "processor": time.process_time() - used, "peak_mb": peak_mb()}
+        with costs() as found:
+            if way == "load":
+                pipeline.load(list(files), store=store, refreshed=False)
+            else:
+                pipeline.refresh(store=store, full=way == "full")
     sys.stdout.write(json.dumps(found) + "\n")
 
 

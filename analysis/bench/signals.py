@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import platform
-import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +14,11 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from analysis.bench import steps
 from analysis.bench.coded import write_coded
 from analysis.bench.fleet import write_fleet
-from analysis.errors import LineHealthError, UsageError
+from analysis.bench.steps import DifferentError
+from analysis.errors import UsageError
 
 Progress = Callable[[str, float, float], None]
 PEERS = {"duckdb": "sql", "pandas": "pandas", "clickhouse": "clickhouse"}
@@ -34,18 +32,11 @@ COLUMNS = (
 """What is compared: every counting column of contract.md, section 3; rates are quotients of these."""
 
 
-class DifferentError(LineHealthError):
-    """A peer's table is not ours: nothing that was measured means anything."""
-
-
 @dataclass(frozen=True)
-class Cost:
+class Cost(steps.Cost):
     """Medians over the runs of one way at one size."""
 
     name: str
-    seconds: float
-    processor: float
-    peak_mb: float
 
 
 @dataclass
@@ -137,14 +128,22 @@ def measured(
                 for name in here:
                     progress(f"{name}, {folder}", done, whole)
                     out = Path(scratch) / f"{name}.parquet"
-                    costs[name].append(_run(PEERS.get(name, name), database, out))
+                    costs[name].append(
+                        steps.run(
+                            "analysis.bench.peers.run",
+                            PEERS.get(name, name),
+                            str(database),
+                            str(out),
+                            where="bench signals",
+                        )
+                    )
                     tables[name] = _told(pl.read_parquet(out), database)
                     compare(tables["ours"], tables[name], name)
                     done += 1
         with duckdb.connect(str(database), read_only=True) as con:
             messages = int(con.execute("select count(*) from coded").fetchall()[0][0])
         told.sizes.append(
-            (messages, tables["ours"].height * len(COLUMNS), [_medians(n, of) for n, of in costs.items()])
+            (messages, tables["ours"].height * len(COLUMNS), [Cost(*steps.medians(of), n) for n, of in costs.items()])
         )
     told.load = os.getloadavg()[0]
     return told
@@ -202,17 +201,3 @@ def coded(folder: Path, *, clickhouse: bool = False) -> Path:
             with tempfile.TemporaryDirectory() as scratch:
                 load(database, scratch)
     return database
-
-
-def _run(module: str, database: Path, out: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "analysis.bench.peers.run", module, str(database), str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no words"])[-1]
-        raise LineHealthError(f"{module} ended with {done.returncode}: {last[:300]}", where="bench signals")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def _medians(name: str, costs: list[dict[str, float]]) -> Cost:
-    return Cost(name, *(statistics.median(c[k] for c in costs) for k in ("seconds", "processor", "peak_mb")))

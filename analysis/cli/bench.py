@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,6 +29,46 @@ class _Count(click.ParamType[int]):
 LINES = click.option("--lines", "lines_", type=_Count(), default=200, show_default=True, help="How many lines.")
 DAYS = click.option("--days", type=click.IntRange(3, 1000), default=180, show_default=True, help="How many days.")
 SEED = click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Equal seeds, equal rows.")
+SIZES = click.option(
+    "--messages", type=_Count(), multiple=True, help="A size; several for growth [default: 20,000,000]."
+)
+FOLDERS = click.option(
+    "--data",
+    "folders",
+    type=click.Path(exists=True, file_okay=False),
+    multiple=True,
+    help="A folder of `bench data` instead of --messages; several for growth.",
+)
+OUT = click.option(
+    "--out", type=click.Path(dir_okay=False), default=None, help="Also write the table to this Markdown file."
+)
+FOLDER = click.option(
+    "--folder",
+    type=click.Path(file_okay=False),
+    default="bench",
+    show_default=True,
+    help="Where data is made, and stores are written.",
+)
+
+
+def _fleets(
+    where: str, folders: tuple[str, ...], messages: tuple[int, ...], folder: str, *, lines: int, days: int, seed: int
+) -> list[Path]:
+    """Return the folders of data that were named, or those of the sizes that were asked for, made where they are missing."""
+    from analysis.bench.signals import fleet
+
+    if messages and folders:
+        raise UsageError("--messages makes data of its own", where=where, fix="leave out one of the two")
+    return [Path(f) for f in folders] or [
+        fleet(folder, messages=n, lines=lines, days=days, seed=seed) for n in messages or (20_000_000,)
+    ]
+
+
+def _print(told: Any, as_json: bool, out: str | None = None) -> None:
+    """Print what was measured, and write its table to a file where one is named."""
+    if out is not None:
+        Path(out).write_text(told.as_text() + "\n", encoding="utf-8")
+    print_json(told.as_json()) if as_json else click.echo(told.as_text())
 
 
 @click.group()
@@ -89,7 +130,7 @@ def app(
             told = room.measured_on_new(
                 messages=messages, lines=lines_, days=days, seed=seed, runs=runs, in_browser=browser, progress=bar
             )
-    print_json(told.as_json()) if as_json else click.echo(told.as_text())
+    _print(told, as_json)
 
 
 @bench.command()
@@ -110,29 +151,19 @@ def receive(deliveries: int, connections: int, runs: int, folder: str | None, as
     told = measured(
         deliveries=deliveries, connections=connections, runs=runs, folder=Path(folder) if folder is not None else None
     )
-    print_json(told.as_json()) if as_json else click.echo(told.as_text())
+    _print(told, as_json)
 
 
 @bench.command()
-@click.option("--messages", type=_Count(), multiple=True, help="A size; several for growth [default: 20,000,000].")
+@SIZES
 @LINES
 @DAYS
 @SEED
-@click.option(
-    "--data",
-    "folders",
-    type=click.Path(exists=True, file_okay=False),
-    multiple=True,
-    help="A folder of `bench data` instead of --messages; several for growth.",
-)
-@click.option(
-    "--folder", type=click.Path(file_okay=False), default="bench", show_default=True, help="Where data is made."
-)
+@FOLDERS
+@FOLDER
 @click.option("--peers", default="duckdb,pandas,clickhouse", show_default=True, help="Whom to measure beside ours.")
 @click.option("--runs", type=click.IntRange(1, 50), default=3, show_default=True, help="Of each way, in turn.")
-@click.option(
-    "--out", type=click.Path(dir_okay=False), default=None, help="Also write the table to this Markdown file."
-)
+@OUT
 @AS_JSON
 def signals(
     messages: tuple[int, ...],
@@ -149,16 +180,10 @@ def signals(
     """Signals by day: ours, expert DuckDB SQL, pandas and ClickHouse from the same coded tables; equal in every cell, or it fails."""
     from analysis.bench import signals as room
 
-    if messages and folders:
-        raise UsageError("--messages makes data of its own", where="bench signals", fix="leave out one of the two")
     with Bar() as bar:
-        found = [Path(f) for f in folders] or [
-            room.fleet(folder, messages=n, lines=lines_, days=days, seed=seed) for n in messages or (20_000_000,)
-        ]
+        found = _fleets("bench signals", folders, messages, folder, lines=lines_, days=days, seed=seed)
         told = room.measured(found, peers=[p for p in peers.split(",") if p], runs=runs, progress=bar)
-    if out is not None:
-        Path(out).write_text(told.as_text() + "\n", encoding="utf-8")
-    print_json(told.as_json()) if as_json else click.echo(told.as_text())
+    _print(told, as_json, out)
 
 
 @bench.command()
@@ -167,13 +192,7 @@ def signals(
 @DAYS
 @SEED
 @click.option("--data", type=click.Path(exists=True, file_okay=False), default=None, help="A folder of `bench data`.")
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False),
-    default="bench",
-    show_default=True,
-    help="Where data is made and stores are written.",
-)
+@FOLDER
 @AS_JSON
 def refresh(messages: int, lines_: int, days: int, seed: int, data: str | None, folder: str, as_json: bool) -> None:
     """A full refresh beside SQL that counts days alone; then one more day and a late message beside the full one, equal in every mart."""
@@ -183,7 +202,7 @@ def refresh(messages: int, lines_: int, days: int, seed: int, data: str | None, 
     with Bar() as bar:
         found = data or fleet(folder, messages=messages, lines=lines_, days=days, seed=seed)
         told = room.measured(found, folder=folder, progress=bar)
-    print_json(told.as_json()) if as_json else click.echo(told.as_text())
+    _print(told, as_json)
 
 
 @bench.command()
@@ -196,31 +215,17 @@ def phases(folder: str) -> None:
 
 
 @bench.command()
-@click.option("--messages", type=_Count(), multiple=True, help="A size; several for growth [default: 20,000,000].")
+@SIZES
 @LINES
 @DAYS
 @SEED
-@click.option(
-    "--data",
-    "folders",
-    type=click.Path(exists=True, file_okay=False),
-    multiple=True,
-    help="A folder of `bench data` instead of --messages; several for growth.",
-)
+@FOLDERS
 @click.option(
     "--deliveries", type=_Count(), multiple=True, help="Lines of JSON; several for growth [default: 200,000]."
 )
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False),
-    default="bench",
-    show_default=True,
-    help="Where data is made and stores are written.",
-)
+@FOLDER
 @click.option("--runs", type=click.IntRange(1, 50), default=1, show_default=True, help="Of each way, in turn.")
-@click.option(
-    "--out", type=click.Path(dir_okay=False), default=None, help="Also write the table to this Markdown file."
-)
+@OUT
 @AS_JSON
 def load(
     messages: tuple[int, ...],
@@ -236,18 +241,11 @@ def load(
 ) -> None:
     """Loads without the refresh, beside DuckDB's plain sorted table of the same Parquet and its typed table of the same JSON lines."""
     from analysis.bench import load as room
-    from analysis.bench.signals import fleet
 
-    if messages and folders:
-        raise UsageError("--messages makes data of its own", where="bench load", fix="leave out one of the two")
     with Bar() as bar:
-        found = [Path(f) for f in folders] or [
-            fleet(folder, messages=n, lines=lines_, days=days, seed=seed) for n in messages or (20_000_000,)
-        ]
+        found = _fleets("bench load", folders, messages, folder, lines=lines_, days=days, seed=seed)
         told = room.measured(found, deliveries=deliveries or (200_000,), folder=folder, runs=runs, progress=bar)
-    if out is not None:
-        Path(out).write_text(told.as_text() + "\n", encoding="utf-8")
-    print_json(told.as_json()) if as_json else click.echo(told.as_text())
+    _print(told, as_json, out)
 
 
 @bench.command()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from analysis.bench import load, signals
+from analysis.bench import load, signals, steps
 from tests.sweep import SWEEP
 
 
@@ -30,8 +30,7 @@ def test_both_kinds_are_loaded_in_fresh_processes_and_equal_their_peers_in_every
 
 
 def test_a_peer_with_other_messages_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        load, "_run", lambda way, *_: {"messages": 7, "ids": way, "seconds": 1, "processor": 1, "peak_mb": 1}
-    )
+    found = {"messages": 7, "seconds": 1, "processor": 1, "peak_mb": 1}
+    monkeypatch.setattr(steps, "run", lambda module, way, *_, where: found | {"ids": way})
     with pytest.raises(load.DifferentError, match="ours are 7 messages"):
         load.measured([], deliveries=[10], folder=tmp_path, runs=1)
