@@ -1,20 +1,15 @@
 """A store shared out: rows of the local run with any shards and workers, also where a worker is killed mid-run; refusals in one sentence."""
 
 import json
-import os
-import signal
-import threading
-import time
-from pathlib import Path
 
 import pytest
-from distributed import Client, LocalCluster
 from polars.testing import assert_frame_equal
 
 from analysis import pipeline
 from analysis.cluster import explaining, export, run
 from analysis.cluster.folder import Folder
 from analysis.errors import StoreError, UsageError
+from tests.cluster.killing import one_killed
 from tests.sweep import SWEEP
 
 
@@ -43,24 +38,9 @@ def test_any_shards_give_the_rows_of_the_local_run(demo_store, exported, tmp_pat
 
 @SWEEP
 def test_two_processes_and_one_killed_mid_run_give_the_rows_of_the_local_run(demo_store, exported, tmp_path):
-    out, killed = tmp_path / "out", []
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        workers = client.run(os.getpid)
-        assert len(set(workers.values()) | {os.getpid()}) == 3
-
-        def kill():
-            while not list(Path(out).glob("signal_day/*")):
-                time.sleep(0.002)
-            os.kill(min(workers.values()), signal.SIGKILL)
-            killed.append(len(list(Path(out).glob("signal_hour/*"))))
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        told = run.signals(exported, str(out), workers_=cluster.scheduler_address, most=1)
-        killer.join()
+    out = tmp_path / "out"
+    with one_killed(out, at="signal_day/*", seen="signal_hour/*") as (address, killed):
+        told = run.signals(exported, str(out), workers_=address, most=1)
     assert told.shards > 2
     assert killed[0] < told.shards  # it was killed before the last shard was done
     same_as_local(demo_store, out)

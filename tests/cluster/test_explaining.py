@@ -1,9 +1,5 @@
 """Explanations shared out: the documents of the local run with any shards, periods and workers, also where a worker is killed mid-run."""
 
-import os
-import signal
-import threading
-import time
 from collections import defaultdict
 from datetime import datetime
 
@@ -11,7 +7,6 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
-from distributed import Client, LocalCluster
 from polars.testing import assert_frame_equal
 
 from analysis.cluster import explaining, export, measuring, run
@@ -28,6 +23,7 @@ from analysis.pipeline.opened import reading
 from analysis.schema import GAPS, OBSERVED
 from analysis.settings import Settings
 from analysis.store import read
+from tests.cluster.killing import one_killed
 from tests.explain.builders import World
 from tests.explain.test_receipts import without_receipts
 from tests.sweep import SWEEP
@@ -60,24 +56,9 @@ def kept(demo_store):
 
 
 def test_two_processes_and_one_killed_mid_run_give_the_store_s_explanations(kept, exported, tmp_path):
-    out, killed = tmp_path / "out", []
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        workers = client.run(os.getpid)
-        assert len(set(workers.values()) | {os.getpid()}) == 3
-
-        def kill():
-            while not list(out.glob("passes-*/quiet/*")):
-                time.sleep(0.002)
-            os.kill(min(workers.values()), signal.SIGKILL)
-            killed.append(len(list(out.glob("explanation/*"))))
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        told = explaining.explain(exported, str(out), workers_=cluster.scheduler_address, most=2_000)
-        killer.join()
+    out = tmp_path / "out"
+    with one_killed(out, at="passes-*/quiet/*", seen="explanation/*") as (address, killed):
+        told = explaining.explain(exported, str(out), workers_=address, most=2_000)
     assert told.shards > 2
     assert killed == [0]  # none was explained yet: the passes before it were under way
     table = run.table(str(out), "explanation")

@@ -11,7 +11,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import duckdb
 import httpx
 
 from analysis import pipeline
+from analysis.bench.chromium import free_port
 from analysis.errors import LiveError
 from analysis.live import Connection
 from analysis.pipeline import spool
@@ -153,9 +153,7 @@ def served(fake: Fake):
     """The fake behind uvicorn on a free port; yields its address."""
     import uvicorn
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = uvicorn.Server(uvicorn.Config(fake.app, host="127.0.0.1", port=port, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from analysis import pipeline
+from analysis.bench.chromium import free_port
 from analysis.bench.deliveries import PATH, SECRET, delivery, signed
 from analysis.serve.together import Part, Stopping, run_together
 from analysis.sources.spool import Spool
@@ -24,12 +24,6 @@ from tests.sweep import EVERY
 def ids(store):
     with Store(store).reader() as con:
         return sorted(m for (m,) in con.sql("select message_id from message").fetchall())
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @contextlib.contextmanager
