@@ -13,7 +13,7 @@ import numpy as np
 from analysis.explain.constants import CONSTANTS
 from analysis.explain.running import Array
 from analysis.explain.telling import level_of
-from analysis.explain.words import iso
+from analysis.explain.words import iso, milliseconds
 from analysis.schema import SEVERITY, Explanation
 
 AGREE, DIFFER, CANNOT_TELL = "agree", "differ", "cannot tell"
@@ -157,7 +157,7 @@ def agreement_of(e: Explanation, audit: Audit) -> dict[str, Any]:
     ours = {c["chat_id"] for c in e.chats_to_fix}
     return {
         "audit_id": audit.audit_id,
-        "at": iso((audit.at - datetime(1970, 1, 1)) // timedelta(milliseconds=1)),
+        "at": iso(milliseconds(audit.at)),
         "severity": audit.severity,
         "main": _main(e, audit),
         "rows": compared(e, audit),

@@ -12,7 +12,7 @@ import polars as pl
 from analysis.explain.constants import CONSTANTS, DAY, KINDS, MINUTE
 from analysis.explain.histories import histories
 from analysis.explain.history import LineHistory
-from analysis.explain.words import count, lasting, plural
+from analysis.explain.words import count, lasting, milliseconds, plural
 from analysis.schema import Explanation
 from analysis.settings import Settings
 
@@ -51,8 +51,7 @@ def progress_in(
     e: Explanation, history: LineHistory | None, *, since: datetime, until: datetime, settings: Settings
 ) -> list[dict[str, Any]]:
     """Return the same from the line's history, which may reach beyond ``until``; None where it has no message."""
-    start = round((since - datetime(1970, 1, 1)).total_seconds() * 1000)
-    end = round((until - datetime(1970, 1, 1)).total_seconds() * 1000)
+    start, end = milliseconds(since), milliseconds(until)
     days, steps = (end - start) / DAY, [a for a in e.actions if str(a.get("driver", "")) in _RULES]
     if history is None or days < CONSTANTS.progress_days:
         return [a | {"done": None, "since": "Too early to say."} for a in steps]

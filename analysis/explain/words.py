@@ -10,6 +10,11 @@ from analysis.explain.constants import DAY, HOUR, MINUTE
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
+def milliseconds(at: datetime) -> int:
+    """Return an instant (UTC, without a zone) as ms since 1970."""
+    return round((at - datetime(1970, 1, 1)).total_seconds() * 1000)
+
+
 def iso(ms: int) -> str:
     """Return an instant as ISO 8601 text, UTC, milliseconds, Z."""
     return datetime.fromtimestamp(ms // 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{ms % 1000:03d}Z"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from analysis.explain.constants import HOUR
-from analysis.explain.words import count, day, lasting, percent, plural
+from analysis.explain.words import count, day, lasting, milliseconds, percent, plural
 from analysis.helped.effect import LEAST_COUNT, LEAST_RATE, Effect
 from analysis.helped.grid import MEASURES, RATES
 from analysis.helped.near import NEAR, Beside
@@ -128,7 +128,7 @@ def spread_sentence(row: dict[str, object], *, zone: ZoneInfo) -> str:
     """Return one row of SPREAD in words."""
     first, second = (f"…{str(row[name])[-4:]}" for name in ("from_line", "to_line"))
     at: datetime = row["at"]  # type: ignore[assignment]
-    when = day(_ms(at), zone)
+    when = day(milliseconds(at), zone)
     moved = (
         f"{second} opened {count(row['to_after'])} conversations in the 7 days after {first} {row['what']} on {when} "  # type: ignore[arg-type]
         f"({count(row['to_before'])} in the 7 before), while {first} went from {count(row['from_before'])} to {count(row['from_after'])}"  # type: ignore[arg-type]
@@ -145,12 +145,8 @@ def _became(row: dict[str, object], second: str) -> str:
     worse: datetime | None = row["to_worse_at"]  # type: ignore[assignment]
     if worse is not None:
         state = "critical" if row["to_worse"] == "CRITICAL" else "at risk"
-        return f"{second} turned {state} {lasting(_ms(worse) - _ms(row['at']))} later."  # type: ignore[arg-type]
+        return f"{second} turned {state} {lasting(milliseconds(worse) - milliseconds(row['at']))} later."  # type: ignore[arg-type]
     return f"{second} did not turn worse in {plural(round(float(row['watched_days'])), 'day')}."  # type: ignore[arg-type]
-
-
-def _ms(at: datetime) -> int:
-    return round((at - datetime(1970, 1, 1)).total_seconds() * 1000)
 
 
 def near_text(what: str, near: Beside, at: datetime, line: str | None) -> str:
@@ -159,7 +155,7 @@ def near_text(what: str, near: Beside, at: datetime, line: str | None) -> str:
         return f"No {what} began within {NEAR_HOURS} h of it."
     where = "any line" if line is None else "this line"
     part = f"{percent(near.by_chance)} of all hours of {where} are so near to one"
-    hours = abs(_ms(near.at) - _ms(at))
+    hours = abs(milliseconds(near.at) - milliseconds(at))
     order = "at the same hour" if hours < HOUR else f"{lasting(hours)} {'later' if near.at > at else 'before'}"
     of = f" on …{str(near.line)[-4:]}" if line is None else ""
     return f"A {what} began {order}{of} ({part})."

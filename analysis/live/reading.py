@@ -17,7 +17,8 @@ import polars as pl
 from analysis.live.client import Client, RefusedError
 from analysis.live.paging import walk
 from analysis.schema import HEALTHS
-from analysis.sources.facts import Facts, Rules
+from analysis.sources.checks import Rules
+from analysis.sources.facts import Facts
 from analysis.sources.fields import Fields
 from analysis.sources.pseudonym import canonical_line
 from analysis.sources.rows import Rows

@@ -16,7 +16,7 @@ from analysis.pipeline.opened import Where, reading, settings_in
 from analysis.pipeline.reading import explanations
 from analysis.schema import SEVERITY, Explanation
 from analysis.signals import panel
-from analysis.store import read
+from analysis.store import read, read_measured
 
 
 def _worsening(store: Where, line: str, at: When, *, where: str) -> Explanation:
@@ -93,7 +93,7 @@ def progress(store: Where = None, *, line: str, at: When = None, until: When = N
     e = _worsening(store, line, at, where="progress")
     when = instant(e.at)
     with reading(store) as con:
-        kept = read.progress_document(con, line=line, at=when, kind=e.kind) if until is None else None
+        kept = read_measured.progress_document(con, line=line, at=when, kind=e.kind) if until is None else None
         if kept is not None:
             told: list[dict[str, Any]] = json.loads(kept)
             return told

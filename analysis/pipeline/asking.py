@@ -27,7 +27,7 @@ from analysis.pipeline.pulling import running
 from analysis.pipeline.spool import Spool, append
 from analysis.settings import Settings
 from analysis.sources import Pseudonyms, load_key
-from analysis.sources.facts import Rules
+from analysis.sources.checks import Rules
 from analysis.sources.pseudonym import canonical_line
 from analysis.store import Store, pulled, read
 from analysis.store.pulled import AskedFor

@@ -18,6 +18,7 @@ from analysis.explain.measure import Kept, Lesson, Measured, measured
 from analysis.explain.progress import progress_in
 from analysis.explain.telling import level_of
 from analysis.explain.verdict import explained
+from analysis.explain.words import milliseconds
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.due import Due
 from analysis.pipeline.looks import with_looks
@@ -26,7 +27,7 @@ from analysis.pipeline.shards import side_by_side, whole_lines
 from analysis.pipeline.steps import Progress, Step
 from analysis.schema import TRANSITIONS, Explanation
 from analysis.settings import Settings
-from analysis.store import marts, read
+from analysis.store import marts, read, read_measured
 
 
 def explain_again(
@@ -61,7 +62,7 @@ def explain_again(
         settings: see Settings.
         tell: is told how far it is.
     """
-    kept = read.explanations_as_kept(con)
+    kept = read_measured.explanations_as_kept(con)
     told = [_as_measured(document, p) for document, p in kept]
     known = [(e.line, instant(e.at), e.kind) for e in told]
     begin = _begin(due, transitions, was, lost, was_lost, settings)
@@ -118,17 +119,13 @@ def _kept(con: Any, begin: datetime, latest: datetime) -> Kept:
     """Return what was measured before, from the marts."""
     points = {
         str(line): (part["day"].cast(pl.Int32).to_numpy().astype(int), np.array(part["effects"].to_list()))
-        for (line,), part in read.quiet_times(con).partition_by("line", as_dict=True).items()
+        for (line,), part in read_measured.quiet_times(con).partition_by("line", as_dict=True).items()
     }
     lessons = [
-        Lesson(line, _ms(at), kind, np.array(effects), share)
-        for line, at, kind, effects, share in read.lessons(con).iter_rows()
+        Lesson(line, milliseconds(at), kind, np.array(effects), share)
+        for line, at, kind, effects, share in read_measured.lessons(con).iter_rows()
     ]
-    return Kept(_ms(begin), _ms(latest), points, lessons)
-
-
-def _ms(at: datetime) -> int:
-    return (at - datetime(1970, 1, 1)) // timedelta(milliseconds=1)
+    return Kept(milliseconds(begin), milliseconds(latest), points, lessons)
 
 
 def _measured(
@@ -155,7 +152,7 @@ def _measured(
         kept=kept,
     )
     found = explained(known)
-    before = read.progress_rows(con) if standing else []
+    before = read_measured.progress_rows(con) if standing else []
     marts.replace(con, "progress", _progress_rows(standing, found, before, histories, settings))
     marts.replace(con, "quiet_time", _quiet_rows(known))
     marts.replace(con, "lesson", _lesson_rows(known))

@@ -24,8 +24,8 @@ from analysis.pipeline.moments import now
 from analysis.pipeline.opened import Where, settings_in, store_at
 from analysis.pipeline.reading import settings_or_default, transitions
 from analysis.pipeline.writing import refresh
+from analysis.sources.checks import Rules
 from analysis.sources.delivered import Named
-from analysis.sources.facts import Rules
 from analysis.sources.reading import SourceFacts
 from analysis.sources.spool import DONE, Spool, day_of, read_segments
 from analysis.store import Store, accounts, folded

@@ -30,7 +30,7 @@ from analysis.pipeline.pull_report import Pulling, PullReport, Shown
 from analysis.pipeline.spool import Spool
 from analysis.settings import Settings
 from analysis.sources import Pseudonyms, load_key
-from analysis.sources.facts import Rules
+from analysis.sources.checks import Rules
 from analysis.store import Store, accounts, pulled, read
 from analysis.store import load as merging
 from analysis.store.pulled import Run

@@ -21,7 +21,8 @@ import polars as pl
 from analysis.errors import StoreError
 from analysis.locks import try_lock
 from analysis.schema import INSTANT
-from analysis.sources.facts import CHANGE_FACTS, CHAT_FACTS, HEALTH_FACTS, MESSAGE_FACTS, REFUSED, Facts
+from analysis.sources.checks import REFUSED
+from analysis.sources.facts import CHANGE_FACTS, CHAT_FACTS, HEALTH_FACTS, MESSAGE_FACTS, Facts
 from analysis.store import Store
 from analysis.store.pulled import MARKS, OBSERVATIONS, Run
 

@@ -1,7 +1,7 @@
 """The door: files of the outside world come in, checked facts without content or plain recipients go out.
 
 Read in this order: ``opening`` (paths to byte streams), ``webhook`` with ``fields`` and ``rows``, and ``tables`` (bytes to raw
-rows), ``facts`` (raw rows to typed facts or refusals), ``reading`` (one file from end to end, spooled to disk). ``actions`` stands apart:
+rows), ``facts`` with ``checks`` (raw rows to typed facts or refusals), ``reading`` (one file from end to end, spooled to disk). ``actions`` stands apart:
 what people did about their lines, as they record it.
 """
 

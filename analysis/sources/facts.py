@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 import polars as pl
 
 from analysis.schema import CHAT_HEALTHS, HEALTHS, INSTANT, STATUSES
-from analysis.settings import Settings
-from analysis.sources.pseudonym import Pseudonyms, canonical_line
-from analysis.sources.times import in_range, instants, without_zone
+from analysis.sources.checks import REFUSED, Check, Rules, as_word, bounds, by_word
+from analysis.sources.pseudonym import canonical_line
+from analysis.sources.times import in_range, instants
 
 _MESSAGE_TIMES = ("sent_at", "seen_at", "delivered_at", "read_at", "failed_at")
 RAW_MESSAGES = (
@@ -53,14 +52,12 @@ CHANGE_FACTS = pl.Schema(
         "previous_status": pl.String, "new_status": pl.String,
     }
 )  # fmt: skip
-REFUSED = pl.Schema({"position": pl.Int64, "kind": pl.String, "reason": pl.String, "fix": pl.String})
 
 _DIRECTIONS = {
     "outbound": "outbound", "inbound": "inbound", "outgoing": "outbound", "incoming": "inbound", "out": "outbound", "in": "inbound",
     "sent": "outbound", "received": "inbound",
 }  # fmt: skip
 _SERVICES = {"imessage": "iMessage", "sms": "SMS", "rcs": "RCS", "mms": "SMS"}
-_TRUTHS = {"true": True, "1": True, "t": True, "yes": True, "false": False, "0": False, "f": False, "no": False}
 
 
 @dataclass
@@ -75,164 +72,6 @@ class Facts:
     notes: Counter[str] = field(default_factory=Counter)
     late: Counter[str] = field(default_factory=Counter)
     """Message events by how late they were told: "timed" (both times known), "late_1h", "late_24h" of these."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How raw rows are read: settings, pseudonyms, and the unit and zone of times that do not say their own."""
-
-    settings: Settings
-    pseudonyms: Pseudonyms
-    unit: str | None = None
-    zone: ZoneInfo | None = None
-
-
-def _bounds(settings: Settings) -> tuple[datetime, datetime]:
-    return datetime.fromisoformat(settings.earliest), datetime.fromisoformat(settings.latest) + timedelta(days=1)
-
-
-class _Check:
-    """Collects, for one raw frame, typed columns and the reasons why rows are refused."""
-
-    def __init__(self, raw: pl.DataFrame, kind: str, columns: tuple[str, ...], rules: Rules) -> None:
-        missing = [c for c in columns if c not in raw.columns]
-        self.frame = (
-            raw.with_columns(pl.lit(None, dtype=pl.String).alias(c) for c in missing)
-            .select(columns)
-            .with_row_index("_row")
-        )
-        self.kind, self.rules = kind, rules
-        self.reasons: list[tuple[pl.Series, str, str]] = []
-        self.notes: Counter[str] = Counter()
-        texts = [s.name for s in self.frame if s.dtype == pl.String and s.null_count() < s.len()]
-        self.frame = self.frame.with_columns(pl.col(c).str.strip_chars() for c in texts)
-        empty = [s.name for s in self.frame.select(pl.col(c).str.len_bytes().min() for c in texts) if s.item() == 0]
-        self.frame = self.frame.with_columns(pl.when(pl.col(c) != "").then(c).alias(c) for c in empty)
-        doubtful = self.frame.select(
-            (pl.col(c).str.contains("[\x00\ufffd]").any() | (pl.col(c).str.len_bytes().max() > 400)).alias(c)
-            for c in texts
-        )
-        for c in (s.name for s in doubtful if s.any()):
-            self.refuse(pl.col(c).str.contains("\x00", literal=True), f"{c} holds a NUL byte", "repair the export")
-            self.refuse(pl.col(c).str.contains("\ufffd", literal=True), f"{c} is not UTF-8 text", "export as UTF-8")
-            self.refuse(
-                pl.col(c).str.len_bytes() > 400,
-                f"{c} is longer than 400 characters",
-                "it should be an id, a word or a time: check the columns",
-            )
-
-    def refuse(self, when: pl.Expr, reason: str, fix: str) -> None:
-        """Refuse the rows where ``when`` holds now (null counts as no)."""
-        rows = self.frame.select(when.fill_null(False).alias("no")).to_series()
-        if rows.len() != self.frame.height:  # a constant condition
-            rows = pl.Series("no", [bool(rows[0])] * self.frame.height, dtype=pl.Boolean)
-        if rows.any():
-            self.reasons.append((rows, reason, fix))
-
-    def text(self, *columns: str) -> None:
-        """Make id columns text, whatever type a Parquet file gave them."""
-        self.frame = self.frame.with_columns(pl.col(c).cast(pl.String, strict=False) for c in columns)
-
-    def instants(self, *columns: str, needed: tuple[str, ...] = ()) -> None:
-        """Read time columns; a present but unusable time refuses the row, as does a missing needed one."""
-        settings = self.rules.settings
-        earliest, latest = _bounds(settings)
-        for c in columns:
-            raw = self.frame[c]
-            if raw.dtype == pl.String and self.rules.unit is None and self.rules.zone is None:
-                self.notes["times without a zone were taken as UTC"] += _without_zone(raw)
-            read = instants(raw, unit=self.rules.unit, zone=self.rules.zone)
-            self.frame = self.frame.with_columns(raw.alias(f"_{c}"), read.alias(c))
-            if read.null_count() > raw.null_count():
-                self._unread(c)
-            self.refuse(
-                ~in_range(c, earliest, latest),
-                f"{c} lies outside {settings.earliest} to {settings.latest}",
-                "correct the clock or the export",
-            )
-            if c in needed:
-                self.refuse(pl.col(f"_{c}").is_null(), f"{c} is missing", "export this column for every row")
-
-    def _unread(self, c: str) -> None:
-        """Refuse the rows of a time column that is given and could not be read."""
-        dtype = self.frame.schema[f"_{c}"]
-        given, unread = pl.col(f"_{c}").is_not_null(), pl.col(c).is_null()
-        is_number = pl.col(f"_{c}").str.contains(r"^\d+(\.\d+)?$") if dtype == pl.String else pl.lit(dtype.is_numeric())
-        if self.rules.unit is None:
-            self.refuse(
-                given & unread & is_number,
-                f"{c} is a number without a unit",
-                'say it in a mapping file: [time] unit = "s" (or ms, us, ns)',
-            )
-            self.refuse(given & unread & ~is_number, f"{c} is not a time", "write it like 2026-03-01T12:00:00Z")
-        else:
-            self.refuse(
-                given & unread,
-                f"{c} is not a time",
-                f'it should be a number of unit "{self.rules.unit}", or like 2026-03-01T12:00:00Z',
-            )
-
-    def words(self, column: str, allowed: dict[str, str], say: str) -> None:
-        """Read a column of fixed words in any case; an unknown word refuses the row."""
-        self.text(column)
-        given = self.frame[column]
-        self.frame = self.frame.with_columns(given.alias(f"_{column}"), _by_word(given, _allowed(column, allowed)))
-        self.refuse(
-            pl.col(f"_{column}").is_not_null() & pl.col(column).is_null(),
-            f"{column} is none of {say}",
-            "map your words in a mapping file: [values." + column + "]",
-        )
-
-    def flag(self, column: str) -> None:
-        """Read a column of yes or no; anything else is unknown."""
-        if self.frame.schema[column] != pl.Boolean:
-            self.text(column)
-            self.frame = self.frame.with_columns(
-                pl.col(column).str.to_lowercase().replace_strict(_TRUTHS, default=None, return_dtype=pl.Boolean)
-            )
-
-    def split(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Return the rows to use, and the refused ones with all their reasons."""
-        if not self.reasons:
-            return self.frame, pl.DataFrame(schema=REFUSED)
-        bad = self.reasons[0][0]
-        for rows, _, _ in self.reasons[1:]:
-            bad = bad | rows
-        told = [
-            self.frame.select("_row", "position")
-            .filter(rows)
-            .with_columns(kind=pl.lit(self.kind), reason=pl.lit(reason), fix=pl.lit(fix))
-            for rows, reason, fix in self.reasons
-        ]
-        refused = (
-            pl.concat(told)
-            .group_by("_row", "position", "kind", maintain_order=True)
-            .agg(
-                pl.col("reason").unique(maintain_order=True).str.join("; "),
-                pl.col("fix").unique(maintain_order=True).str.join("; "),
-            )
-        )
-        return self.frame.filter(~bad), refused.select(REFUSED.names()).cast(REFUSED).sort("position")
-
-
-def _without_zone(texts: pl.Series) -> int:
-    """Count the times that name no zone; none that ends in Z does."""
-    odd = texts.filter(~texts.str.ends_with("Z")).to_frame()
-    return int(odd.select(without_zone(pl.col(texts.name)).sum()).item() or 0)
-
-
-def _allowed(column: str, words: dict[str, str]) -> pl.Expr:
-    """Return what a column of fixed words says, in any case; null for any other word."""
-    key = pl.col(column).str.to_lowercase().str.replace_all(r"[\s-]", "_")
-    return key.replace_strict(words, default=None, return_dtype=pl.String)
-
-
-def _by_word(column: pl.Series, read: pl.Expr) -> pl.Series:
-    """Return what ``read`` makes of a text column (null of null), read once for each of its words."""
-    words = column.drop_nulls().unique()
-    if words.is_empty():
-        return column
-    return column.replace_strict(words, words.to_frame().select(read).to_series(), default=None, return_dtype=pl.String)
 
 
 def _lines(frame: pl.DataFrame) -> pl.DataFrame:
@@ -250,7 +89,7 @@ def message_facts(raw: pl.DataFrame, rules: Rules, *, line_needed: bool = True, 
     ``line_needed``: refuse rows without a line (tables); webhook events of a known chat may lack it. ``time_needed``: refuse rows
     that tell no time at all. Chat health with an unknown word or an unusable time is left out and noted; the message is kept.
     """
-    check = _Check(raw, "message", RAW_MESSAGES, rules)
+    check = Check(raw, "message", RAW_MESSAGES, rules)
     check.text(
         "message_id",
         "line",
@@ -296,7 +135,7 @@ def message_facts(raw: pl.DataFrame, rules: Rules, *, line_needed: bool = True, 
         people.recipients(
             good.select(pl.when(~pl.col("is_group").fill_null(False)).then("recipient").alias("recipient")).to_series()
         ),
-        _by_word(
+        by_word(
             good["service"],
             pl.col("service").str.to_lowercase().replace_strict(_SERVICES, default="other", return_dtype=pl.String),
         ),
@@ -346,9 +185,9 @@ def _health_rows(
     # a chat's every event repeats its health: what is told alike is read once
     alike = told.group_by("chat_id", word, at, pl.when(pl.col(at).is_null()).then(else_at).alias("_else")).len("_times")
     read = alike.with_columns(
-        instants(alike[at]).alias("_read"), _by_word(alike[word], _allowed(word, _words(CHAT_HEALTHS))).alias("health")
+        instants(alike[at]).alias("_read"), by_word(alike[word], as_word(word, _words(CHAT_HEALTHS))).alias("health")
     )
-    usable = in_range("_read", *_bounds(rules.settings))
+    usable = in_range("_read", *bounds(rules.settings))
     rows = read.select(
         "chat_id",
         pl.when(pl.col(at).is_null()).then("_else").when(usable).then("_read").alias("at"),
@@ -363,7 +202,7 @@ def _health_rows(
 
 def chat_facts(raw: pl.DataFrame, rules: Rules) -> Facts:
     """Return the facts of raw chat rows (RAW_CHATS, any of them missing); health without its time cannot be placed and is left out."""
-    check = _Check(raw, "chat", RAW_CHATS, rules)
+    check = Check(raw, "chat", RAW_CHATS, rules)
     check.text("chat_id", "line", "recipient", "health")
     check.instants("created_at")
     if check.frame["health_updated_at"].dtype != pl.String or rules.unit or rules.zone:
@@ -389,7 +228,7 @@ def chat_facts(raw: pl.DataFrame, rules: Rules) -> Facts:
 
 def change_facts(raw: pl.DataFrame, rules: Rules) -> Facts:
     """Return the facts of raw line changes (RAW_CHANGES, any of them missing)."""
-    check = _Check(raw, "transition", RAW_CHANGES, rules)
+    check = Check(raw, "transition", RAW_CHANGES, rules)
     check.text("line")
     check.instants("changed_at", needed=("changed_at",))
     for column, words in (

@@ -17,7 +17,8 @@ import polars as pl
 from analysis.errors import SourceError
 from analysis.settings import Settings
 from analysis.sources import tables, webhook
-from analysis.sources.facts import Facts, Rules, change_facts, chat_facts, message_facts
+from analysis.sources.checks import REFUSED, Rules
+from analysis.sources.facts import Facts, change_facts, chat_facts, message_facts
 from analysis.sources.mapping import Mapping
 from analysis.sources.opening import DUCKDB, PARQUET, Stream, fingerprint
 from analysis.sources.pseudonym import Pseudonyms
@@ -313,7 +314,7 @@ def _read_csv(
             Facts(
                 refused=pl.DataFrame(
                     [(last + 1, "file", stream.damage, "export or copy the file again; what came before is loaded")],
-                    schema=tables.REFUSED,
+                    schema=REFUSED,
                     orient="row",
                 )
             )

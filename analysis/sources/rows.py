@@ -9,17 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from analysis.sources.facts import (
-    RAW_CHANGES,
-    RAW_CHATS,
-    RAW_MESSAGES,
-    REFUSED,
-    Facts,
-    Rules,
-    change_facts,
-    chat_facts,
-    message_facts,
-)
+from analysis.sources.checks import REFUSED, Rules
+from analysis.sources.facts import RAW_CHANGES, RAW_CHATS, RAW_MESSAGES, Facts, change_facts, chat_facts, message_facts
 
 
 class Cells:

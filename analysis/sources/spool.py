@@ -19,8 +19,8 @@ from typing import Any
 
 from analysis.errors import StoreError
 from analysis.locks import try_lock
+from analysis.sources.checks import Rules
 from analysis.sources.delivered import read_kept
-from analysis.sources.facts import Rules
 from analysis.sources.reading import BLOCK_LINES, SourceFacts
 from analysis.sources.rows import Rows
 

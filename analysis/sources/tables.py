@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from analysis.errors import SourceError
-from analysis.sources.facts import RAW_CHANGES, RAW_CHATS, RAW_MESSAGES, REFUSED
+from analysis.sources.checks import REFUSED
+from analysis.sources.facts import RAW_CHANGES, RAW_CHATS, RAW_MESSAGES
 from analysis.sources.mapping import TABLE_COLUMNS, Mapping
 from analysis.sources.opening import Stream
 

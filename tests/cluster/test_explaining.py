@@ -22,7 +22,7 @@ from analysis.pipeline.looks import with_looks
 from analysis.pipeline.opened import reading
 from analysis.schema import GAPS, OBSERVED
 from analysis.settings import Settings
-from analysis.store import read
+from analysis.store import read_measured
 from tests.cluster.killing import one_killed
 from tests.explain.builders import World
 from tests.explain.test_receipts import without_receipts
@@ -50,7 +50,7 @@ def exported(demo_store, tmp_path_factory):
 def kept(demo_store):
     """The explanations of the demo fleet's store, which has no audit."""
     with reading(demo_store) as con:
-        found = read.explanations_as_kept(con)
+        found = read_measured.explanations_as_kept(con)
     assert len(found) > 20
     return found
 

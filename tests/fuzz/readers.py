@@ -34,8 +34,8 @@ from analysis.pipeline.moments import moment
 from analysis.pipeline.opened import settings_of
 from analysis.settings import Settings
 from analysis.sources import Pseudonyms, load_mapping, read_actions, read_source, time_of
+from analysis.sources.checks import Rules
 from analysis.sources.delivered import Keeper, read_kept
-from analysis.sources.facts import Rules
 from analysis.sources.rows import Rows
 from tests import events
 from tests.fuzz.mutate import TEXTS, TIMES, Mutator

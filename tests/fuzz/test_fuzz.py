@@ -13,8 +13,8 @@ from analysis.live.reading import Reader
 from analysis.pages import _period
 from analysis.settings import Settings
 from analysis.sources import Pseudonyms
+from analysis.sources.checks import Rules
 from analysis.sources.delivered import Keeper, read_kept
-from analysis.sources.facts import Rules
 from analysis.sources.rows import Rows
 from tests import events
 from tests.fuzz.__main__ import batch

@@ -10,7 +10,7 @@ import pytest
 from analysis.errors import SourceError
 from analysis.settings import Settings
 from analysis.sources import Pseudonyms, opening, read_source, reading
-from analysis.sources.facts import Rules
+from analysis.sources.checks import Rules
 from analysis.sources.opening import Stream
 from analysis.sources.rows import Rows
 from analysis.sources.webhook import read_line

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from analysis.settings import Settings
 from analysis.sources import Pseudonyms, webhook
+from analysis.sources.checks import Rules
 from analysis.sources.delivered import Keeper, Named, read_kept
-from analysis.sources.facts import Rules
 from analysis.sources.rows import Rows
 from tests import events
 from tests.sweep import EVERY
