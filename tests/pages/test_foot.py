@@ -23,7 +23,7 @@ from analysis.pages._counted_sql import SQL, literal
 from analysis.pages._export import about, csv_bytes, json_bytes, parquet_bytes
 from analysis.pages._store import Here
 from tests.pages.conftest import ROOT
-from tests.sweep import EVERY, SWEEP
+from tests.sweep import EVERY
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
 """Columns of a query beside those of its file: what it is sorted or grouped by."""
@@ -198,7 +198,6 @@ def assert_queries_give_the_files(shown, store):
                 assert ours == theirs, (s.card, s.name)
 
 
-@SWEEP
 def test_every_query_gives_the_rows_of_its_file(shown, shown_with_gaps, full_store, store_with_gaps):
     assert_queries_give_the_files(shown, full_store)
     assert_queries_give_the_files(shown_with_gaps, store_with_gaps)
