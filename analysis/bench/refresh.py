@@ -113,29 +113,50 @@ def measured(data: str | Path, *, folder: str | Path, progress: Progress = lambd
     return found
 
 
-def _split(data: Path, place: Path) -> tuple[list[str], list[str], list[str]]:
-    """Write the fleet's files but for its last day, that day's, and one message that fell out of the middle of the rest."""
-    messages = pl.scan_parquet(data / "messages-*.parquet")
-    first, last = messages.select(first=pl.col("sent_at").min(), last=pl.col("sent_at").max()).collect().row(0)
-    cut = last - timedelta(days=1)
-    middle = first + (last - first) / 3
+def _split(data: Path, place: Path) -> list[list[str]]:
+    """Write what was known of a fleet a day before its last change of health, what that day told more, and one message that was left out of the middle.
+
+    What was not known yet is in neither: a receipt that comes later is told with its message again, as exports do.
+    """
+    messages, changes = pl.scan_parquet(data / "messages-*.parquet"), pl.read_parquet(data / "transitions.parquet")
+    first = messages.select(pl.col("sent_at").min()).collect().item()
+    end = changes["changed_at"].max()
+    cut, middle = end - timedelta(days=1), first + (end - first) / 3  # type: ignore[operator]
     one = messages.filter(pl.col("sent_at") > middle, pl.col("direction") == "outbound").sort("sent_at", "message_id").head(1).collect()  # fmt: skip
-    late = one["message_id"][0]
-    parts = {}
-    for name, rows in (("before", pl.col("sent_at") <= cut), ("day", pl.col("sent_at") > cut)):
-        parts[name] = [str(place / f"{name}-messages.parquet"), str(place / f"{name}-transitions.parquet")]
-        messages.filter(rows, pl.col("message_id") != late).sink_parquet(parts[name][0])
-        at = pl.col("changed_at") <= cut if name == "before" else pl.col("changed_at") > cut
-        pl.read_parquet(data / "transitions.parquet").filter(at).write_parquet(parts[name][1])
-    chats = pl.scan_parquet(data / "chats.parquet")
-    known, newer = str(place / "before-chats.parquet"), str(place / "day-chats.parquet")
-    # a chat is told when it is opened, and again when its health changes
-    changed = pl.col("health_updated_at") > cut
-    told = (pl.when(~changed).then(c).alias(c) for c in ("health", "health_updated_at"))
-    chats.filter(pl.col("created_at") <= cut).with_columns(told).sink_parquet(known)
-    chats.filter((pl.col("created_at") > cut) | changed).sink_parquet(newer)
-    one.write_parquet(place / "late.parquet")
-    return [*parts["before"], known], [*parts["day"], newer], [str(place / "late.parquet")]
+    rest = messages.filter(pl.col("message_id") != one["message_id"][0])
+    chats = pl.scan_parquet(data / "chats.parquet").filter(pl.col("created_at") <= end)
+    of_day = pl.col("health_updated_at").is_between(cut, end, closed="right")
+    news = pl.any_horizontal(pl.col(c).is_between(cut, end, closed="right") for c in ("sent_at", *_RECEIPTS))
+    parts = {
+        "before-messages": _known_at(rest, cut),
+        "before-transitions": changes.lazy().filter(pl.col("changed_at") <= cut),
+        "before-chats": _told_at(chats.filter(pl.col("created_at") <= cut), cut),
+        "day-messages": _known_at(rest.filter(news), end),
+        "day-transitions": changes.lazy().filter(pl.col("changed_at") > cut),
+        "day-chats": _told_at(chats.filter((pl.col("created_at") > cut) | of_day), end),
+        "late-messages": _known_at(one.lazy(), end),
+    }
+    for name, rows in parts.items():
+        rows.sink_parquet(place / f"{name}.parquet")
+    return [
+        [str(place / f"{name}.parquet") for name in parts if name.startswith(of)] for of in ("before", "day", "late")
+    ]
+
+
+_RECEIPTS = ("delivered_at", "read_at", "failed_at")
+
+
+def _known_at(messages: pl.LazyFrame, at: Any) -> pl.LazyFrame:
+    """Return messages as they were known at a time: those sent by then, with the receipts that had come."""
+    failed = pl.col("failed_at") <= at
+    known = [pl.when(pl.col(c) <= at).then(c).alias(c) for c in _RECEIPTS]
+    return messages.filter(pl.col("sent_at") <= at).with_columns(*known, pl.when(failed).then("failure_code").alias("failure_code"))  # fmt: skip
+
+
+def _told_at(chats: pl.LazyFrame, at: Any) -> pl.LazyFrame:
+    """Return chats as they were known at a time: what is told of a chat's health later is not known yet."""
+    known = pl.col("health_updated_at") <= at
+    return chats.with_columns(pl.when(known).then(c).alias(c) for c in ("health", "health_updated_at"))
 
 
 def _step(way: str, store: Path, *files: str) -> Cost:
