@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +96,9 @@ def added(parts: Sequence[FleetSums]) -> FleetSums:
 class Fleet:
     """Pooled rates of all lines outside their unhealthy spells, by day: at t only asks whose reply window has passed."""
 
-    def __init__(self, histories: dict[str, LineHistory], troubles: dict[str, Troubles], settings: Settings) -> None:
+    def __init__(
+        self, histories: Mapping[str, LineHistory], troubles: Mapping[str, Troubles], settings: Settings
+    ) -> None:
         self._window = settings.explain_reply_hours * HOUR
         self._lag = int(self._window // DAY) + 2
         self._services = sorted({s for h in histories.values() for s in h.services})

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+from uuid import uuid4
 
 import numpy as np
 import polars as pl
 
+from analysis.explain import shelf
 from analysis.explain.asks import asks_of, opt_outs_of, rows_of
 from analysis.explain.constants import HOUR
 from analysis.explain.history import LineHistory
@@ -14,39 +19,57 @@ from analysis.explain.receipts import expected_of, with_lost
 from analysis.explain.running import NEVER, Span
 from analysis.settings import Settings
 
+Parts = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
+"""Of some whole lines: rows (``asks.rows_of``), when chats were created, CHAT_HEALTH."""
+
 
 class Histories:
-    """Lines added some at a time, so that a large fleet's messages are never all in memory; built together at the end.
+    """Lines added some at a time, so that a large fleet's messages are never all in memory; built one after the other at the end.
 
     Args:
         settings: see Settings.
+        folder: where parts are kept that are more than ``most`` messages together, for their owner only; all are held where None.
+        most: messages held in memory, ``shelf.HELD`` where None.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._parts: list[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]] = []
+    def __init__(self, settings: Settings, folder: Path | None = None, *, most: int | None = None) -> None:
+        self._settings, self._folder, self._room = settings, folder, shelf.HELD if most is None else most
+        self._parts: list[Callable[[], Parts]] = []
         self._expected: list[pl.DataFrame] = []
 
     def add(self, messages: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame) -> None:
         """Add whole lines: all their MESSAGES, CHATS and CHAT_HEALTH, any order; several threads may, for each other line."""
         rows = rows_of(messages, chat_health)
-        self._parts.append((rows, chats.select("chat_id", "created_at"), chat_health))
         self._expected.append(expected_of(rows))
+        self._parts.append(self._kept((rows, chats.select("chat_id", "created_at"), chat_health)))
 
-    def built(self, gaps: pl.DataFrame | None = None) -> dict[str, LineHistory]:
-        """Return a LineHistory per line with messages, in order of line; what was added is let go of.
+    def each(self, gaps: pl.DataFrame | None = None) -> Iterator[LineHistory]:
+        """Yield a LineHistory per line with messages, in any order; what was added is let go of.
 
         Args:
             gaps: GAPS, any order; none where None.
         """
-        if not self._parts:
-            return {}
-        lost, expected = _lost(gaps), pl.concat(self._expected).sort("at")
-        found: dict[str, LineHistory] = {}
+        lost, expected = _lost(gaps), pl.concat(self._expected).sort("at") if self._expected else pl.DataFrame()
         while self._parts:
-            rows, chats, chat_health = self._parts.pop()
-            found |= self._of(with_lost(rows, expected), chats, chat_health, lost)
-        return dict(sorted(found.items()))
+            rows, chats, chat_health = self._parts.pop()()
+            yield from self._of(with_lost(rows, expected), chats, chat_health, lost).values()
+
+    def _kept(self, parts: Parts) -> Callable[[], Parts]:
+        """Return what gives some parts back: from memory, or from files where there are too many for it."""
+        self._room -= parts[0].height
+        if self._folder is None or self._room >= 0:
+            return lambda: parts
+        paths = [self._folder / f"{uuid4().hex}.part" for _ in parts]
+        for part, path in zip(parts, paths, strict=True):
+            part.write_ipc(path, compression="lz4")
+
+        def _read() -> Parts:
+            found = tuple(pl.read_ipc(path) for path in paths)
+            for path in paths:
+                path.unlink()
+            return cast(Parts, found)
+
+        return _read
 
     def of_rows(
         self, rows: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame, gaps: pl.DataFrame | None = None
@@ -106,7 +129,7 @@ def histories(
     """
     parts = Histories(settings)
     parts.add(messages, chats, chat_health)
-    return parts.built(gaps)
+    return dict(sorted((history.line, history) for history in parts.each(gaps)))
 
 
 def _lost(gaps: pl.DataFrame | None) -> dict[str | None, list[Span]]:

@@ -24,6 +24,9 @@ class _LazyStates(Mapping[str, ChatStates]):
     def __init__(self, frame: pl.DataFrame) -> None:
         self.frame = frame
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"frame": self.frame}
+
     @cached_property
     def _known(self) -> dict[str, list[tuple[int, str]]]:
         items: dict[str, list[tuple[int, str]]] = defaultdict(list)
@@ -70,7 +73,9 @@ class LineHistory:
         gaps: list[Span] | None = None,
         window: float = 0.0,
     ) -> None:
-        self.line, self._rows, self.states, self.left_at = line, rows, _LazyStates(states), opt_outs
+        self.line, self.states, self.left_at = line, _LazyStates(states), opt_outs
+        # names that come again and again, as numbers: a history is half as large
+        self._rows = rows.drop("line").with_columns(_as_enum(rows[name]) for name in ("chat_id", "service"))
         self.first_at = int(rows["at"].min())  # type: ignore[arg-type]
         self.chats, self.chat = _numbered(asks["chat_id"])
 
@@ -99,6 +104,15 @@ class LineHistory:
         self.inbound_at = np.sort(rows.filter(pl.col("outbound").not_())["at"].to_numpy())
         self.out_at = np.sort(outbound.filter("out")["at"].to_numpy())
         self.fingerprinted = bool(outbound["fingerprint"].is_not_null().any())
+
+    @property
+    def messages(self) -> int:
+        """How many messages it has, either way."""
+        return self._rows.height
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is kept of it on disk: all but what is large and soon made again."""
+        return {name: value for name, value in vars(self).items() if name not in _SOON_MADE}
 
     # ------------------------------------------------------------------ running sums behind every usual
 
@@ -350,6 +364,13 @@ def _recent(chat: Array, first: Array, last: Array, streak: Array, gaps: list[Sp
     found = np.empty(len(first), dtype=np.int64)
     found[order] = np.arange(len(first)) - begin
     return found
+
+
+_SOON_MADE = ("_told", "_places", "after_opt_out")
+
+
+def _as_enum(names: pl.Series) -> pl.Series:
+    return names.cast(pl.Enum(names.unique().sort()))
 
 
 _COLUMNS = ("chat_id", "at", "outbound", "receipt", "failed", "code", "service", "fingerprint", "lost")

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
 
 from analysis.explain.attribution import Scales, rounded, shares_of
-from analysis.explain.baseline import Fleet, usual_of
+from analysis.explain.baseline import Fleet, added
+from analysis.explain.cases import Cases, tells
 from analysis.explain.change import Change, episode_of
 from analysis.explain.constants import DAY
 from analysis.explain.drift import ScoringChange, ScoringChanges
-from analysis.explain.effects import effects_at
 from analysis.explain.evidence import Case
+from analysis.explain.found import Effects
 from analysis.explain.histories import histories
 from analysis.explain.history import LineHistory
-from analysis.explain.onset import onset_of
-from analysis.explain.peers import Peers
+from analysis.explain.peers import Peers, asks_told
 from analysis.explain.quiet import KeptQuiet, Points, QuietTimes, last_day, vector
 from analysis.explain.running import Array
+from analysis.explain.shelf import firsts_of
 from analysis.explain.troubles import Troubles, troubles
 from analysis.schema import SEVERITY
 from analysis.settings import Settings
-
-_NEEDS_USUAL = ("engagement", "new_conversations", "recipient_spread", "send_pace", "repeated_content")
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Measured:
 
     changes: list[Change] = field(default_factory=list)
     """All, in order of time, line and kind."""
-    cases: dict[Change, Case] = field(default_factory=dict)
+    cases: Mapping[Change, Case] = field(default_factory=dict)
     """Of the due ones, and of the worsenings that led up to them, that have a message before them."""
     shares: dict[Change, list[tuple[str, float]]] = field(default_factory=dict)
     """Of worsenings."""
@@ -71,7 +70,7 @@ class Measured:
     """A change of the vendor's scoring as it shows at worsenings without a cause."""
     scales: Scales = field(default_factory=lambda: Scales(None, []))
     troubles: dict[str, Troubles] = field(default_factory=dict)
-    peers: Peers = field(default_factory=lambda: Peers([]))
+    peers: Peers = field(default_factory=lambda: Peers({}))
     lessons: list[Lesson] = field(default_factory=list)
     """Of all changes that teach, in order of time, line and kind."""
     quiet: dict[str, Points] = field(default_factory=dict)
@@ -100,7 +99,7 @@ def measure(
 
 
 def measured(
-    known: dict[str, LineHistory],
+    known: Mapping[str, LineHistory],
     spells: pl.DataFrame,
     transitions: pl.DataFrame,
     *,
@@ -114,31 +113,52 @@ def measured(
     if not changes:
         return Measured()
     of_line: dict[str, Troubles] = defaultdict(lambda: Troubles([]), troubles(spells))
-    fleet = Fleet(known, of_line, settings)
+    fleet, peers = _together(known, of_line, settings)
     begin = kept.begin if kept else changes[0].at
     due = frozenset(c for c in changes if c.at >= begin)
-    seen = [c for c in changes if c.line in known and known[c.line].first_at <= c.at]  # with a message before them
+    firsts = firsts_of(known)
+    seen = [c for c in changes if c.line in firsts and firsts[c.line] <= c.at]  # with a message before them
     standing = KeptQuiet()
     if kept:
         before = frozenset(c.line for c in seen if c.at < begin)
         standing = KeptQuiet(kept.quiet, before, last_day(kept.latest), begin)
     quiet = QuietTimes(known, of_line.__getitem__, fleet, settings, latest=changes[-1].at, kept=standing)
     needed = due.union(*_led_up_to(changes, due))
-    cases = cases_of(_each([c for c in seen if c in needed], progress), known, of_line, fleet, settings)
+    cases = Cases([c for c in seen if c in needed], known, of_line, fleet, settings, progress=progress)
+    effects, points = _effects_of(cases, quiet), quiet.all(c.line for c in seen)
+    teach = [c for c, (_, tells) in effects.items() if c in due and c.worsening and tells]
     stand = [lesson for lesson in kept.lessons if lesson.at < begin] if kept else []
-    teach = [c for c, case in cases.items() if c in due and c.worsening and tells(case)]
-    told = [(lesson.at, lesson.effects) for lesson in stand] + [(c.at, vector(cases[c].effects)) for c in teach]
+    told = [(lesson.at, lesson.effects) for lesson in stand] + [(c.at, vector(effects[c][0])) for c in teach]
     scales = Scales(quiet, told)
-    shares = shares_in(cases, scales)
+    shares = shares_in({c: x for c, (x, _) in effects.items()}, scales)
     # what a line without a usual, or with too few sends, does not explain says nothing of the vendor
     lessons = stand + [
-        Lesson(c.line, c.at, c.kind, vector(cases[c].effects), dict(shares[c])["unexplained"]) for c in teach
+        Lesson(c.line, c.at, c.kind, vector(effects[c][0]), dict(shares[c])["unexplained"]) for c in teach
     ]
-    starts = {line: started(history.first_at, settings) for line, history in known.items()}
+    starts = {line: started(first_at, settings) for line, first_at in firsts.items()}
     unexplained = [(lesson.at, lesson.line, lesson.unexplained) for lesson in lessons]
     drifts = drifts_in(shares, ScoringChanges(unexplained, starts))
-    peers, points = Peers(known.values()), quiet.all(c.line for c in seen)
     return Measured(changes, cases, shares, drifts, scales, of_line, peers, lessons, points, due)
+
+
+def _together(
+    known: Mapping[str, LineHistory], of_line: Mapping[str, Troubles], settings: Settings
+) -> tuple[Fleet, Peers]:
+    """Return what rests on the histories of all lines; each is looked at once."""
+    sums, told = [], {}
+    for line, history in known.items():
+        sums.append(Fleet({line: history}, of_line, settings).sums())
+        told[line] = asks_told(history)
+    return Fleet.of_sums(added(sums), settings), Peers(told)
+
+
+def _effects_of(cases: Cases, quiet: QuietTimes) -> dict[Change, tuple[Effects, bool]]:
+    """Return the effects of every case, without its asks, and whether it can teach; quiet times of its line are worked out on the way."""
+    found = {}
+    for change, case in cases.by_line():
+        found[change] = replace(case.effects, window=None), tells(case)
+        quiet.of_line(change.line)
+    return {change: found[change] for change in cases}
 
 
 def _led_up_to(changes: list[Change], due: frozenset[Change]) -> Iterator[list[Change]]:
@@ -161,24 +181,9 @@ def changes_of(transitions: pl.DataFrame, as_of: datetime) -> list[Change]:
     return [Change(*row) for row in rows.iter_rows()]
 
 
-def cases_of(
-    changes: Iterable[Change],
-    known: Mapping[str, LineHistory],
-    of_line: Mapping[str, Troubles],
-    fleet: Fleet,
-    settings: Settings,
-) -> dict[Change, Case]:
-    """Return the case of every change that has a message of its line before it."""
-    return {
-        change: case_of(change, known[change.line], of_line[change.line], fleet, settings)
-        for change in changes
-        if change.line in known and known[change.line].first_at <= change.at
-    }
-
-
-def shares_in(cases: Mapping[Change, Case], scales: Scales) -> dict[Change, list[tuple[str, float]]]:
-    """Return the shares of every worsening that has a case."""
-    return {c: rounded(shares_of(case.effects, scales.at(c.line, c.at))) for c, case in cases.items() if c.worsening}
+def shares_in(effects: Mapping[Change, Effects], scales: Scales) -> dict[Change, list[tuple[str, float]]]:
+    """Return the shares of every worsening whose effects are known."""
+    return {c: rounded(shares_of(x, scales.at(c.line, c.at))) for c, x in effects.items() if c.worsening}
 
 
 def drifts_in(
@@ -191,28 +196,3 @@ def drifts_in(
 def started(first_at: int, settings: Settings) -> int:
     """Return from when a line can be explained (ms), from the time of its first message."""
     return round(first_at + settings.young_line_days * DAY)
-
-
-def _each(changes: list[Change], progress: Callable[[int, int], None] | None) -> Iterator[Change]:
-    for done, change in enumerate(changes):
-        if progress:
-            progress(done, len(changes))
-        yield change
-
-
-def tells(case: Case) -> bool:
-    """Say whether a worsening can teach how much each driver weighs: enough data, a usual, and no carrier's flag."""
-    thin = case.effects.sends_week < case.settings.explain_thin_sends
-    return case.usual.own and not thin and not case.effects.x["flagged"]
-
-
-def case_of(change: Change, history: LineHistory, of_line: Troubles, fleet: Fleet, settings: Settings) -> Case:
-    """Measure one transition: what is usual, what was not, and since when."""
-    usual = usual_of(history, of_line, fleet, change.at, settings)
-    effects = effects_at(history, of_line, usual, change.at, settings)
-    if change.new == "FLAGGED" and not effects.x["flagged"]:
-        effects.x["flagged"], effects.windows["flagged"] = 1.0, (change.at, change.at)
-    if effects.sends_week < settings.explain_thin_sends:
-        effects.x |= dict.fromkeys(_NEEDS_USUAL, 0.0)
-    spans = {driver: onset_of(driver, effects, history, usual) for driver, x in effects.x.items() if x > 0}
-    return Case(history, usual, effects, settings, spans)

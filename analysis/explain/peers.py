@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ class Hours:
 
 
 def hours_of(told: Sequence[tuple[Array, Array]]) -> Hours:
-    """Return the counts by hour of some lines, from ``_told`` each."""
+    """Return the counts by hour of some lines, from ``asks_told`` each."""
     hours = [times // HOUR for times, _ in told if len(times)]
     begin = min((int(of[0]) for of in hours), default=0)
     length = max((int(of[-1]) for of in hours), default=0) - begin + 2
@@ -65,12 +65,12 @@ class Peers:
     they are, without an estimate of replies still to come.
 
     Args:
-        histories: all lines, or those that are asked for where the hours of all are known.
-        hours: of all lines; made from the histories where None.
+        told: ``asks_told`` of all lines, or of those that are asked for where the hours of all are known.
+        hours: of all lines; made from the former where None.
     """
 
-    def __init__(self, histories: Iterable[LineHistory], hours: Hours | None = None) -> None:
-        self._own = {h.line: _told(h) for h in histories if len(h.first)}
+    def __init__(self, told: Mapping[str, tuple[Array, Array]], hours: Hours | None = None) -> None:
+        self._own = dict(told)
         self.hours = hours_of(list(self._own.values())) if hours is None else hours
         self._asks, self._answered = np.cumsum(self.hours.asks), np.cumsum(self.hours.answered)
 
@@ -118,7 +118,7 @@ class Peers:
         return int(np.bitwise_count(np.bitwise_or.reduce(self.hours.sent[low + 1 : high + 1], axis=0)).sum())
 
 
-def _told(h: LineHistory) -> tuple[Array, Array]:
+def asks_told(h: LineHistory) -> tuple[Array, Array]:
     """Return when the asks of a line that can be answered were sent, in order, and which were answered soon.
 
     Asks whose answer may lie in a gap of the deliveries are left out, answered or not: else only answered ones would be left.

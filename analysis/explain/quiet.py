@@ -14,6 +14,7 @@ from analysis.explain.effects import effects_at
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
 from analysis.explain.running import Array
+from analysis.explain.shelf import firsts_of
 from analysis.explain.troubles import Troubles
 from analysis.settings import Settings
 
@@ -87,7 +88,7 @@ class QuietTimes:
 
     def __init__(
         self,
-        histories: dict[str, LineHistory],
+        histories: Mapping[str, LineHistory],
         troubles: Callable[[str], Troubles],
         fleet: Fleet,
         settings: Settings,
@@ -97,7 +98,7 @@ class QuietTimes:
     ) -> None:
         self._histories, self._troubles, self._fleet, self._settings = histories, troubles, fleet, settings
         self._until, self._kept = last_day(latest), kept or KeptQuiet()
-        self._pool = pool_of({line: history.first_at for line, history in histories.items()})
+        self._pool = pool_of(firsts_of(histories))
         self._points: dict[str, Points] = {}
         self._shared: tuple[Array, Array, Array] | None = None
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from bisect import bisect_left
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +19,7 @@ from analysis.explain.histories import Histories
 from analysis.explain.history import LineHistory
 from analysis.explain.measure import Kept, Lesson, Measured, measured
 from analysis.explain.progress import progress_in
+from analysis.explain.shelf import Shelf
 from analysis.explain.telling import level_of
 from analysis.explain.verdict import explained
 from analysis.explain.words import milliseconds
@@ -28,6 +32,9 @@ from analysis.pipeline.steps import Progress, Step
 from analysis.schema import TRANSITIONS, Explanation
 from analysis.settings import Settings
 from analysis.store import marts, read, read_measured
+
+_TOGETHER = 250_000
+"""Messages of the lines whose histories are built together."""
 
 
 def explain_again(
@@ -141,19 +148,21 @@ def _measured(
     tell: Progress,
 ) -> list[Explanation]:
     """Explain transitions from the messages of all lines, all but those that stand, and keep what later ones take from them."""
-    histories = _histories(con, lost, settings) if transitions.height else {}
-    known = measured(
-        histories,
-        spells,
-        transitions,
-        as_of=as_of,
-        settings=settings,
-        progress=lambda done, total: tell(Step("explaining", done=done / total)),
-        kept=kept,
-    )
-    found = explained(known)
-    before = read_measured.progress_rows(con) if standing else []
-    marts.replace(con, "progress", _progress_rows(standing, found, before, histories, settings))
+    with tempfile.TemporaryDirectory(prefix="linehealth-") as scratch:
+        histories = _histories(con, Path(scratch), lost, settings) if transitions.height else {}
+        known = measured(
+            histories,
+            spells,
+            transitions,
+            as_of=as_of,
+            settings=settings,
+            progress=lambda done, total: tell(Step("explaining", done=done / total)),
+            kept=kept,
+        )
+        found = explained(known)
+        before = read_measured.progress_rows(con) if standing else []
+        progress = _progress_rows(standing, found, before, histories, settings)
+    marts.replace(con, "progress", progress)
     marts.replace(con, "quiet_time", _quiet_rows(known))
     marts.replace(con, "lesson", _lesson_rows(known))
     return found
@@ -179,19 +188,21 @@ def _lesson_rows(known: Measured) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=marts.LESSONS, orient="row").sort("line", "at", "kind")
 
 
-def _histories(con: Any, lost: pl.DataFrame, settings: Settings) -> dict[str, LineHistory]:
-    parts = Histories(settings)
-    groups = whole_lines(con, read.chat_firsts(con), in_order=False)
+def _histories(con: Any, scratch: Path, lost: pl.DataFrame, settings: Settings) -> Mapping[str, LineHistory]:
+    parts, found = Histories(settings, scratch), Shelf(scratch)
+    groups = whole_lines(con, read.chat_firsts(con), most=_TOGETHER, in_order=False)
     for _ in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
         pass
-    return parts.built(lost)
+    for history in parts.each(lost):
+        found.put(history)
+    return found
 
 
 def _progress_rows(
     standing: list[Explanation],
     found: list[Explanation],
     before: list[tuple[str, datetime, str, str]],
-    histories: dict[str, LineHistory],
+    histories: Mapping[str, LineHistory],
     settings: Settings,
 ) -> pl.DataFrame:
     """Return what the data shows of the steps of each worsening that is over: from it up to the line's return to health.
@@ -203,7 +214,8 @@ def _progress_rows(
     kept, over = {(line, at, kind): row for line, at, kind, row in before}, {instant(e.at) for e in found}
     back: dict[tuple[str, str], datetime] = {}
     rows = []
-    for e in reversed(standing + found):  # latest first: what comes after each is known
+    # a line's changes one after the other, for one history at a time; latest first: what comes after each is known
+    for e in sorted(standing + found, key=lambda e: (e.line, e.at), reverse=True):
         when = instant(e.at)
         if e.new in ("HEALTHY", "ACTIVE"):
             back[e.line, e.kind] = when

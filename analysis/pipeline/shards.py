@@ -76,7 +76,12 @@ def group_of(
 
 
 def whole_lines(
-    con: Any, firsts: pl.DataFrame, done: Callable[[float], None] = lambda share: None, *, in_order: bool = True
+    con: Any,
+    firsts: pl.DataFrame,
+    done: Callable[[float], None] = lambda share: None,
+    *,
+    most: int = MESSAGES,
+    in_order: bool = True,
 ) -> Iterator[Group]:
     """Read all lines of a store, a group after the other.
 
@@ -84,10 +89,11 @@ def whole_lines(
         con: an open store.
         firsts: of ``read.chat_firsts``.
         done: is told what share was read, after each group.
+        most: messages of a group.
         in_order: messages in the order of MESSAGES; else in any, which is sooner read.
     """
     chats, chat_health = read.chats(con), read.chat_health(con)
-    groups = shards(firsts)
+    groups = shards(firsts, most=most)
     for number, lines in enumerate(groups, start=1):
         yield group_of(read.messages(con, lines=lines, in_order=in_order), chats, chat_health)
         done(number / len(groups))

@@ -1,0 +1,101 @@
+"""Changes and histories in, the case of each out: worked out a line at a time when asked for, so that a large fleet's need not all be in memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from analysis.explain import shelf
+from analysis.explain.baseline import Fleet, usual_of
+from analysis.explain.change import Change
+from analysis.explain.effects import effects_at
+from analysis.explain.evidence import Case
+from analysis.explain.history import LineHistory
+from analysis.explain.onset import onset_of
+from analysis.explain.troubles import Troubles
+from analysis.settings import Settings
+
+_NEEDS_USUAL = ("engagement", "new_conversations", "recipient_spread", "send_pace", "repeated_content")
+
+
+class Cases(Mapping[Change, Case]):
+    """The case of every change that has a message of its line before it, in the order of the changes.
+
+    Args:
+        changes: those with a message before them.
+        known: histories of their lines.
+        of_line: unhealthy times of each line.
+        fleet: pooled rates.
+        settings: see Settings.
+        most: messages of the lines whose cases are held, ``shelf.HELD`` where None; one line always is, others are measured again when asked for.
+        progress: called with (changes measured, all) when one is measured for the first time.
+    """
+
+    def __init__(
+        self,
+        changes: Iterable[Change],
+        known: Mapping[str, LineHistory],
+        of_line: Mapping[str, Troubles],
+        fleet: Fleet,
+        settings: Settings,
+        *,
+        most: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._known, self._of_line, self._fleet, self._settings = known, of_line, fleet, settings
+        self._most, self._progress = shelf.HELD if most is None else most, progress
+        self._all = dict.fromkeys(changes)
+        self._changes: dict[str, list[Change]] = defaultdict(list)
+        for change in self._all:
+            self._changes[change.line].append(change)
+        self._held: OrderedDict[str, tuple[int, dict[Change, Case]]] = OrderedDict()  # messages of the line, cases
+        self._measured = self._messages = 0
+
+    def by_line(self) -> Iterator[tuple[Change, Case]]:
+        """Yield all of them, one line after the other: each is measured once."""
+        for changes in self._changes.values():
+            yield from ((change, self[change]) for change in changes)
+
+    def __getitem__(self, change: Change) -> Case:
+        if change not in self._all:
+            raise KeyError(change)
+        if change.line not in self._held:
+            self._hold(change.line)
+        self._held.move_to_end(change.line)
+        return self._held[change.line][1][change]
+
+    def __iter__(self) -> Iterator[Change]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def _hold(self, line: str) -> None:
+        history, of_line, found = self._known[line], self._of_line[line], {}
+        for change in self._changes[line]:
+            if self._progress and self._measured < len(self):
+                self._progress(self._measured, len(self))
+                self._measured += 1
+            found[change] = case_of(change, history, of_line, self._fleet, self._settings)
+        self._held[line] = history.messages, found
+        self._messages += history.messages
+        while self._messages > self._most and len(self._held) > 1:
+            self._messages -= self._held.popitem(last=False)[1][0]
+
+
+def tells(case: Case) -> bool:
+    """Say whether a worsening can teach how much each driver weighs: enough data, a usual, and no carrier's flag."""
+    thin = case.effects.sends_week < case.settings.explain_thin_sends
+    return case.usual.own and not thin and not case.effects.x["flagged"]
+
+
+def case_of(change: Change, history: LineHistory, of_line: Troubles, fleet: Fleet, settings: Settings) -> Case:
+    """Measure one transition: what is usual, what was not, and since when."""
+    usual = usual_of(history, of_line, fleet, change.at, settings)
+    effects = effects_at(history, of_line, usual, change.at, settings)
+    if change.new == "FLAGGED" and not effects.x["flagged"]:
+        effects.x["flagged"], effects.windows["flagged"] = 1.0, (change.at, change.at)
+    if effects.sends_week < settings.explain_thin_sends:
+        effects.x |= dict.fromkeys(_NEEDS_USUAL, 0.0)
+    spans = {driver: onset_of(driver, effects, history, usual) for driver, x in effects.x.items() if x > 0}
+    return Case(history, usual, effects, settings, spans)

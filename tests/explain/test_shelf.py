@@ -1,0 +1,82 @@
+"""A large fleet's histories and cases are not all in memory: what is read again, or measured again, is the same."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis.explain.cases import Cases
+from analysis.explain.histories import histories
+from analysis.explain.shelf import Shelf, firsts_of
+from analysis.settings import Settings
+from tests.explain.builders import World
+from tests.explain.measuring import measured
+
+LINES = ("+1", "+2", "+3")
+
+
+@pytest.fixture
+def world():
+    made = World()
+    for number, line in enumerate(LINES):
+        made.steady(line, days=30, chats=8, asks=12, new=2)
+        made.turn(line, 25 + number).turn(line, 28 + number / 4, "HEALTHY", "AT_RISK")
+    return made
+
+
+@pytest.fixture
+def known(world):
+    messages, chats, chat_health, *_ = world.frames()
+    return histories(messages, chats, chat_health, Settings())
+
+
+def shelf_of(known, folder, most):
+    found = Shelf(folder, most)
+    for line in reversed(known):
+        found.put(known[line])
+    return found
+
+
+@pytest.mark.parametrize("most", [1, 10_000])
+def test_a_history_is_the_same_from_disk_and_from_memory(known, tmp_path, most):
+    shelf = shelf_of(known, tmp_path, most)
+    assert list(shelf) == list(LINES)
+    assert shelf.firsts() == firsts_of(known)
+    for line in (*LINES, *LINES):
+        one, other = known[line], shelf[line]
+        assert (one.line, one.messages, one.first_at, one.chats) == (
+            other.line,
+            other.messages,
+            other.first_at,
+            other.chats,
+        )
+        for name in ("first", "last", "reply_at", "kind", "streak", "recent", "send_at", "inbound_at"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        span = [(float(one.first_at), float(one.last[-1]))]
+        assert one.sums.over(span) == other.sums.over(span)
+        assert one.of_chat(f"{line}-c1") == other.of_chat(f"{line}-c1") != []
+        assert one.sends_in(0, int(one.last[-1])) == other.sends_in(0, int(one.last[-1]))
+    assert bool(list(tmp_path.iterdir())) == (most == 1)
+
+
+def test_what_was_worked_out_is_kept_on_disk_too(known, tmp_path):
+    shelf = shelf_of(known, tmp_path, 1)
+    before = shelf["+2"].peaks
+    assert "peaks" in vars(shelf["+2"])
+    assert shelf["+1"] is not shelf["+3"]  # +2 is let go of
+    assert vars(shelf["+2"])["peaks"]["new"].sums.tolist() == before["new"].sums.tolist()
+
+
+def test_cases_of_one_line_at_a_time_are_those_of_all(world):
+    found = measured(world)
+    every, told = found.cases, []
+    assert len(every) == 6
+    one = Cases(
+        every, every._known, found.troubles, every._fleet, Settings(), most=1, progress=lambda *at: told.append(at)
+    )
+    for change in (*every, *reversed(list(every))):  # in order of time: another line each time
+        assert one[change].effects.x == every[change].effects.x
+        assert one[change].spans == every[change].spans
+    assert [done for done, _ in told] == list(range(6))
+    with pytest.raises(KeyError):
+        one[replace(found.changes[0], line="+9")]
