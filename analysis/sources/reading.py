@@ -16,13 +16,15 @@ import polars as pl
 
 from analysis.errors import SourceError
 from analysis.settings import Settings
-from analysis.sources import tables, webhook
+from analysis.sources import webhook
 from analysis.sources.checks import REFUSED, Rules
 from analysis.sources.facts import Facts, change_facts, chat_facts, message_facts
 from analysis.sources.mapping import Mapping
 from analysis.sources.opening import DUCKDB, PARQUET, Stream, fingerprint
 from analysis.sources.pseudonym import Pseudonyms
 from analysis.sources.rows import Rows
+from analysis.sources.table_csv import csv_blocks
+from analysis.sources.table_parquet import parquet_blocks
 
 READER = b"3"
 """Part of a file's fingerprint: raise it when the same bytes are read differently, so that known files are read again."""
@@ -283,7 +285,7 @@ def _read_parquet(
                 for block in Stream(path).blocks():
                     out.write(block)
         try:
-            table, blocks = tables.parquet_blocks(plain, mapping)
+            table, blocks = parquet_blocks(plain, mapping)
             found.kind = table.kind
             for rows in blocks:
                 found.read += rows.height
@@ -297,7 +299,7 @@ def _read_csv(
     path: Path, mapping: Mapping | None, longest: int, rules: Rules, found: SourceFacts, watch: _Watch
 ) -> None:
     stream = Stream(path)
-    table, blocks = tables.csv_blocks(stream, mapping, longest)
+    table, blocks = csv_blocks(stream, mapping, longest)
     found.kind = table.kind
     last = 0
     for block, refused in blocks:

@@ -11,7 +11,7 @@ import zstandard
 from analysis import pipeline
 from analysis.errors import SourceError, UsageError
 from analysis.settings import Settings
-from analysis.sources import Mapping, Pseudonyms, opening, read_actions, read_source, reading, tables
+from analysis.sources import Mapping, Pseudonyms, opening, read_actions, read_source, reading, table_csv
 from analysis.sources.opening import Stream
 from tests import events
 
@@ -100,8 +100,8 @@ def test_giant_values_do_not_pile_up_in_memory(read, write, monkeypatch):
 def test_giant_cells_of_a_table_do_not_pile_up_either(read, write):
     row = f"+14155550142,outbound,2026-09-01T12:00:00Z, {'x' * 500_000}"
     path = write("t.csv", f"line,direction,sent_at,chat_id\n{row}\n{row}")
-    _, blocks = tables.csv_blocks(Stream(path), None, 8 << 20)
-    assert max(block["chat_id"].str.len_bytes().max() for block, _ in blocks) == tables.LONGEST_CELL
+    _, blocks = table_csv.csv_blocks(Stream(path), None, 8 << 20)
+    assert max(block["chat_id"].str.len_bytes().max() for block, _ in blocks) == table_csv.LONGEST_CELL
     assert _reasons(read(path)) == {"chat_id is longer than 400 characters"}
 
 
