@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from analysis.pages import _html as html
+from analysis.pages._frame import begin
 
 
 def is_set_up() -> bool:
@@ -46,6 +47,7 @@ def admitted() -> bool:
     who = dict(st.user.to_dict())
     if may_enter(who, [str(word) for word in st.secrets.get("linehealth", {}).get("allowed", [])]):
         return True
+    begin()
     if who.get("is_logged_in"):
         st.html(
             html.h1("You are logged in, but not among those who may see this.", "Ask who runs this app to add you.")
