@@ -12,7 +12,6 @@ import duckdb
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from streamlit.testing.v1 import AppTest
 
 from analysis import pipeline
 from analysis.pages import _foot
@@ -22,7 +21,7 @@ from analysis.pages._counted import HOW
 from analysis.pages._counted_sql import SQL, literal
 from analysis.pages._export import about, csv_bytes, json_bytes, parquet_bytes
 from analysis.pages._store import Here
-from tests.pages.conftest import ROOT
+from tests.opening import opened
 from tests.sweep import EVERY
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
@@ -85,11 +84,7 @@ def collect(store):
         patch.setenv("LINEHEALTH_STORE", str(store))
         patch.setattr(_foot, "_counted", note)
         for page, query in addresses(store):
-            at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-            for key, value in query.items():
-                at.query_params[key] = value
-            at.run().switch_page(f"analysis/pages/{page}.py").run()
-            assert not at.exception, (page, query)
+            assert not opened(page, query).exception, (page, query)
     return list(seen.values())
 
 
@@ -335,9 +330,7 @@ def test_the_address_tells_that_the_made_up_fleet_is_shown_on_whatever_page_one_
     shutil.copy(demo_store, store.with_name("demo.duckdb"))
     monkeypatch.setenv("LINEHEALTH_STORE", str(store))
     for page in ("fleet", "why", "replies", "new", "transitions", "ahead", "delivery", "chats", "data"):
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        at.session_state["store"] = "demo"
-        at.run().switch_page(f"analysis/pages/{page}.py").run()
+        at = opened(page, session={"store": "demo"})
         assert not at.exception
         assert at.query_params["store"] in ("demo", ["demo"])
 
