@@ -17,7 +17,7 @@ from analysis.charts.theme import Theme, config
 
 Spec = dict[str, Any]
 
-PARTS = {"vconcat": alt.VConcatChart, "layer": alt.LayerChart}
+PARTS: dict[str, Any] = {"vconcat": alt.VConcatChart, "layer": alt.LayerChart}
 """What a spec of parts is to Altair: not told, it checks the spec against every kind of chart in turn."""
 TIME_AXIS, TITLED_AXIS = 24, 46
 """Height that a time axis, and an axis with a title, take of a chart: in the app a chart's height holds its axes too."""
