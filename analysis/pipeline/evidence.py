@@ -74,7 +74,8 @@ def evidence(store: Where = None, *, line: str, at: When = None, out: str | Path
         >>> zipfile.ZipFile(io.BytesIO(pack)).testzip() is None
         True
     """
-    packed = bundle(store, _change(store, line, at))
+    with reading(store):  # one state, opened once for all that is read
+        packed = bundle(store, _change(store, line, at))
     if out is not None:
         try:
             Path(out).write_bytes(packed)

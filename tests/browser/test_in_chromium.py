@@ -25,6 +25,15 @@ def change(demo_store):
     return e, f"why?line={words.line_key(e.line)}&at={words.change_key(e, own)}"
 
 
+@pytest.fixture(scope="module")
+def on_change(address, chrome, change):
+    """A window that shows the change."""
+    with window(chrome, height=1300) as (page, seen):
+        page.goto(f"{address}/{change[1]}")
+        settle(page, charts=3)
+        yield page, seen
+
+
 @SWEEP
 def test_a_shared_link_opens_that_change_in_a_fresh_window(address, chrome, change):
     e, link = change
@@ -53,10 +62,15 @@ def test_times_are_utc_whatever_the_browsers_zone(address, chrome, change):
     assert axes[0] == axes[1]
 
 
-def test_from_the_fleet_one_click_leads_to_why_and_back(address, chrome):
+def test_every_picture_of_the_fleet_has_words_and_one_click_leads_to_why_and_back(address, chrome):
     with window(chrome) as (page, seen):
         page.goto(address)
         settle(page, charts=2)
+        assert page.locator("img:not([alt])").count() == 0
+        for chart in page.get_by_test_id("stVegaLiteChart").all():
+            assert chart.evaluate(
+                "e => [e, ...e.querySelectorAll('*')].some(x => (x.getAttribute('aria-label') || '').length > 20)"
+            )
         reason = page.locator(".lh-reason b").first.inner_text()
         page.get_by_test_id("stPageLink").get_by_role("link").first.click()
         page.wait_for_url("**/why?**")
@@ -69,38 +83,33 @@ def test_from_the_fleet_one_click_leads_to_why_and_back(address, chrome):
         assert seen.outside == []
 
 
-def test_the_evidence_of_a_change_is_downloaded(address, chrome, change, tmp_path):
-    e, link = change
-    with window(chrome) as (page, seen):
-        page.goto(f"{address}/{link}")
-        settle(page, charts=3)
-        with page.expect_download(timeout=20_000) as coming:
-            page.get_by_role("button", name="Download evidence").click()
-        assert coming.value.suggested_filename == f"evidence-{words.line_key(e.line)}-{e.at[:10]}.zip"
-        coming.value.save_as(tmp_path / "evidence.zip")
-        with zipfile.ZipFile(tmp_path / "evidence.zip") as packed:
-            assert e.headline in packed.read("change.txt").decode()
-        assert own_errors(seen) == []
-        assert seen.outside == []
+def test_the_evidence_of_a_change_is_downloaded(on_change, change, tmp_path):
+    e, (page, seen) = change[0], on_change
+    with page.expect_download(timeout=20_000) as coming:
+        page.get_by_role("button", name="Download evidence").click()
+    assert coming.value.suggested_filename == f"evidence-{words.line_key(e.line)}-{e.at[:10]}.zip"
+    coming.value.save_as(tmp_path / "evidence.zip")
+    with zipfile.ZipFile(tmp_path / "evidence.zip") as packed:
+        assert e.headline in packed.read("change.txt").decode()
+    assert own_errors(seen) == []
+    assert seen.outside == []
 
 
-def test_a_drag_counts_its_period_and_its_address_restores_it(address, chrome, change):
-    _, link = change
-    with window(chrome, height=1300) as (page, seen):
-        page.goto(f"{address}/{link}")
-        settle(page, charts=3)
-        lanes = page.locator(".st-key-card_lanes")
-        box = lanes.locator("svg.marks").first.bounding_box()
-        y = box["y"] + 110
-        page.mouse.move(box["x"] + 0.5 * box["width"], y)
-        page.mouse.down()
-        page.mouse.move(box["x"] + 0.7 * box["width"], y, steps=12)
-        page.mouse.up()
-        lanes.get_by_text("Usual for these hours").wait_for()
-        table = lanes.locator("table").inner_text()
-        assert "from=" in page.url
-        link = page.url
-        assert own_errors(seen) == []
+def test_a_drag_counts_its_period_and_its_address_restores_it(on_change, chrome):
+    page, seen = on_change
+    lanes = page.locator(".st-key-card_lanes")
+    lanes.locator("svg.marks").first.evaluate("e => e.scrollIntoView()")
+    box = lanes.locator("svg.marks").first.bounding_box()
+    y = box["y"] + 110
+    page.mouse.move(box["x"] + 0.5 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], y, steps=12)
+    page.mouse.up()
+    lanes.get_by_text("Usual for these hours").wait_for()
+    table = lanes.locator("table").inner_text()
+    assert "from=" in page.url
+    link = page.url
+    assert own_errors(seen) == []
     with window(chrome) as (page, seen):
         page.goto(link)
         settle(page, charts=3)
@@ -221,17 +230,6 @@ def test_page_and_charts_follow_the_viewers_theme(address, chrome, scheme):
         rgb = "rgb({}, {}, {})".format(*(int(p.surface[i : i + 2], 16) for i in (1, 3, 5)))
         assert page.locator(".st-key-card_first").evaluate("e => getComputedStyle(e).backgroundColor") == rgb
         assert p.accent.lower() in page.locator(".st-key-card_lanes svg.marks").first.inner_html().lower()
-
-
-def test_every_chart_and_picture_has_words_for_those_who_cannot_see_it(address, chrome):
-    with window(chrome) as (page, _):
-        page.goto(address)
-        settle(page, charts=2)
-        assert page.locator("img:not([alt])").count() == 0
-        for chart in page.get_by_test_id("stVegaLiteChart").all():
-            assert chart.evaluate(
-                "e => [e, ...e.querySelectorAll('*')].some(x => (x.getAttribute('aria-label') || '').length > 20)"
-            )
 
 
 def _dropped(folder, rows):

@@ -6,23 +6,20 @@ from tests.sweep import SWEEP
 pytestmark = NEEDS_CHROMIUM
 STOPS = 80
 """More stops than any page has before its last card."""
-NAME = "e => (e.getAttribute('aria-label') || e.innerText || '').trim()"
-RINGED = (
-    """e => { const s = getComputedStyle(e); return parseFloat(s.outlineWidth) >= 1 && s.outlineStyle !== 'none' }"""
-)
+FOCUSED = """within => {
+    const e = document.activeElement, s = getComputedStyle(e);
+    return { kind: e.tagName, name: (e.getAttribute('aria-label') || e.innerText || '').trim(),
+             ringed: parseFloat(s.outlineWidth) >= 1 && s.outlineStyle !== 'none', inside: !!e.closest(within) } }"""
 
 
 def tab_to(page, name: str, *, within: str = "body"):
     """Press Tab until the element of that name (its beginning) has the focus; every link and button on the way shows it."""
     for _ in range(STOPS):
         page.keyboard.press("Tab")
-        at = page.evaluate_handle("document.activeElement").as_element()
-        kind = at.evaluate("e => e.tagName")
-        if kind in ("A", "BUTTON"):
-            assert at.evaluate(RINGED), f"no outline round {at.evaluate(NAME)}"
-        inside = at.evaluate("(e, within) => !!e.closest(within)", within)
-        words = at.evaluate(NAME).split("\n")
-        if inside and any(w.startswith(name) for w in words):
+        at = page.evaluate(FOCUSED, within)
+        if at["kind"] in ("A", "BUTTON"):
+            assert at["ringed"], f"no outline round {at['name']}"
+        if at["inside"] and any(w.startswith(name) for w in at["name"].split("\n")):
             return
     raise AssertionError(f"{name} was not reached in {STOPS} stops")
 

@@ -62,7 +62,6 @@ def guarded(provider, demo_store, tmp_path_factory):
 
 
 def _enter(page, guarded, who: str) -> None:
-    page.goto(f"{guarded}/why")
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("button", name=who, exact=True).click()
     page.wait_for_url(f"{guarded}/**")
@@ -87,6 +86,7 @@ def test_who_is_let_in_sees_lines_and_leaves_again(chrome, guarded):
 
 def test_who_is_logged_in_with_another_address_sees_nothing(chrome, guarded):
     with window(chrome) as (page, _):
+        page.goto(f"{guarded}/why")
         _enter(page, guarded, EVE)
         page.get_by_text("not among those who may see this").wait_for()
         assert "+1" not in page.inner_text("body")

@@ -9,8 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis import pipeline
+from tests.opening import opened
 
-ROOT = Path(__file__).resolve().parents[2]
 MESSAGES = "message_id,line,chat_id,direction,sent_at\n"
 CHANGES = "line,changed_at,previous_health,new_health\n"
 
@@ -21,10 +21,7 @@ def open_app(monkeypatch):
 
     def _open(store, page: str = "fleet", **query) -> AppTest:
         monkeypatch.setenv("LINEHEALTH_STORE", str(store))
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        for key, value in query.items():
-            at.query_params[key] = value
-        return at.run() if page == "fleet" else at.switch_page(f"analysis/pages/{page}.py").run()
+        return opened(page, query)
 
     return _open
 

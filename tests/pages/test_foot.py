@@ -12,7 +12,6 @@ import duckdb
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from streamlit.testing.v1 import AppTest
 
 from analysis import pipeline
 from analysis.pages import _foot
@@ -22,7 +21,8 @@ from analysis.pages._counted import HOW
 from analysis.pages._counted_sql import SQL, literal
 from analysis.pages._export import about, csv_bytes, json_bytes, parquet_bytes
 from analysis.pages._store import Here
-from tests.pages.conftest import ROOT
+from tests.opening import ROOT, opened
+from tests.pages.conftest import words_of
 from tests.sweep import EVERY
 
 EXTRA = {"bursts": {"first_hour_above"}, "every_burst": {"first_hour_above"}, "calendar": {"local"}}
@@ -47,12 +47,12 @@ def replayed(store):
 
 
 def addresses(store):
-    """Every page with its choices; Why on a change of each kind."""
+    """Every page with its choices; Why on a change of each cause, on a recovery, and on a change of status."""
     found, seen = words.by_line(pipeline.explanations(store)), set()
     yield "fleet", {}
     for line, own in found.items():
         for key, e in words.change_keys(own).items():
-            kind = (e.drivers[0].driver, e.new)  # one of each; every one with $LINEHEALTH_EVERY=1
+            kind = (e.kind, e.drivers[0].driver if words.worsened(e) else "")  # every one with $LINEHEALTH_EVERY=1
             if EVERY or kind not in seen:
                 seen.add(kind)
                 yield "why", {"line": words.line_key(line), "at": key}
@@ -72,25 +72,32 @@ def addresses(store):
         yield "chats", {"line": words.line_key(chat["line"]), "day": f"{chat['first_at']:%Y-%m-%d}"}
 
 
-def collect(store):
-    """Return what the feet of a store's pages were given, each card once for each query and call it showed."""
-    seen: dict[tuple[str, str, str], _foot.Shown] = {}
-    draw = _foot._counted
+class Feet(list[_foot.Shown]):
+    """What the feet of a store's pages were given, each card once for each query and call it showed."""
 
-    def note(card, here):
-        seen[card.card, card.sql, card.call] = card
-        draw(card, here)
+    def __init__(self, store, pages=None):
+        cards: dict[tuple[str, str, str], _foot.Shown] = {}
+        self.offered: dict[str, int] = {}
+        """The least number of files that a page offers."""
+        self.made: list[str] = []
+        """What made a file though none was asked for."""
+        draw = _foot._counted
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LINEHEALTH_STORE", str(store))
-        patch.setattr(_foot, "_counted", note)
-        for page, query in addresses(store):
-            at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-            for key, value in query.items():
-                at.query_params[key] = value
-            at.run().switch_page(f"analysis/pages/{page}.py").run()
-            assert not at.exception, (page, query)
-    return list(seen.values())
+        def note(card, here):
+            cards[card.card, card.sql, card.call] = card
+            draw(card, here)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LINEHEALTH_STORE", str(store))
+            patch.setattr(_foot, "_counted", note)
+            for name in ("csv_bytes", "parquet_bytes", "json_bytes", "about"):
+                patch.setattr(_foot, name, lambda *_, name=name: self.made.append(name))
+            for page, query in pages or addresses(store):
+                at = opened(page, query)
+                assert not at.exception, (page, query)
+                offered = len(at.get("download_button"))
+                self.offered[page] = min(offered, self.offered.get(page, offered))
+        super().__init__(cards.values())
 
 
 def with_record(store, folder):
@@ -147,12 +154,13 @@ def full_store(demo_store, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shown(full_store):
-    return collect(full_store)
+    return Feet(full_store)
 
 
 @pytest.fixture(scope="module")
 def shown_with_gaps(store_with_gaps):
-    return collect(store_with_gaps)
+    """Each page once: its other choices are those of the made-up fleet."""
+    return Feet(store_with_gaps, dict(addresses(store_with_gaps)).items())
 
 
 def rows_of(frame, columns):
@@ -218,7 +226,7 @@ def test_queries_look_back_as_far_as_the_page_does_and_cut_days_in_its_zone(tabl
                 rows.append(f"r{day}-{n},{LINE},c{day}-{n},inbound,{at + timedelta(minutes=9):%Y-%m-%dT%H:%M:%SZ}\n")
     made = tables("".join(rows), f"{LINE},2026-04-20T20:00:00Z,HEALTHY,AT_RISK\n")
     pipeline.set_setting("timezone", "America/New_York", store=made)
-    cards = collect(made)
+    cards = Feet(made)
     assert {"burst", "bursts", "burst_gaps", "calendar", "opened", "chats_on"} <= {s.card for s in cards}
     assert [s.frame.filter("changed")["setting"].to_list() for s in cards if s.card == "settings"] == [["timezone"]]
     usual = [s.frame["usual_day"].item() for s in cards if s.card == "bursts"]
@@ -260,7 +268,7 @@ def test_every_call_that_a_card_names_gives_something(
     calls = [
         (full_store, s.call) for s in {s.card: s for s in shown if s.card not in ("deliveries", NONE_MOVED)}.values()
     ]
-    for store, call in sorted([*calls, (store_with_gaps, gaps[0])], key=str):
+    for store, call in sorted({*calls, (store_with_gaps, gaps[0])}, key=str):
         monkeypatch.setenv("LINEHEALTH_STORE", str(store))
         if call.startswith("linehealth "):
             code, out, _ = command(*shlex.split(call)[1:])
@@ -310,16 +318,11 @@ def test_files_hold_the_rows_what_they_mean_and_the_settings(demo_store):
         assert file["sql"] == "select 1"
 
 
-def test_no_file_is_made_until_it_is_asked_for(open_app, demo_store, monkeypatch):
-    def made(*_):
-        raise AssertionError("made without being asked for")
-
-    for name in ("csv_bytes", "parquet_bytes", "json_bytes", "about"):
-        monkeypatch.setattr(_foot, name, made)
-    for page in ("fleet", "why", "replies", "new", "transitions", "ahead", "delivery", "chats", "data"):
-        at = open_app(demo_store, page)
-        assert not at.exception
-        assert len(at.get("download_button")) >= (3 if page == "chats" else 9)  # of a day there is one card
+def test_no_file_is_made_until_it_is_asked_for(shown):
+    assert shown.made == []
+    assert set(shown.offered) == {page.stem for page in (ROOT / "analysis" / "pages").glob("[!_]*.py")}
+    few = {"chat": 0, "chats": 3}  # of a day there is one card; a chat's own are those of its line
+    assert {page for page, n in shown.offered.items() if n < few.get(page, 9)} == set()
 
 
 def test_text_in_a_query_cannot_end_its_quotes():
@@ -328,18 +331,13 @@ def test_text_in_a_query_cannot_end_its_quotes():
             assert con.sql(f"select {literal(value)}").fetchall() == [(value,)]
 
 
-def test_the_address_tells_that_the_made_up_fleet_is_shown_on_whatever_page_one_comes_to(
-    store, demo_store, monkeypatch
-):
-    store.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(demo_store, store.with_name("demo.duckdb"))
-    monkeypatch.setenv("LINEHEALTH_STORE", str(store))
+def test_the_address_tells_that_the_made_up_fleet_is_shown_on_whatever_page_one_comes_to(demo_store, monkeypatch):
+    monkeypatch.setenv("LINEHEALTH_STORE", str(demo_store.with_name("own.duckdb")))
     for page in ("fleet", "why", "replies", "new", "transitions", "ahead", "delivery", "chats", "data"):
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        at.session_state["store"] = "demo"
-        at.run().switch_page(f"analysis/pages/{page}.py").run()
+        at = opened(page, session={"store": "demo"})
         assert not at.exception
         assert at.query_params["store"] in ("demo", ["demo"])
+        assert "Nothing is loaded yet" not in words_of(at)
 
 
 def test_a_switch_stands_in_the_address_and_stays_on_until_it_is_turned_off(open_app, tables):

@@ -4,37 +4,19 @@ import json
 import shutil
 
 import duckdb
-import pytest
 
 from analysis import pipeline
 from analysis.ahead.thresholds import BEHAVIOURS
-from tests.pages.conftest import ROOT
-
-
-@pytest.fixture
-def open_ahead(monkeypatch):
-    from streamlit.testing.v1 import AppTest
-
-    def _open(store):
-        monkeypatch.setenv("LINEHEALTH_STORE", str(store))
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-        at.switch_page("analysis/pages/ahead.py").run()
-        assert not at.exception
-        return at
-
-    return _open
-
-
-def words_of(at):
-    return " ".join(h.proto.body for h in at.get("html"))
+from tests.pages.conftest import words_of
 
 
 def charts_of(at):
     return [c for c in at.get("vega_lite_chart") if "healthy again" in c.proto.spec]
 
 
-def test_each_behaviour_has_its_sentence_and_a_few_recoveries_only_counts(demo_store, open_ahead):
-    at = open_ahead(demo_store)
+def test_each_behaviour_has_its_sentence_and_a_few_recoveries_only_counts(demo_store, open_app):
+    at = open_app(demo_store, "ahead")
+    assert not at.exception
     told = words_of(at)
     for row in pipeline.thresholds(demo_store).filter(line_group="all").iter_rows(named=True):
         assert row["sentence"].split("(")[0].strip() in told
@@ -44,7 +26,7 @@ def test_each_behaviour_has_its_sentence_and_a_few_recoveries_only_counts(demo_s
     assert not charts_of(at)
 
 
-def test_with_enough_recoveries_the_curve_is_drawn_and_its_median_is_the_title(demo_store, tmp_path, open_ahead):
+def test_with_enough_recoveries_the_curve_is_drawn_and_its_median_is_the_title(demo_store, tmp_path, open_app):
     kept = tmp_path / "many.duckdb"
     shutil.copy(demo_store, kept)
     times = pipeline.lags(kept)
@@ -62,7 +44,8 @@ def test_with_enough_recoveries_the_curve_is_drawn_and_its_median_is_the_title(d
     }
     with duckdb.connect(str(kept)) as con:
         con.execute("update meta set value = ? where key = 'lags'", [json.dumps(times)])
-    at = open_ahead(kept)
+    at = open_app(kept, "ahead")
+    assert not at.exception
     assert "Half of the lines at risk are healthy again within 3.5 days" in words_of(at)
     assert "15 of 20 healthy" in words_of(at)
     assert len(charts_of(at)) == 1

@@ -1,36 +1,27 @@
 """The app behind the user's own login: off by default; where it is set up, who is not let in sees nothing of the store."""
 
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
-from streamlit.testing.v1 import AppTest
 
 from analysis.pages._login import may_enter
+from tests.opening import ROOT, opened
 
-ROOT = Path(__file__).resolve().parents[2]
 AUTH = tomllib.loads((ROOT / "deploy" / "examples" / "secrets.toml").read_text())
 
 
-def _opened(monkeypatch, store, page=None) -> AppTest:
-    monkeypatch.setenv("LINEHEALTH_STORE", str(store))
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    at.secrets.update(AUTH)
-    at.run()
-    return at.switch_page(f"analysis/pages/{page}.py").run() if page else at
-
-
-@pytest.mark.parametrize("page", [None, "why", "data"])
+@pytest.mark.parametrize("page", ["fleet", "why", "data"])
 def test_who_is_not_logged_in_sees_a_button_and_nothing_of_the_store(monkeypatch, demo_store, page):
-    at = _opened(monkeypatch, demo_store, page)
+    monkeypatch.setenv("LINEHEALTH_STORE", str(demo_store))
+    at = opened(page, secrets=AUTH)
     assert not at.exception
     said = "".join(h.proto.body for h in at.get("html"))
     assert "Log in to see the lines" in said
     assert [b.label for b in at.button] == ["Log in"]
     assert "+1" not in said
-    assert not at.get("arrow_vega_lite_chart")
-    assert not at.get("arrow_data_frame")
+    assert not at.get("vega_lite_chart")
+    assert not at.dataframe
     assert not at.selectbox
 
 

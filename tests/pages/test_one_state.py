@@ -1,6 +1,7 @@
 """A page is of one state of the store: where a load replaces it while the page is read, the page is that of the new one, whole."""
 
 import shutil
+import sys
 from datetime import timedelta
 
 import pytest
@@ -24,9 +25,9 @@ def moving(demo_store, tmp_path, write):
     return store, lambda: pipeline.load([path], store=store)
 
 
-def in_the_middle(monkeypatch, verb, act, times=1):
+def in_the_middle(monkeypatch, verb, act, times=1, room=pipeline):
     """Let something happen just before a verb reads, so many times."""
-    plain, left = getattr(pipeline, verb), [times]
+    plain, left = getattr(room, verb), [times]
 
     def _verb(*args, **named):
         if left[0]:
@@ -35,7 +36,7 @@ def in_the_middle(monkeypatch, verb, act, times=1):
         return plain(*args, **named)
 
     _verb.__name__ = verb
-    monkeypatch.setattr(pipeline, verb, _verb)
+    monkeypatch.setattr(room, verb, _verb)
     return left
 
 
@@ -70,3 +71,15 @@ def test_a_report_is_of_one_state(moving, monkeypatch):
         during = report(store)
     assert left == [0]
     assert during.markdown == report(store).markdown
+
+
+def test_the_evidence_of_a_change_is_of_one_state(moving, monkeypatch):
+    store, load = moving
+    e = pipeline.explanations(store)[-1]
+    before = pipeline.evidence(store, line=e.line, at=e.at)
+    with monkeypatch.context() as patch:
+        left = in_the_middle(patch, "fingerprint", load, room=sys.modules["analysis.pipeline.evidence"])
+        during = pipeline.evidence(store, line=e.line, at=e.at)
+    assert left == [0]
+    assert during == before
+    assert during != pipeline.evidence(store, line=e.line, at=e.at)

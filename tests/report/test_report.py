@@ -100,11 +100,12 @@ def test_a_lines_actions_are_its_own_and_the_whole_fleets(store, write):
 
 def test_what_to_do_is_every_step_not_yet_done_the_worst_line_first(weekly, demo_store):
     told = [(s["line"], s["action"]) for s in weekly.says.steps]
-    want, done = [], 0
+    want, done, steps = [], 0, []
+    for row in weekly.says.fleet.needy:
+        ticks = {s["action"]: s["done"] for s in pipeline.progress(demo_store, line=row.line, at=row.reason.at)}
+        steps.append((row, [a["action"] for a in row.reason.actions if a.get("driver")], ticks))
     for place in range(6):
-        for row in weekly.says.fleet.needy:
-            own = [a["action"] for a in row.reason.actions if a.get("driver")]
-            ticks = {s["action"]: s["done"] for s in pipeline.progress(demo_store, line=row.line, at=row.reason.at)}
+        for row, own, ticks in steps:
             if place < len(own):
                 done += ticks[own[place]] is True
                 want += [] if ticks[own[place]] is True else [(row.line, own[place])]
