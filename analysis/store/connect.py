@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import random
 import shutil
 import time
 import uuid
@@ -21,11 +20,9 @@ import duckdb
 
 from analysis.errors import StoreError
 from analysis.locks import try_lock
-from analysis.store import kept, migrations
-from analysis.store.damage import damaged, is_damage, unusable
+from analysis.store import instances, kept, migrations
+from analysis.store.damage import damaged, is_damage
 
-MEMORY_MB, MEMORY_SHARE = 4096, 0.5
-"""What DuckDB may use before it spills to disk: the least of the two (its own default, 80 % of the machine, left nothing for Polars)."""
 MERGE_MB = 1000
 """What it may use while facts are merged (``bounded``): what was read is still held beside it, and sorting by the disk costs little."""
 UNWRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
@@ -67,36 +64,31 @@ class Store:
         Raises:
             StoreError: no store there, not ours, damaged, of another version, or held by another program.
         """
-        con = self._open_existing(wait_s)
         try:
-            if migrations.check_version(con, self.where) < migrations.VERSION:
-                raise StoreError(
-                    "the store was made by an older version",
-                    where=self.where,
-                    fix="run `linehealth refresh` once: it brings the store up to date",
-                )
-            yield con
+            with self._opened(wait_s) as con:
+                if migrations.check_version(con, self.where) < migrations.VERSION:
+                    raise StoreError(
+                        "the store was made by an older version",
+                        where=self.where,
+                        fix="run `linehealth refresh` once: it brings the store up to date",
+                    )
+                yield con
         except duckdb.Error as e:
             if is_damage(e):
                 raise damaged(self.path) from None
             raise
-        finally:
-            con.close()
 
     def is_old(self) -> bool:
         """Return whether it must be brought to this program's version before it can be read. Raises StoreError as ``reader`` does."""
-        con = self._open_existing()
-        try:
+        with self._opened() as con:
             return migrations.check_version(con, self.where) < migrations.VERSION
-        finally:
-            con.close()
 
-    def _open_existing(self, wait_s: float | None = None) -> duckdb.DuckDBPyConnection:
+    def _opened(self, wait_s: float | None = None) -> contextlib.AbstractContextManager[duckdb.DuckDBPyConnection]:
         if not self.path.exists():
             raise StoreError(f"no store at {self.where}", fix="load exports first: linehealth load PATH")
         if not self.path.is_file():
             raise StoreError("the store is not a file", where=self.where, fix="name a file as --store")
-        return _connect(self.path, read_only=True, wait=READ_WAIT_S if wait_s is None else wait_s)
+        return instances.reading(self.path, wait=READ_WAIT_S if wait_s is None else wait_s)
 
     @contextlib.contextmanager
     def writer(self, *, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -118,7 +110,7 @@ class Store:
                 for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.new*"):
                     _remove(left)  # of killed writers: nobody else writes now
                 self._copy_to(copy)
-                con = _connect(copy, read_only=False, wait=0)
+                con = instances.connect(copy, read_only=False, wait=0)
                 try:
                     version = migrations.check_version(con, self.where)
                     con.execute("begin")
@@ -158,15 +150,13 @@ class Store:
             copy.touch(mode=0o600)
             copy.unlink()  # DuckDB makes its own file; this proved that the folder can be written
             return
-        con = self._open_existing()  # holding it open keeps other programs from writing while we copy
-        try:
+        # holding it open keeps other programs from writing while we copy
+        with instances.current(self.path, wait=READ_WAIT_S) as (con, _):
             migrations.check_version(con, self.where)
             shutil.copyfile(self.path, copy)
             log = Path(f"{self.path}.wal")
             if log.exists():
                 shutil.copyfile(log, f"{copy}.wal")
-        finally:
-            con.close()
 
     def _swap_in(self, copy: Path) -> None:
         copy.chmod(0o600)
@@ -187,11 +177,7 @@ class Store:
 
     def snapshot(self) -> str:
         """Return a word that changes with every write of the store; empty where there is none. Costs no connection."""
-        try:
-            stat = self.path.stat()
-        except OSError:
-            return ""
-        return f"{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"
+        return instances.stamp(self.path)
 
 
 @contextlib.contextmanager
@@ -207,7 +193,7 @@ def _for_owner_only() -> Iterator[None]:
 def _rewrite(path: Path) -> None:
     fresh = path.with_name(f"{path.name}.fresh")
     fresh.unlink(missing_ok=True)
-    con = duckdb.connect(config=_config())
+    con = duckdb.connect(config=instances.config())
     try:
         for name, file in (("old", path), ("fresh", fresh)):
             con.execute(f"attach '{str(file).replace(chr(39), chr(39) * 2)}' as {name}")
@@ -236,48 +222,14 @@ def _short(error: Exception) -> str:
     return str(error).split("\n", 1)[0].split(": ", 1)[-1][:120]
 
 
-def _memory_mb() -> int:
-    try:
-        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
-    except (AttributeError, ValueError, OSError):  # not on every system
-        whole = 2 * MEMORY_MB
-    return int(min(MEMORY_MB, MEMORY_SHARE * whole))
-
-
-def _config() -> dict[str, str | bool | int | float | list[str]]:
-    return {"autoinstall_known_extensions": "false", "memory_limit": f"{_memory_mb()}MB"}
-
-
 @contextlib.contextmanager
 def bounded(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Hold an open store to MERGE_MB of memory, or what it has where that is less; what does not fit goes to the disk beside the store."""
-    con.execute(f"set memory_limit = '{min(MERGE_MB, _memory_mb())}MB'")
+    con.execute(f"set memory_limit = '{min(MERGE_MB, instances.memory_mb())}MB'")
     yield
-    con.execute(f"set memory_limit = '{_memory_mb()}MB'")  # after an error nothing more is done with the connection
-
-
-def _connect(path: Path, *, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:
-    started, pause = time.monotonic(), 0.005
-    while True:
-        try:
-            con = duckdb.connect(str(path), read_only=read_only, config=_config())
-        except (duckdb.IOException, duckdb.ConnectionException) as e:
-            text = str(e)
-            if "lock" not in text and "different configuration" not in text:
-                raise unusable(path, text) from None
-            if time.monotonic() - started > wait:
-                raise StoreError(
-                    "another program holds the store for writing",
-                    where=str(path),
-                    fix="close it (a DuckDB shell, perhaps) and try again; nothing was changed",
-                ) from None
-            time.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(pause * 1.5, 0.1)
-        except duckdb.Error as e:
-            raise unusable(path, str(e)) from None
-        else:
-            con.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
-            return con
+    con.execute(
+        f"set memory_limit = '{instances.memory_mb()}MB'"
+    )  # after an error nothing more is done with the connection
 
 
 @contextlib.contextmanager
