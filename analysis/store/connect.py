@@ -21,7 +21,7 @@ import duckdb
 
 from analysis.errors import StoreError
 from analysis.locks import try_lock
-from analysis.store import kept, migrations
+from analysis.store import kept, marts, migrations
 from analysis.store.damage import damaged, is_damage, unusable
 
 MEMORY_MB, MEMORY_SHARE = 4096, 0.5
@@ -123,7 +123,7 @@ class Store:
                     con.execute("begin")
                     migrations.migrate(con, self.where)
                     yield con
-                    con.execute("insert or replace into meta values ('snapshot', ?)", [uuid.uuid4().hex])
+                    marts.set_meta(con, "snapshot", uuid.uuid4().hex)
                     con.execute("commit")
                     con.execute("checkpoint")
                     kept.write(con, self.path)

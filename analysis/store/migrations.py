@@ -7,6 +7,7 @@ from importlib.resources import files
 import duckdb
 
 from analysis.errors import StoreError
+from analysis.store.marts import set_meta
 
 STEPS = (
     "001_init.sql",
@@ -66,6 +67,7 @@ def check_version(con: duckdb.DuckDBPyConnection, where: str) -> int:
 def migrate(con: duckdb.DuckDBPyConnection, where: str) -> None:
     """Bring an open store to VERSION; the caller's transaction makes it all or nothing."""
     version = check_version(con, where)
-    for number, name in enumerate(STEPS[version:], start=version + 1):
+    for name in STEPS[version:]:
         con.execute(files("analysis.store").joinpath("sql", name).read_text("utf-8"))
-        con.execute("insert or replace into meta values ('schema_version', ?)", [str(number)])
+    if version < VERSION:
+        set_meta(con, "schema_version", str(VERSION))
