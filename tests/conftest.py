@@ -114,6 +114,14 @@ def made(tmp_path_factory, name: str) -> Path:
     return (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "shared" / name
 
 
+@pytest.fixture(scope="module")
+def with_key() -> Iterator[None]:
+    """The tests' key also for what is made once for a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LINEHEALTH_KEY", "a key that only the tests use")
+        yield
+
+
 @pytest.fixture(scope="session")
 def demo_files(tmp_path_factory) -> Path:
     """The default demo fleet as exports, made once."""

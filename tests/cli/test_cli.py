@@ -41,14 +41,12 @@ def run(command):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, with_key):
     """The log in a store, made once; tests that write take ``loaded``."""
     folder = tmp_path_factory.mktemp("cli")
     log = folder / "log.jsonl"
     log.write_text("".join(json.dumps(event) + "\n" for event in LOG), encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LINEHEALTH_KEY", "a key that only the tests use")
-        pipeline.load(log, store=folder / "made.duckdb")
+    pipeline.load(log, store=folder / "made.duckdb")
     return folder / "made.duckdb"
 
 
