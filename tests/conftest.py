@@ -36,7 +36,7 @@ def _new_stores_are_copies(tmp_path_factory):
 
     def _copy_to(self: Store, copy: Path) -> None:
         copy_to(self, copy)
-        if not self.path.exists() and migrations.VERSION == version:
+        if not self.path.exists() and version == migrations.VERSION:
             shutil.copyfile(empty, copy)
 
     with pytest.MonkeyPatch.context() as patch:
