@@ -120,8 +120,9 @@ class Store:
                 self._copy_to(copy)
                 con = _connect(copy, read_only=False, wait=0)
                 try:
+                    version = migrations.check_version(con, self.where)
                     con.execute("begin")
-                    migrations.migrate(con, self.where)
+                    migrations.migrate(con, version)
                     yield con
                     marts.set_meta(con, "snapshot", uuid.uuid4().hex)
                     con.execute("commit")

@@ -28,19 +28,20 @@ VERSION = len(STEPS)
 
 
 def version_of(con: duckdb.DuckDBPyConnection, where: str) -> int:
-    """Return a store's schema version; 0 for an empty database.
+    """Return a store's schema version; 0 for an empty database. Outside of a transaction: asking an empty one would abort it.
 
     Raises:
         StoreError: the file is a database, but not one of ours.
     """
-    tables = {name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()}
-    if not tables:
-        return 0
-    if "meta" not in tables:
+    try:
+        rows = con.execute("select value from meta where key = 'schema_version'").fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        # only now: every read would take longer to begin if it asked first what tables there are
+        if not con.execute("select table_name from duckdb_tables()").fetchall():
+            return 0
         raise StoreError(
             "this is a DuckDB database, but not a store of Line Health", where=where, fix="name another file as --store"
-        )
-    rows = con.execute("select value from meta where key = 'schema_version'").fetchall()
+        ) from None
     if not rows or not rows[0][0].isdigit():
         raise StoreError(
             "the store does not say its version", where=where, fix="make it anew: load your exports into a new --store"
@@ -64,9 +65,8 @@ def check_version(con: duckdb.DuckDBPyConnection, where: str) -> int:
     return version
 
 
-def migrate(con: duckdb.DuckDBPyConnection, where: str) -> None:
-    """Bring an open store to VERSION; the caller's transaction makes it all or nothing."""
-    version = check_version(con, where)
+def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Bring an open store of a version (of ``check_version``) to VERSION; the caller's transaction makes it all or nothing."""
     for name in STEPS[version:]:
         con.execute(files("analysis.store").joinpath("sql", name).read_text("utf-8"))
     if version < VERSION:

@@ -248,12 +248,13 @@ def test_a_file_that_is_no_store_is_left_alone(store, write):
     assert store.read_bytes() == before
 
 
-def test_another_programs_database_is_left_alone(store, write):
+@pytest.mark.parametrize("table", ["mine", "meta"])
+def test_another_programs_database_is_left_alone(store, write, table):
     import duckdb
 
     store.parent.mkdir()
     with duckdb.connect(str(store)) as con:
-        con.execute("create table mine (a int)")
+        con.execute(f"create table {table} (a int)")
     before = store.read_bytes()
     with pytest.raises(StoreError, match="not a store of Line Health"):
         pipeline.load(write("m.csv", HEAD + _row()), store=store)
