@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,25 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 def _own_key(monkeypatch):
     monkeypatch.setenv("LINEHEALTH_KEY", "a key that only the tests use")
     monkeypatch.delenv("LINEHEALTH_STORE", raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _new_stores_are_copies(tmp_path_factory):
+    """Let stores made in this process begin as copies of an empty one: its tables are made once, not for every test."""
+    from analysis.store import Store, migrations
+
+    empty, version, copy_to = tmp_path_factory.mktemp("empty") / "empty.duckdb", migrations.VERSION, Store._copy_to
+    with Store(empty).writer():
+        pass
+
+    def _copy_to(self: Store, copy: Path) -> None:
+        copy_to(self, copy)
+        if not self.path.exists() and version == migrations.VERSION:
+            shutil.copyfile(empty, copy)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "_copy_to", _copy_to)
+        yield
 
 
 @pytest.fixture
@@ -92,6 +112,14 @@ def made(tmp_path_factory, name: str) -> Path:
     """Return where a folder of ``once`` is."""
     base = tmp_path_factory.getbasetemp()
     return (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "shared" / name
+
+
+@pytest.fixture(scope="module")
+def with_key() -> Iterator[None]:
+    """The tests' key also for what is made once for a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LINEHEALTH_KEY", "a key that only the tests use")
+        yield
 
 
 @pytest.fixture(scope="session")

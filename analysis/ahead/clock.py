@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from analysis.explain.words import count, percent, plural
@@ -69,12 +70,10 @@ def _next_day(row: dict[str, Any], settings: Settings) -> dict[str, Any]:
         return fresh
     by_health = row["health"] != "HEALTHY" or (row["bound"] == "risk" and row["decision"] == "slow" and not new)
     if row["bound"] in ("own", "published", "young") and not by_health:
-        chances = json.loads(row["risk_by_new"])
-        within = [n for n, p in enumerate(chances) if p <= settings.gate_risk]
         # with nothing left the day's own limit is not known any more: what any line may open is
         new = new + row["new_today"] if new else min(row["new_today"], settings.gate_new_per_day, settings.gate_start)
         if row["p_worse_24h"] is not None:
-            new = min(new, within[-1] if within else 0)
+            new = min(new, _within(row["risk_by_new"], settings.gate_risk))
     usual = round(settings.gate_slow_share * (row["usual_sends"] or 0))
     sends = sends + row["sends_today"] if sends else min(row["sends_today"], usual)
     fresh |= {"new_recipients_left_today": min(new, sends), "sends_left_today": sends}
@@ -87,6 +86,12 @@ def _next_day(row: dict[str, Any], settings: Settings) -> dict[str, Any]:
         "decision": decision,
         "why": f"A new day since the newest event: {left} left, if none was sent yet today.",
     }
+
+
+@lru_cache(maxsize=10_000)
+def _within(risk_by_new: str, risk: float) -> int:
+    """Return the most new recipients with which the chance stays within a risk; who asks again does not have it read again."""
+    return max((n for n, p in enumerate(json.loads(risk_by_new)) if p <= risk), default=0)
 
 
 def _too_old(row: dict[str, Any], newest: datetime | None, at: datetime, settings: Settings) -> dict[str, Any]:

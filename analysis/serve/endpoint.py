@@ -54,11 +54,8 @@ class Answers:
     def rows(self) -> list[dict[str, Any]]:
         """Return contract.md's gate, section 8, of every line by the clock."""
         kept, at = self.kept(), self.clock()
-        state = self.state(kept, at)
-        return [
-            {**{k: v for k, v in row.items() if k not in _LEFT_OUT}, "at": pipeline.iso(at), **state}
-            for row in kept.at(at)
-        ]
+        state = {"at": pipeline.iso(at), **self.state(kept, at)}
+        return [{**{k: v for k, v in row.items() if k not in _LEFT_OUT}, **state} for row in kept.at(at)]
 
 
 def application(

@@ -75,9 +75,10 @@ def gaps(activity: pl.DataFrame, *, as_of: datetime, settings: Settings) -> pl.D
         pl.lit(FLEET).alias("line"), pl.col("first_at").min(), pl.col("last_at").max(), pl.col("events").sum()
     )
     whole = _deep(fleet.select(activity.columns), pl.DataFrame(schema=GAPS), as_of, settings, longest=None)
-    own = _deep(activity, whole, as_of, settings, longest=timedelta(days=settings.gap_longest_days))
-    if activity["line"].n_unique() == 1:  # one line is its own fleet
-        own = own.clear()
+    if activity["line"].n_unique() > 1:
+        own = _deep(activity, whole, as_of, settings, longest=timedelta(days=settings.gap_longest_days))
+    else:  # one line is its own fleet
+        own = whole.clear()
     whole = whole.with_columns(pl.lit(None, dtype=pl.String).alias("line"))
     return pl.concat([whole, own]).sort("line", "start_at", nulls_last=False)
 
@@ -86,6 +87,10 @@ def _deep(
     activity: pl.DataFrame, apart: pl.DataFrame, as_of: datetime, settings: Settings, *, longest: timedelta | None
 ) -> pl.DataFrame:
     """Return the silences of each line that its own rhythm does not give, time in ``apart`` (gaps of the fleet) left out."""
+    known = pl.col("last_at").max() - pl.col("first_at").min()
+    activity = activity.filter(known.over("line") >= timedelta(days=settings.gap_least_days))
+    if activity.is_empty():
+        return pl.DataFrame(schema=GAPS)
     found = _silences(activity, as_of, settings)
     rhythm = _rhythm(activity)
     found = found.with_columns(open=pl.col("end_at").is_null(), end_at=pl.col("end_at").fill_null(as_of))
@@ -106,7 +111,6 @@ def _deep(
         length > timedelta(minutes=settings.gap_minutes),
         length <= longest if longest is not None else pl.lit(True),
         pl.col("by_chance_a_year") <= settings.gap_false_alarms,
-        pl.col("known") >= timedelta(days=settings.gap_least_days),
     )
     return deep.with_columns(
         end_at=pl.when(~pl.col("open")).then("end_at"), expected=pl.col("expected").clip(0).round(1)

@@ -161,6 +161,8 @@ def counted(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> list[Coun
 
 def _lost(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, pl.Series, str]]:
     """Yield (source, positions of its rows that claim a chat of another line, kind of these rows)."""
+    if not con.execute("select 1 from temp.lost_chat limit 1").fetchall():
+        return
     for kind in ("message", "chat"):
         lost = con.sql(
             f"select distinct source_no, position from temp.stage_{kind} semi join temp.lost_chat using (chat_id, line) order by all"

@@ -20,7 +20,7 @@ import duckdb
 
 from analysis.errors import StoreError
 from analysis.locks import try_lock
-from analysis.store import instances, kept, migrations
+from analysis.store import instances, kept, marts, migrations
 from analysis.store.damage import damaged, is_damage
 
 MERGE_MB = 1000
@@ -116,7 +116,7 @@ class Store:
                     con.execute("begin")
                     migrations.migrate(con, version)
                     yield con
-                    con.execute("insert or replace into meta values ('snapshot', ?)", [uuid.uuid4().hex])
+                    marts.set_meta(con, "snapshot", uuid.uuid4().hex)
                     con.execute("commit")
                     con.execute("checkpoint")
                     kept.write(con, self.path)

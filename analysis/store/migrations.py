@@ -7,6 +7,7 @@ from importlib.resources import files
 import duckdb
 
 from analysis.errors import StoreError
+from analysis.store.marts import set_meta
 
 STEPS = (
     "001_init.sql",
@@ -27,14 +28,15 @@ VERSION = len(STEPS)
 
 
 def version_of(con: duckdb.DuckDBPyConnection, where: str) -> int:
-    """Return a store's schema version; 0 for an empty database. Ask before a transaction begins: what is not there would end it.
+    """Return a store's schema version; 0 for an empty database. Outside of a transaction: asking an empty one would abort it.
 
     Raises:
         StoreError: the file is a database, but not one of ours.
     """
     try:
         rows = con.execute("select value from meta where key = 'schema_version'").fetchall()
-    except duckdb.CatalogException:  # asked first, the list of tables would be half of what opening a store takes
+    except (duckdb.CatalogException, duckdb.BinderException):
+        # only now: every read would take longer to begin if it asked first what tables there are
         if not con.execute("select table_name from duckdb_tables()").fetchall():
             return 0
         raise StoreError(
@@ -64,7 +66,8 @@ def check_version(con: duckdb.DuckDBPyConnection, where: str) -> int:
 
 
 def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
-    """Bring an open store from a version to VERSION; the caller's transaction makes it all or nothing."""
-    for number, name in enumerate(STEPS[version:], start=version + 1):
+    """Bring an open store of a version (of ``check_version``) to VERSION; the caller's transaction makes it all or nothing."""
+    for name in STEPS[version:]:
         con.execute(files("analysis.store").joinpath("sql", name).read_text("utf-8"))
-        con.execute("insert or replace into meta values ('schema_version', ?)", [str(number)])
+    if version < VERSION:
+        set_meta(con, "schema_version", str(VERSION))

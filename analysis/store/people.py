@@ -9,6 +9,7 @@ import polars as pl
 
 from analysis.store.fields import IDENTITY, NAMED
 from analysis.store.forgotten import rewrite_audits
+from analysis.store.marts import set_meta
 from analysis.store.touched import Touched, keep
 
 GENERATION = "key_generation"
@@ -28,7 +29,7 @@ def generation(con: duckdb.DuckDBPyConnection) -> int:
 
 def keep_generation(con: duckdb.DuckDBPyConnection, number: int) -> None:
     """Say with how many keys the names in a store are made."""
-    con.execute("insert or replace into meta values (?, ?)", [GENERATION, str(number)])
+    set_meta(con, GENERATION, str(number))
 
 
 def rename(con: duckdb.DuckDBPyConnection, new: Callable[[str], str]) -> int:

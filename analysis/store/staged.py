@@ -138,9 +138,9 @@ def _repeated(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def odd_parts(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Yield for each part of the odd rows, all rows of an id in one, with the part in temp.odd_message; at least once."""
+    """Yield for each part of the odd rows, all rows of an id in one, with the part in temp.odd_message; never where there are none."""
     ((rows,),) = con.execute(f"select count(*) from temp.stage_message where not ({PLAIN})").fetchall()
-    parts = rows // PART_ROWS + 1
+    parts = -(-rows // PART_ROWS)
     for part in range(parts):
         own = f"where h % {parts} = {part}" if parts > 1 else ""
         con.execute(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import duckdb
 
+from analysis.store.marts import set_meta
 from analysis.store.staged import PLAIN
 
 EVER = datetime(1970, 1, 1)
@@ -75,7 +76,7 @@ def keep(con: duckdb.DuckDBPyConnection, more: Touched) -> None:
             "chats": whole.chats,
         }
     )
-    con.execute("insert or replace into meta values (?, ?)", [_KEPT, told])
+    set_meta(con, _KEPT, told)
 
 
 def forget(con: duckdb.DuckDBPyConnection) -> None:

@@ -72,7 +72,7 @@ def test_young_lines_have_no_chance_and_critical_ones_none_to_fear():
 
 
 def test_three_days_are_never_less_likely_than_one():
-    rows, spells, transitions, as_of = fleet("replay", "forest", 43, lines=20, days=40)
+    rows, spells, transitions, as_of = fleet("replay", "forest", 43, lines=10, days=35)
     found = forecast_of(rows, spells, transitions, at=as_of).rows.drop_nulls("p_worse_24h")
     assert (found["p_worse_72h"] >= found["p_worse_24h"]).all()
     assert (found["p_worse_24h_low"] <= found["p_worse_24h"]).all()

@@ -182,11 +182,18 @@ def older(store: Path, path: Path, version: int = OLDER) -> Path:
     return path
 
 
-def run(folder: Path, *, kills: int, seed: int, shares: dict[str, float] | None = None, **size: int) -> Figures:
-    """Kill so many times, each command its share; return the figures. ``size``: of the fleet, as ``made``."""
+def run(
+    folder: Path,
+    *,
+    kills: int,
+    seed: int,
+    shares: dict[str, float] | None = None,
+    begin: tuple[Path, list[str]] | None = None,
+) -> Figures:
+    """Kill so many times, each command its share; return the figures. ``begin``: a store and what it lacks, where ``made`` made them."""
     figures, rng, started = Figures(), random.Random(seed), time.monotonic()
     parts = {what: round(kills * share) for what, share in (shares or SHARES).items()}
-    store, loading = made(folder, **size)
+    store, loading = begin or made(folder)
     words = {"load": loading, "refresh": ["refresh", "--full"], "migration": ["refresh"]}
     for what, own in words.items():
         if not parts.get(what):

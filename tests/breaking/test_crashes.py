@@ -52,11 +52,11 @@ def one_sentence(text):
 # ---------------------------------------------------------------- kills
 
 
-def test_killed_at_random_moments_a_command_run_again_ends_as_if_undisturbed(tmp_path):
+def test_killed_at_random_moments_a_command_run_again_ends_as_if_undisturbed(here, tmp_path):
     if EVERY:
         figures = kills.run(tmp_path, kills=40, seed=3)
     else:
-        figures = kills.run(tmp_path, kills=3, seed=3, shares={"load": 1.0}, lines=1, days=6)
+        figures = kills.run(tmp_path, kills=3, seed=23, shares={"load": 1.0}, begin=(here[0], ["load", here[1]]))
     assert figures.wrong == []
     assert figures.kills.total() >= 3
     assert figures.looks >= 3

@@ -107,8 +107,8 @@ def test_at_a_past_time_nothing_later_is_used(tmp_path, write):
             write(f"{name}/changes.csv", "line,changed_at,previous_health,new_health\n" + changed),
         ]
         stores[name] = tmp_path / f"{name}.duckdb"
-        pipeline.load(files, store=stores[name])
         pipeline.set_setting("alert_from", "0.0001", store=stores[name])
+        pipeline.load(files, store=stores[name])
     whole, cut = (pipeline.alerts(store, at=then) for store in stores.values())
     assert set(cut.rows["kind"]) == {"likely", "changed"}
     assert_frame_equal(whole.rows, cut.rows)

@@ -1,13 +1,15 @@
 """The command line as a person meets it: words, exit codes, stdout and stderr."""
 
 import json
+import shutil
 import subprocess
 import sys
+from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
 
-from analysis import cli
+from analysis import cli, pipeline
 from tests.events import LINE, at, changed, created, message
 
 LOG = [
@@ -18,7 +20,13 @@ LOG = [
 ]
 
 
-def run(*words: object, store=None) -> subprocess.CompletedProcess:
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def process(*words: object, store=None) -> subprocess.CompletedProcess:
     """Run the command line in a process of its own, as a person would."""
     options = ["--store", str(store)] if store else []
     return subprocess.run(
@@ -27,13 +35,30 @@ def run(*words: object, store=None) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture
-def loaded(store, write):
-    assert run("load", write("log.jsonl", LOG), store=store).returncode == 0
+def run(command):
+    """Run the command line in this process: sooner done, where the process is not what is tried."""
+    return lambda *words, store=None: Done(*command(*words, *(["--store", store] if store else [])))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, with_key):
+    """The log in a store, made once; tests that write take ``loaded``."""
+    folder = tmp_path_factory.mktemp("cli")
+    log = folder / "log.jsonl"
+    log.write_text("".join(json.dumps(event) + "\n" for event in LOG), encoding="utf-8")
+    pipeline.load(log, store=folder / "made.duckdb")
+    return folder / "made.duckdb"
+
+
+@pytest.fixture
+def loaded(made, store):
+    store.parent.mkdir()
+    shutil.copy(made, store)
     return store
 
 
 def test_load_prints_counts_that_add_up(store, write):
-    done = run("load", write("log.jsonl", [*LOG, {"x": 1}]), "--json", store=store)
+    done = process("load", write("log.jsonl", [*LOG, {"x": 1}]), "--json", store=store)
     assert done.returncode == 0
     told = json.loads(done.stdout)
     (source,) = told["sources"]
@@ -42,7 +67,7 @@ def test_load_prints_counts_that_add_up(store, write):
     assert told["totals"]["quarantined"] == 1
 
 
-def test_strict_exits_with_1_when_anything_was_refused(store, write):
+def test_strict_exits_with_1_when_anything_was_refused(run, store, write):
     done = run("load", write("log.jsonl", [*LOG, {"x": 1}]), "--strict", store=store)
     assert done.returncode == 1
     assert "1 rows were quarantined" in done.stderr
@@ -62,7 +87,7 @@ def test_strict_exits_with_1_when_anything_was_refused(store, write):
         (["signals", "--grain", "week"], 2, "is not one of"),
     ],
 )
-def test_errors_are_one_sentence_on_stderr(store, words, code, says):
+def test_errors_are_one_sentence_on_stderr(run, store, words, code, says):
     options = [] if words[0] in ("dance",) or words == ["load"] else ["--store", str(store)]
     done = run(*words, *options)
     assert done.returncode == code
@@ -72,18 +97,18 @@ def test_errors_are_one_sentence_on_stderr(store, words, code, says):
     assert "Traceback" not in done.stderr
 
 
-def test_a_date_that_is_none_is_wrong_use(loaded):
-    done = run("signals", "--since", "tomorrow", store=loaded)
+def test_a_date_that_is_none_is_wrong_use(run, made):
+    done = run("signals", "--since", "tomorrow", store=made)
     assert (done.returncode, "not a date or time" in done.stderr) == (2, True)
 
 
-def test_signals_as_csv_json_and_parquet_agree(loaded, tmp_path):
+def test_signals_as_csv_json_and_parquet_agree(run, made, tmp_path):
     import polars as pl
 
-    printed = run("signals", store=loaded).stdout
-    rows = json.loads(run("signals", "--json", store=loaded).stdout)
-    assert run("signals", "--out", tmp_path / "s.parquet", store=loaded).returncode == 0
-    assert run("signals", "--out", tmp_path / "s.csv", store=loaded).returncode == 0
+    printed = run("signals", store=made).stdout
+    rows = json.loads(run("signals", "--json", store=made).stdout)
+    assert run("signals", "--out", tmp_path / "s.parquet", store=made).returncode == 0
+    assert run("signals", "--out", tmp_path / "s.csv", store=made).returncode == 0
     frame = pl.read_parquet(tmp_path / "s.parquet")
     assert (tmp_path / "s.csv").read_text() == printed
     assert printed.splitlines()[0].split(",") == frame.columns == list(rows[0])
@@ -91,7 +116,7 @@ def test_signals_as_csv_json_and_parquet_agree(loaded, tmp_path):
     assert rows[0]["day"] == "2026-09-01"
 
 
-def test_hours_and_a_period(loaded):
+def test_hours_and_a_period(run, made):
     rows = json.loads(
         run(
             "signals",
@@ -102,7 +127,7 @@ def test_hours_and_a_period(loaded):
             "--until",
             "2026-09-01T15:00:00Z",
             "--json",
-            store=loaded,
+            store=made,
         ).stdout
     )
     assert [(r["hour"], r["outbound"]) for r in rows] == [
@@ -111,8 +136,8 @@ def test_hours_and_a_period(loaded):
     ]
 
 
-def test_explain_has_every_field_of_the_contract(loaded):
-    (e,) = json.loads(run("explain", "--json", store=loaded).stdout)
+def test_explain_has_every_field_of_the_contract(run, made):
+    (e,) = json.loads(run("explain", "--json", store=made).stdout)
     assert (e["line"], e["at"], e["kind"], e["previous"], e["new"]) == (LINE, at(41), "health", "HEALTHY", "AT_RISK")
     assert {
         "onset",
@@ -130,17 +155,17 @@ def test_explain_has_every_field_of_the_contract(loaded):
     for d in e["drivers"]:
         assert set(d) >= {"driver", "vendor_driver", "share", "summary", "evidence"}
     assert e["confidence"] in ("high", "medium", "low")
-    text = run("explain", store=loaded).stdout
+    text = run("explain", store=made).stdout
     assert e["headline"] in text
 
 
-def test_status_says_what_is_there_and_how_fresh(loaded):
-    told = json.loads(run("status", "--json", store=loaded).stdout)
+def test_status_says_what_is_there_and_how_fresh(run, made):
+    told = json.loads(run("status", "--json", store=made).stdout)
     assert (told["lines"], told["messages"], told["transitions"], told["as_of"]) == (1, 60, 1, at(41))
-    assert "60 messages" in run("status", store=loaded).stdout
+    assert "60 messages" in run("status", store=made).stdout
 
 
-def test_quarantine_lists_source_position_reason_and_fix(store, write):
+def test_quarantine_lists_source_position_reason_and_fix(run, store, write):
     run("load", write("log.jsonl", [*LOG, {"x": 1}]), store=store)
     (row,) = json.loads(run("quarantine", "--json", store=store).stdout)
     assert row["source"].endswith("log.jsonl")
@@ -149,13 +174,13 @@ def test_quarantine_lists_source_position_reason_and_fix(store, write):
     assert row["fix"]
 
 
-def test_refresh_gives_the_same_marts(loaded):
+def test_refresh_gives_the_same_marts(run, loaded):
     before = run("signals", store=loaded).stdout
     assert run("refresh", "--full", store=loaded).returncode == 0
     assert run("signals", store=loaded).stdout == before
 
 
-def test_settings_are_listed_with_sources_and_kept_in_the_store(loaded):
+def test_settings_are_listed_with_sources_and_kept_in_the_store(run, loaded):
     listed = json.loads(run("settings", "--json", store=loaded).stdout)
     assert all(s["source"] and s["unit"] and s["help"] for s in listed)
     assert run("settings", "timezone=Pacific/Auckland", store=loaded).returncode == 0
@@ -183,8 +208,8 @@ def test_every_command_has_help():
             assert option.param_type_name == "argument" or option.help, f"{name} {option.name}"
 
 
-def test_the_environment_names_the_store(loaded, monkeypatch):
-    monkeypatch.setenv("LINEHEALTH_STORE", str(loaded))
+def test_the_environment_names_the_store(run, made, monkeypatch):
+    monkeypatch.setenv("LINEHEALTH_STORE", str(made))
     assert run("status").returncode == 0
 
 
@@ -197,7 +222,7 @@ def test_help_loads_no_heavy_library():
 # ------------------------------------------------------------------ how far a load is
 
 
-def test_progress_as_json_names_the_file_the_rows_and_every_stage_and_never_runs_back(store, write):
+def test_progress_as_json_names_the_file_the_rows_and_every_stage_and_never_runs_back(run, store, write):
     files = [write(f"log{i}.jsonl", [message("message.sent", f"m{i}-{j}", j) for j in range(9)]) for i in range(3)]
     done = run("load", *files, "--progress", "json", "--json", store=store)
     assert done.returncode == 0
@@ -213,7 +238,7 @@ def test_progress_as_json_names_the_file_the_rows_and_every_stage_and_never_runs
     assert "Merging 27 rows" in next(s["words"] for s in steps if s["stage"] == "merging")
 
 
-def test_explaining_is_a_stage_where_there_is_something_to_explain(store, write):
+def test_explaining_is_a_stage_where_there_is_something_to_explain(run, store, write):
     done = run("load", write("log.jsonl", LOG), "--progress", "json", store=store)
     assert json.loads(done.stderr.splitlines()[-1])["stage"] == "explaining"
     again = run("refresh", "--full", "--progress", "json", store=store)
@@ -221,6 +246,6 @@ def test_explaining_is_a_stage_where_there_is_something_to_explain(store, write)
 
 
 def test_an_error_is_told_in_words_after_the_steps(store, write):
-    done = run("load", write("x.csv", "a,b\n1,2\n"), "--progress", "json", store=store)
+    done = process("load", write("x.csv", "a,b\n1,2\n"), "--progress", "json", store=store)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("linehealth: ")

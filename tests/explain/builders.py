@@ -13,6 +13,9 @@ from analysis.settings import Settings
 
 START = datetime(2026, 3, 1)
 DELIVERED = timedelta(seconds=2)
+_MOST = 20
+_STEADY: dict[tuple, tuple] = {}
+"""Steady lines as they were made: how the draws stood and what was asked for, to the messages and how the draws stood then."""
 
 
 class World:
@@ -74,6 +77,13 @@ class World:
         **more,
     ):
         """A line of steady chats with a daily rhythm; ``change(day) -> {asks, reply, new}`` alters it from within."""
+        told = (line, days, first, chats, asks, reply, new, new_reply, *sorted(more.items()))
+        begin = None if self.messages or change else (self.random.getstate(), told)
+        if begin in _STEADY:  # many tests begin with the same line
+            messages, state = _STEADY[begin]
+            self.messages = [m.copy() for m in messages]
+            self.random.setstate(state)
+            return self
         for day in range(first, int(days) + 1):
             now = {"asks": asks, "reply": reply, "new": new, "new_reply": new_reply, **(change(day) if change else {})}
             for _ in range(max(0, round(self.random.gauss(now["asks"], now["asks"] ** 0.5)))):
@@ -84,6 +94,10 @@ class World:
                 at = day + self.hour()
                 if at < days:
                     self.ask(line, f"{line}-n{day}-{i}", at, now["new_reply"], **more)
+        if begin is not None:
+            if len(_STEADY) == _MOST:
+                del _STEADY[next(iter(_STEADY))]
+            _STEADY[begin] = [m.copy() for m in self.messages], self.random.getstate()
         return self
 
     def burst(self, line, day, n, *, hours=6.0, reply=0.1, name="b", new=True, chats=80, **more):

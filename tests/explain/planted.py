@@ -11,7 +11,8 @@ T = 41.1
 
 def up_to(world: World, day: float = T) -> World:
     """Leave out what is later."""
-    world.messages = [m for m in world.messages if m["at"] <= world.at(day)]
+    end = world.at(day)
+    world.messages = [m for m in world.messages if m["at"] <= end]
     return world
 
 

@@ -49,8 +49,9 @@ class Ask:
 def asks_of(world: World, line: str = "+1", until: float | None = None) -> list[Ask]:
     """All asks of a line in order of time; ``until`` in days cuts the messages first."""
     chats: dict[str, list[dict]] = defaultdict(list)
+    end = None if until is None else world.at(until)
     for m in world.messages:
-        if m["line"] == line and (until is None or m["at"] <= world.at(until)):
+        if m["line"] == line and (end is None or m["at"] <= end):
             chats[m["chat_id"]].append(m)
     begin = min(m["at"] for ms in chats.values() for m in ms)
     found = []

@@ -13,8 +13,9 @@ from analysis.explain.measure import measure
 from analysis.settings import Settings
 from tests.explain.builders import World, began, share
 from tests.explain.measuring import LATER, case_of, effects_of, known, volume_share
+from tests.sweep import SEEDS
 
-SEEDS = (1, 2, 3)
+THREE = (1, 2, 3)
 T = 41.1
 
 
@@ -123,7 +124,7 @@ class TestDelivery:
     @pytest.mark.parametrize("part", [0.3, 0.6, 1.0])
     def test_failed_sends_do_not_look_like_silent_chats(self, part):
         """Whoever was not reached did not fall silent, whether few or all sends fail, for three days."""
-        for seed in SEEDS:
+        for seed in THREE:
             world = World(seed).steady(days=38)
             for day in range(38, 42):
                 for _ in range(40):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from analysis.explain.change import Change, episode_of
 from tests.explain.builders import World
 from tests.explain.recount import day_of
+from tests.sweep import SEEDS
 
-SEEDS = (1, 2, 3)
 MINUTE = 1 / 24 / 60
 ORDER = {"HEALTHY": 0, "AT_RISK": 1, "CRITICAL": 2, "ACTIVE": 0, "FLAGGED": 1}
 

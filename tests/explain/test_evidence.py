@@ -9,8 +9,8 @@ import pytest
 
 from tests.explain.builders import World
 from tests.explain.recount import asks_of, day_of
+from tests.sweep import SEEDS
 
-SEEDS = (1, 2, 3)
 T = 41.6
 HOUR = timedelta(hours=1)
 

@@ -17,8 +17,9 @@ from analysis.settings import Settings
 from tests.explain.builders import World, began, share
 from tests.explain.measuring import LATER
 from tests.explain.recount import day_of
+from tests.sweep import SEEDS
 
-SEEDS = (1, 2, 3)
+THREE = (1, 2, 3)
 T = 41.1
 
 
@@ -321,7 +322,7 @@ class TestTime:
 
 def test_the_onset_of_a_short_history_lies_within_it():
     """A line with ten days of history, of which the last four are a fall: nothing before its first message is claimed."""
-    for seed in SEEDS:
+    for seed in THREE:
         world = World(seed).steady(days=12, first=0, change=fall(since=8)).turn("+1", 11.9)
         (e,) = world.explain()
         assert whole(e).onset is None or 0 <= day_of(e.onset_earliest) <= day_of(e.onset) <= 11.9

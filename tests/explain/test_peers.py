@@ -15,10 +15,10 @@ from analysis.settings import Settings
 from tests.explain.builders import World, share
 from tests.explain.measuring import LATER, measured
 from tests.explain.recount import asks_of, day_of, ms
+from tests.sweep import SEEDS
 
 LINES = ("+1", "+2", "+3", "+4", "+5")
 T, FELL = 41.1, 38
-SEEDS = (1, 2, 3)
 
 
 def falls(*, reply=0.15, day=FELL):

@@ -3,8 +3,7 @@
 import pytest
 
 from tests.explain.builders import World, began, share
-
-SEEDS = (1, 2, 3)
+from tests.sweep import SEEDS
 
 
 def fall(world, *, reply=0.1, asks=40, day=38):

@@ -12,8 +12,8 @@ from tests.explain.builders import World, share
 from tests.explain.measuring import case_of
 from tests.explain.planted import CAUSES, T, blast, burst, fall, flagged, nothing, unhealthy, up_to, wave
 from tests.explain.recount import DAY, HOUR, asks_of, opted_out
+from tests.sweep import SEEDS
 
-SEEDS = (1, 2, 3)
 EVERY = {**CAUSES, "unhealthy": unhealthy, "wave": wave, "flagged": flagged, "nothing": nothing}
 NOT_NUMBERS = {"action", "expected_effect", "step", "driver"}
 

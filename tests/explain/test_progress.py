@@ -13,14 +13,15 @@ from tests.explain.builders import World
 from tests.explain.planted import CAUSES, T, unhealthy
 from tests.explain.recount import DAY, asks_of, opted_out
 from tests.explain.stores import stored
+from tests.sweep import SEEDS
 
-SEEDS = (1, 2, 3)
 END = T + 3
 
 
 def after(world, day=T):
     """A World with nothing later than its worsening: what comes then is added by hand."""
-    world.messages = [m for m in world.messages if m["at"] <= world.at(day)]
+    end = world.at(day)
+    world.messages = [m for m in world.messages if m["at"] <= end]
     return world
 
 

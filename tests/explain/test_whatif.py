@@ -19,9 +19,8 @@ from tests.explain.measuring import case_of
 from tests.explain.planted import CAUSES, T, burst, fall, nagging, nothing, opt_outs, up_to
 from tests.explain.recount import DAY, asks_of, left_out, opted_out
 from tests.explain.stores import stored
-from tests.sweep import EVERY
+from tests.sweep import EVERY, SEEDS
 
-SEEDS = (1, 2, 3)
 HELPS = {
     "new_conversations": "remove_burst",
     "recipient_spread": "hold_pace",

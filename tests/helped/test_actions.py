@@ -1,6 +1,7 @@
 """Actions as people record them: by hand, by CSV, with labels that hold nobody's number or words."""
 
 import json
+import shutil
 from datetime import datetime
 
 import duckdb
@@ -16,10 +17,19 @@ OTHER = "+14155550199"
 T = "2026-03-02T10:00:00Z"
 
 
-@pytest.fixture
-def loaded(store, write):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, with_key):
+    folder = tmp_path_factory.mktemp("actions")
     log = [message("message.sent", f"m{i}", i, chat=f"c{i % 4}") for i in range(20)]
-    pipeline.load(write("log.jsonl", log), store=store)
+    (folder / "log.jsonl").write_text("".join(json.dumps(event) + "\n" for event in log), encoding="utf-8")
+    pipeline.load(folder / "log.jsonl", store=folder / "made.duckdb")
+    return folder / "made.duckdb"
+
+
+@pytest.fixture
+def loaded(made, store):
+    store.parent.mkdir()
+    shutil.copy(made, store)
     return store
 
 

@@ -87,6 +87,6 @@ def test_five_hundred_lines_open_quickly_and_show_the_troubled_ones_first(open_a
     assert "100 of 500 lines need you." in words_of(at)
     assert "Show all 100" in [t.label for t in at.toggle]
     assert at.dataframe[0].value["Health"].tolist()[:100] == ["▲ At risk"] * 100
-    started = time.perf_counter()
+    started = time.process_time()
     at.run()
-    assert time.perf_counter() - started < 2.0  # a whole rerun with 1,000 small pictures, on a busy machine
+    assert time.process_time() - started < 0.6  # a whole rerun with 1,000 small pictures: 0.06 s

@@ -140,19 +140,29 @@ def test_health_says_how_old_the_data_is(demo_store, newest):
     }
 
 
-def test_a_thousand_lines_are_answered_in_50_ms(demo_store, newest):
+def test_a_thousand_lines_cost_a_few_times_what_writing_and_reading_them_as_json_does(demo_store, newest):
     from analysis.serve import endpoint
 
     kept = pipeline.kept_gate(demo_store)
     rows = [{**row, "line": f"+1415{i:07d}"} for i, row in enumerate(kept.rows * (1000 // len(kept.rows) + 1))][:1000]
     answers = endpoint.Answers(demo_store, clock=lambda: newest + timedelta(hours=20))
     answers._held = pipeline.snapshot(demo_store), pipeline.KeptGate(rows, kept.newest, kept.settings)
-    best = 9.0
-    for _ in range(5):
-        started = time.perf_counter()
-        assert len(json.loads(endpoint._json(answers.rows()).body)) == 1000
-        best = min(best, time.perf_counter() - started)
-    assert best < 0.05
+    told = answers.rows()
+    assert len(told) == 1000
+
+    def least(work):
+        """Processor time of the best of several: other work on the machine is no fault of the answer."""
+        took = []
+        for _ in range(9):
+            started = time.process_time()
+            work()
+            took.append(time.process_time() - started)
+        return min(took)
+
+    # measured: 1.4 times, 13 ms
+    assert least(lambda: json.loads(endpoint._json(answers.rows()).body)) < 4 * least(
+        lambda: json.loads(json.dumps(told))
+    )
 
 
 @pytest.fixture

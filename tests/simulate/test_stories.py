@@ -9,6 +9,7 @@ from analysis.simulate.causes import plans
 from analysis.simulate.fleet import live
 from analysis.simulate.records import Life
 from analysis.simulate.rhythm import DAY, HOUR, milliseconds
+from tests.sweep import EVERY
 
 END = milliseconds(datetime(2026, 11, 22))
 WORSE = [("HEALTHY", "AT_RISK"), ("AT_RISK", "CRITICAL"), ("HEALTHY", "CRITICAL")]
@@ -33,7 +34,7 @@ def lives(seed: int, lines: int = 12, days: int = 60) -> list[Life]:
     return [live(p, end=END, seed=seed) for p in plans(lines, start=END - days * DAY, end=END, seed=seed)]
 
 
-@pytest.fixture(scope="module", params=[1, 2, 3, 4, 5, 7])
+@pytest.fixture(scope="module", params=[1, 2, 3, 4, 5, 7] if EVERY else [1, 5, 7])
 def fleet(request) -> list[Life]:
     return lives(request.param)
 

@@ -73,17 +73,19 @@ class Search:
             for shift in range(3):  # base64 of a text depends on where in it the mark stands
                 coded = base64.b64encode(b"\x00" * shift + mark.encode())
                 inner.add(coded[4 if shift else 0 : (shift + len(mark)) // 3 * 4])
-        self.plain = re.compile("|".join(MARKS).encode(), re.IGNORECASE)
-        self.coded = re.compile(b"|".join(re.escape(i) for i in inner if len(i) >= 4 * 2))
+        self.plain = [(mark.encode(), re.compile(mark.encode(), re.IGNORECASE)) for mark in MARKS]
+        self.coded = [(i, re.compile(re.escape(i))) for i in inner if len(i) >= 4 * 2]
         self.looked = 0
 
     def found(self, data: bytes | str) -> list[str]:
         """Return what was found, with what stands around it."""
         raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
         self.looked += len(raw)
+        small = raw.lower()
+        there = [p for mark, p in self.plain if mark in small] + [p for word, p in self.coded if word in raw]
         hits = [
             raw[max(0, m.start() - 30) : m.end() + 30].decode("utf-8", "replace")
-            for p in (self.plain, self.coded)
+            for p in there
             for m in p.finditer(raw)
         ]
         hits += [

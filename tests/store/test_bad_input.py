@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 
 import pytest
 import zstandard
@@ -18,12 +19,24 @@ def _row(message_id="m1", line=LINE, chat="c1", direction="outbound", sent=AT_1)
     return f"{message_id},{line},{chat},{direction},{sent}\n"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, with_key):
+    folder = tmp_path_factory.mktemp("bad-input")
+    log = [message("message.sent", "g1", 1), changed(2, "HEALTHY", "AT_RISK")]
+    (folder / "good.jsonl").write_text("".join(json.dumps(event) + "\n" for event in log), encoding="utf-8")
+    pipeline.load(folder / "good.jsonl", store=folder / "made" / "test.duckdb")
+    return folder / "made"
+
+
 @pytest.fixture
-def loaded(store, write):
-    pipeline.load(
-        write("good.jsonl", [message("message.sent", "g1", 1), changed(2, "HEALTHY", "AT_RISK")]), store=store
-    )
+def loaded(made, store):
+    shutil.copytree(made, store.parent)
     return store
+
+
+def facts_of(path, store, **more):
+    """Load without what is derived: for what becomes of rows."""
+    return pipeline.load(path, store=store, refreshed=False, **more)
 
 
 def _unchanged(store, act):
@@ -70,7 +83,7 @@ def test_a_folder_of_mixed_kinds_loads_what_is_an_export_and_says_what_is_not(st
     write("mix/deep/log.jsonl", [message("message.sent", "m1", 1)])
     write("mix/m.csv", HEAD + _row("m2"))
     write("mix/.hidden", "x")
-    report = pipeline.load(tmp_path / "mix", store=store)
+    report = facts_of(tmp_path / "mix", store=store)
     assert not report.failed
     assert sorted(s.kind for s in report.sources) == ["messages", "webhook"]
     assert len(report.skipped) == 2
@@ -95,7 +108,7 @@ def test_a_folder_of_mixed_kinds_loads_what_is_an_export_and_says_what_is_not(st
     ],
 )
 def test_a_bad_row_goes_to_quarantine_and_the_rest_loads(loaded, write, row, reason):
-    report = pipeline.load(write("m.csv", HEAD + _row("ok") + row), store=loaded)
+    report = facts_of(write("m.csv", HEAD + _row("ok") + row), store=loaded)
     assert (report.totals["read"], report.totals["inserted"], report.totals["quarantined"]) == (2, 1, 1)
     (refused,) = pipeline.quarantine(loaded).to_dicts()
     assert reason in refused["reason"]
@@ -104,7 +117,7 @@ def test_a_bad_row_goes_to_quarantine_and_the_rest_loads(loaded, write, row, rea
 
 
 def test_a_row_tells_all_its_faults_at_once(store, write):
-    pipeline.load(write("m.csv", HEAD + _row("ok") + _row(line="", direction="up", sent="soon")), store=store)
+    facts_of(write("m.csv", HEAD + _row("ok") + _row(line="", direction="up", sent="soon")), store=store)
     (refused,) = pipeline.quarantine(store).to_dicts()
     for part in ("line is missing", "direction is none of", "sent_at is not a time"):
         assert part in refused["reason"]
@@ -115,7 +128,7 @@ def test_latin_1_text_in_a_column_that_is_used_is_refused_and_elsewhere_no_matte
     rows = f"m1,{LINE},c1,outbound,{at(1)},caf\xe9\n".encode(
         "latin-1"
     ) + f"m2,{LINE},caf\xe9,outbound,{at(1)},x\n".encode("latin-1")
-    report = pipeline.load(write("m.csv", text + rows), store=store)
+    report = facts_of(write("m.csv", text + rows), store=store)
     assert (report.totals["inserted"], report.totals["quarantined"]) == (1, 1)
     assert "not UTF-8" in pipeline.quarantine(store)["reason"][0]
 
@@ -146,7 +159,7 @@ def test_a_bad_line_of_a_log_goes_to_quarantine_and_the_rest_loads(store, write,
     import re
 
     good = json.dumps(message("message.sent", "m1", 1)).encode()
-    report = pipeline.load(
+    report = facts_of(
         write("log.jsonl", good + b"\n" + line + b"\n\n" + good.replace(b'"m1"', b'"m2"') + b"\n"), store=store
     )
     assert (report.totals["read"], report.totals["inserted"], report.totals["quarantined"]) == (3, 2, 1)
@@ -165,7 +178,7 @@ def test_a_line_of_50_mb_is_refused_and_the_rest_loads(store, tmp_path):
             file.write(b"x" * (1 << 20))
         file.write(b'"}}\n')
         file.write(good.replace(b'"m1"', b'"m2"'))
-    report = pipeline.load(path, store=store)
+    report = facts_of(path, store=store)
     assert (report.totals["inserted"], report.totals["quarantined"]) == (2, 1)
     assert "longer than 8 MB" in pipeline.quarantine(store)["reason"][0]
 
@@ -174,7 +187,7 @@ def test_a_line_of_50_mb_is_refused_and_the_rest_loads(store, tmp_path):
 def test_a_cut_off_archive_loads_what_it_holds_and_says_where_it_ends(store, write, pack):
     lines = [json.dumps(message("message.sent", f"m{i}", i / 60, chat=f"c{i}")) for i in range(3000)]
     packed = pack(("\n".join(lines) + "\n").encode())
-    report = pipeline.load(write("log.jsonl.gz", packed[: int(len(packed) * 0.6)]), store=store)
+    report = facts_of(write("log.jsonl.gz", packed[: int(len(packed) * 0.6)]), store=store)
     assert report.totals["quarantined"] >= 1
     assert any("cut off" in r for r in pipeline.quarantine(store)["reason"])
     assert report.totals["read"] == sum(
@@ -183,7 +196,7 @@ def test_a_cut_off_archive_loads_what_it_holds_and_says_where_it_ends(store, wri
 
 
 def test_an_unclosed_quote_costs_its_own_rows_only_to_the_end_of_the_cell(store, write):
-    report = pipeline.load(write("m.csv", HEAD + _row("a") + 'm2,"oops,c1,outbound,x\n' + _row("b")), store=store)
+    report = facts_of(write("m.csv", HEAD + _row("a") + 'm2,"oops,c1,outbound,x\n' + _row("b")), store=store)
     assert report.totals["inserted"] >= 1
     assert report.totals["quarantined"] >= 1
 
@@ -235,12 +248,13 @@ def test_a_file_that_is_no_store_is_left_alone(store, write):
     assert store.read_bytes() == before
 
 
-def test_another_programs_database_is_left_alone(store, write):
+@pytest.mark.parametrize("table", ["mine", "meta"])
+def test_another_programs_database_is_left_alone(store, write, table):
     import duckdb
 
     store.parent.mkdir()
     with duckdb.connect(str(store)) as con:
-        con.execute("create table mine (a int)")
+        con.execute(f"create table {table} (a int)")
     before = store.read_bytes()
     with pytest.raises(StoreError, match="not a store of Line Health"):
         pipeline.load(write("m.csv", HEAD + _row()), store=store)

@@ -99,7 +99,7 @@ def test_any_sequence_of_loads_gives_the_marts_of_one_full_recompute(tmp_path, s
         pipeline.load(tables, store=store)
     for number, piece in enumerate(pieces):
         load(store, tmp_path, piece, number)
-        if number in (1, 2, 4, 5):
+        if number in ((1, 2, 4, 5) if EVERY else (2, 4)):  # after late events, and after repeats
             assert same_as_in_full(store, tmp_path) == [], f"after piece {number}"
     pipeline.load(tables, store=store)
     assert same_as_in_full(store, tmp_path) == []

@@ -1,6 +1,8 @@
 """A rotated key names everybody anew and loses nobody; who is forgotten is gone from every file, stays gone, and still counts."""
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -41,10 +43,25 @@ def keyed(monkeypatch, tmp_path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    """The files, the key that was made for them, and the store they were loaded into; made once."""
+    folder = tmp_path_factory.mktemp("people")
+    files = [folder / "log.jsonl", folder / "t.csv"]
+    files[0].write_text("".join(json.dumps(event) + "\n" for event in LOG), encoding="utf-8")
+    files[1].write_text(TABLE, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("LINEHEALTH_KEY", raising=False)
+        patch.setenv("LINEHEALTH_KEY_FILE", str(folder / "pseudonym.key"))
+        pipeline.load(files, store=folder / "store" / "test.duckdb")
+    return folder, files
+
+
 @pytest.fixture
-def loaded(store, write, keyed):
-    files = [write("log.jsonl", LOG), write("t.csv", TABLE)]
-    pipeline.load(files, store=store)
+def loaded(store, originals, keyed):
+    folder, files = originals
+    shutil.copytree(folder / "store", store.parent)
+    shutil.copy(folder / "pseudonym.key", keyed)
     return files
 
 

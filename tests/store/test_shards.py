@@ -11,9 +11,10 @@ from analysis.explain.shelf import Shelf
 from analysis.pipeline import shards as sharding
 from analysis.pipeline.shards import shards
 from tests.store.test_increments import differing, marts
+from tests.sweep import EVERY
 
 
-@pytest.mark.parametrize("most", [1, 9_000])
+@pytest.mark.parametrize("most", [1, 9_000] if EVERY else [9_000])
 def test_groups_of_any_size_give_the_same_marts(demo_store, tmp_path, monkeypatch, most):
     store = tmp_path / "copy.duckdb"
     shutil.copy(demo_store, store)
