@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from analysis import pipeline
-from analysis.explain import measure, quiet
+from analysis.explain import cases, quiet
 from analysis.explain.constants import DAY
 from analysis.pipeline import explaining
 from analysis.simulate import write_demo
@@ -182,7 +182,7 @@ def seen(monkeypatch):
     """What is measured: changes as (line, ms), and quiet times as (line, ms)."""
     found = {"changes": [], "quiet": []}
 
-    def case_of(change, *rest, _of=measure.case_of):
+    def case_of(change, *rest, _of=cases.case_of):
         found["changes"].append((change.line, change.at))
         return _of(change, *rest)
 
@@ -190,7 +190,7 @@ def seen(monkeypatch):
         found["quiet"].append((history.line, t))
         return _of(history, troubles, fleet, t, settings)
 
-    monkeypatch.setattr(measure, "case_of", case_of)
+    monkeypatch.setattr(cases, "case_of", case_of)
     monkeypatch.setattr(quiet, "usual_of", usual_of)
     return found
 
