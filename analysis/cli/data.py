@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from analysis.cli.shared import AS_JSON, PROGRESS, STORE, fail, print_json, progress_of
+from analysis.cli.shared import AS_JSON, PROGRESS, STORE, fail, print_json, progress_of, step_back
 from analysis.errors import UsageError, one_line
 
 
@@ -26,6 +26,7 @@ def load(
     """Load exports: webhook logs, or tables of messages, transitions and chats; files, folders, patterns."""
     from analysis import pipeline
 
+    step_back()
     with progress_of(progress) as shown:
         report = pipeline.load(list(paths), store=store, mapping=mapping, progress=shown.step)
     if as_json:
@@ -70,6 +71,7 @@ def refresh(full: bool, progress: str, store: str | None, as_json: bool) -> None
     """Bring signals, health and explanations up to date (`load` does it by itself)."""
     from analysis import pipeline
 
+    step_back()
     with progress_of(progress) as shown:
         done = pipeline.refresh(store=store, full=full, progress=shown.step)
     print_json(done) if as_json else click.echo(
@@ -85,6 +87,7 @@ def rebuild(progress: str, store: str | None, as_json: bool) -> None:
     """Rebuild a damaged store: saves what can be read of it, loads its files again, keeps the damaged file."""
     from analysis import pipeline
 
+    step_back()
     with progress_of(progress) as shown:
         report = pipeline.rebuild(store, progress=shown.step)
     if as_json:

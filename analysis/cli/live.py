@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analysis.cli.shared import AS_JSON, LINE, SINCE, STORE, UNTIL, Bar, print_json
+from analysis.cli.shared import AS_JSON, LINE, SINCE, STORE, UNTIL, Bar, print_json, step_back
 
 if TYPE_CHECKING:
     from analysis.pipeline import AuditOutcome, Pulling, PullReport
@@ -50,6 +50,7 @@ def pull(since: str | None, dry_run: bool, store: str | None, as_json: bool) -> 
     """
     from analysis import pipeline
 
+    step_back()
     with Bar() as bar:
         report = pipeline.pull(store, since=since, dry_run=dry_run, progress=lambda step: _show(bar, step))
     if as_json:

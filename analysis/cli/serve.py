@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from analysis.cli.shared import AS_JSON, STORE, print_json
+from analysis.cli.shared import AS_JSON, STORE, print_json, step_back
 
 HOST = click.option(
     "--host",
@@ -85,6 +85,7 @@ def fold(watch: bool, under: int | None, store: str | None, as_json: bool) -> No
     from analysis import pipeline
     from analysis.serve.together import stopping
 
+    step_back()
     if watch:
         with stopping() as told:
             if under is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -34,6 +36,16 @@ PROGRESS = click.option(
 LINE = click.option("--line", default=None, help="Only this line (E.164).")
 SINCE = click.option("--since", default=None, help="From this day or time on, UTC where it names no zone.")
 UNTIL = click.option("--until", default=None, help="Up to, not including, this day or time.")
+
+
+BACKGROUND = 10
+"""Niceness of commands that write stores: on a machine with nothing else to do they take as long as ever."""
+
+
+def step_back() -> None:
+    """Let what people look at, the app above all, go first where a machine is busy."""
+    with contextlib.suppress(AttributeError, OSError):  # not on every system
+        os.setpriority(os.PRIO_PROCESS, 0, max(BACKGROUND, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def fail(sentence: str, code: int) -> NoReturn:
