@@ -11,6 +11,7 @@ if str(PAGES.parents[1]) not in sys.path:
 
 from analysis import logs  # noqa: E402  # the checkout must be importable first
 from analysis.pages._login import admitted, way_out  # noqa: E402
+from analysis.pipeline.opened import kept_open  # noqa: E402
 
 st.set_page_config(page_title="Line Health", page_icon=str(PAGES / "icon.png"), layout="wide")
 look = "dark" if st.context.theme.type == "dark" else "light"
@@ -33,7 +34,7 @@ page = st.navigation(
 )
 logs.follow()
 if admitted():
-    with logs.timed("page", kind=page.url_path or "fleet"):
+    with logs.timed("page", kind=page.url_path or "fleet"), kept_open():
         page.run()
     way_out()
     st.session_state.pop("store_moved", None)  # read whole from one state of the store

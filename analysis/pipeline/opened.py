@@ -11,8 +11,11 @@ from typing import Any
 from analysis.errors import SettingsError
 from analysis.settings import Settings
 from analysis.store import Store, default_path, read
+from analysis.store.instances import kept_open
 
 Where = str | Path | Store | None
+
+__all__ = ["Where", "default_store", "kept_open", "reading", "settings_in", "settings_of", "store_at"]
 
 
 def store_at(store: Where) -> Store:

@@ -36,6 +36,8 @@ class _Held:
 
 
 _HELD: ContextVar[Mapping[Path, _Held]] = ContextVar("held", default={})  # noqa: B039  # never changed in place
+_OPEN: ContextVar[contextlib.ExitStack | None] = ContextVar("open", default=None)
+"""Closes what ``kept_open`` keeps."""
 _GUARD = threading.Lock()
 _SHARED: dict[Path, tuple[str, int]] = {}
 """Of each path that is open: which file it was (``stamp``), and how many connections share it."""
@@ -62,7 +64,11 @@ def reading(path: Path, *, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
         StoreError: another program holds it for longer, or it cannot be used.
     """
     key = Path(os.path.realpath(path))
-    around = _HELD.get().get(key)
+    around, kept = _HELD.get().get(key), _OPEN.get()
+    if around is None and kept is not None:
+        con, apart = kept.enter_context(current(path, wait=wait))
+        around = _Held(con, apart=apart)
+        _HELD.set({**_HELD.get(), key: around})
     if around is not None:
         with contextlib.closing(around.again()) as con:
             yield con
@@ -73,6 +79,18 @@ def reading(path: Path, *, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
             yield con
         finally:
             _HELD.reset(token)
+
+
+@contextlib.contextmanager
+def kept_open() -> Iterator[None]:
+    """Keep what is opened for reading within this block open until its end: it is opened once (15 ms), and all that is read is of one state."""
+    with contextlib.ExitStack() as stack:
+        held, token = _HELD.set(_HELD.get()), _OPEN.set(stack)
+        try:
+            yield
+        finally:
+            _OPEN.reset(token)
+            _HELD.reset(held)
 
 
 @contextlib.contextmanager

@@ -111,3 +111,26 @@ def test_no_reader_among_many_is_behind_what_was_written_before_it_opened(counte
         assert min(count.result() for count in counts) > 2
     assert behind == []
     assert instances._SHARED == {}
+
+
+def test_a_page_opens_a_store_once_and_reads_one_state(counted, monkeypatch):
+    opened, plain = [], instances.connect
+    monkeypatch.setattr(instances, "connect", lambda *given, **named: opened.append(given) or plain(*given, **named))
+    with instances.kept_open():
+        assert [read(counted), read(counted)] == [0, 0]
+        assert len(opened) == 1
+        write(counted, 1)
+        assert (read(counted), elsewhere(read, counted)) == (0, 1)
+    assert read(counted) == 1
+    assert instances._SHARED == {}
+
+
+def test_what_a_page_keeps_is_closed_where_it_fails(counted):
+    def page():
+        with instances.kept_open():
+            read(counted)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        page()
+    assert instances._SHARED == {}
