@@ -21,7 +21,7 @@ from analysis.cluster.work import Shard, frames, known, part
 from analysis.explain.asks import rows_of
 from analysis.explain.attribution import Scales, rounded, shares_of
 from analysis.explain.baseline import Fleet, FleetSums
-from analysis.explain.cases import Cases, tells
+from analysis.explain.cases import Cases, tells, with_messages
 from analysis.explain.change import Change
 from analysis.explain.constants import DAY, HOUR
 from analysis.explain.drift import ScoringChanges
@@ -32,12 +32,12 @@ from analysis.explain.peers import Hours, Peers, asks_told
 from analysis.explain.quiet import WIDTH, KnownQuietTimes, QuietTimes, effects_of, vector
 from analysis.explain.receipts import lost_at, marked, reaches, sends_of, within, within_own
 from analysis.explain.running import NEVER, Array
+from analysis.explain.shelf import firsts_of
 from analysis.explain.troubles import Troubles, troubles
 from analysis.explain.verdict import explained
 from analysis.pipeline.explaining import kept_rows
 from analysis.pipeline.looks import with_looks
 from analysis.schema import GAPS, OBSERVED, SPELLS, TRANSITIONS, Explanation
-from analysis.settings import Settings
 
 Points = dict[str, tuple[Array, Array]]
 """Line to its quiet days and their effects (``QuietTimes.of_line``)."""
@@ -117,9 +117,8 @@ def looked(run: Run, shard: Shard) -> tuple[Looked, float]:
     bare = rows.with_columns(lost=pl.lit(None, dtype=pl.Int64))
     found = Histories(known(run.source)[1]).of_rows(bare, chats, health, _gaps(run))
     fleet = Fleet(found, _troubles(run, lines), known(run.source)[1]).sums()
-    firsts = {line: history.first_at for line, history in found.items()}
     periods = sorted(int(period) for (period,) in by_period)
-    return Looked(periods, fleet, Peers(_asks_told(found)).hours, firsts), time.process_time() - began
+    return Looked(periods, fleet, Peers(_asks_told(found)).hours, firsts_of(found)), time.process_time() - began
 
 
 def lost(run: Run, period: tuple[int, dict[int, list[int]]]) -> tuple[list[int], float]:
@@ -171,7 +170,7 @@ def measured(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tup
         return Seen(_worse([]), {}, set()), time.process_time() - began
     needed = [line for line in lines if line in {change.line for change in changes} | set(pooled)]
     histories, fleet = _histories(run, number, needed, periods), _fleet(run)
-    cases = _cases(changes, histories, of_line, fleet, settings)
+    cases = Cases(with_messages(changes, firsts_of(histories)), histories, of_line, fleet, settings)
     weighed_ = [c for c in cases if c.worsening or c.previous is not None]
     latest = changes_of(_transitions(run), known(run.source)[0])[-1].at
     quiet = QuietTimes(histories, of_line.__getitem__, fleet, settings, latest=latest)
@@ -220,7 +219,8 @@ def told(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tuple[i
     if changes:
         needed = [line for line in lines if line in {change.line for change in changes}]
         histories = _histories(run, number, needed, periods) if needed else {}
-        cases = _cases(changes, histories, of_line, _fleet(run), settings) if histories else {}
+        seen = with_messages(changes, firsts_of(histories))
+        cases = Cases(seen, histories, of_line, _fleet(run), settings) if histories else {}
         scales = _scales(run, number) if cases else Scales(None, [])
         shares = shares_in({c: case.effects for c, case in cases.items()}, scales)
         drifts = drifts_in(shares, _scoring(run)) if shares else {}
@@ -229,18 +229,6 @@ def told(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tuple[i
         found = with_looks(found, Folder(run.source).frame("observed.parquet", OBSERVED))
     Folder(run.out).write(part("explanation", number), kept_rows(found, found))
     return len(found), time.process_time() - began
-
-
-def _cases(
-    changes: list[Change],
-    histories: Mapping[str, LineHistory],
-    of_line: Mapping[str, Troubles],
-    fleet: Fleet,
-    settings: Settings,
-) -> Cases:
-    """Return the cases of those changes that have a message of their line before them."""
-    seen = [c for c in changes if c.line in histories and histories[c.line].first_at <= c.at]
-    return Cases(seen, histories, of_line, fleet, settings)
 
 
 def _asks_told(histories: Mapping[str, LineHistory]) -> dict[str, tuple[Array, Array]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from analysis.explain import shelf
 from analysis.explain.baseline import Fleet, usual_of
 from analysis.explain.change import Change
 from analysis.explain.effects import effects_at
 from analysis.explain.evidence import Case
 from analysis.explain.history import LineHistory
 from analysis.explain.onset import onset_of
+from analysis.explain.shelf import Held
 from analysis.explain.troubles import Troubles
 from analysis.settings import Settings
 
@@ -22,12 +22,12 @@ class Cases(Mapping[Change, Case]):
     """The case of every change that has a message of its line before it, in the order of the changes.
 
     Args:
-        changes: those with a message before them.
+        changes: of ``with_messages``.
         known: histories of their lines.
         of_line: unhealthy times of each line.
         fleet: pooled rates.
         settings: see Settings.
-        most: messages of the lines whose cases are held, ``shelf.HELD`` where None; one line always is, others are measured again when asked for.
+        most: messages of the lines whose cases are held, of ``Held``; others are measured again when asked for.
         progress: called with (changes measured, all) when one is measured for the first time.
     """
 
@@ -43,13 +43,12 @@ class Cases(Mapping[Change, Case]):
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._known, self._of_line, self._fleet, self._settings = known, of_line, fleet, settings
-        self._most, self._progress = shelf.HELD if most is None else most, progress
+        self._held, self._progress = Held[dict[Change, Case]](most), progress
         self._all = dict.fromkeys(changes)
         self._changes: dict[str, list[Change]] = defaultdict(list)
         for change in self._all:
             self._changes[change.line].append(change)
-        self._held: OrderedDict[str, tuple[int, dict[Change, Case]]] = OrderedDict()  # messages of the line, cases
-        self._measured = self._messages = 0
+        self._measured = 0
 
     def by_line(self) -> Iterator[tuple[Change, Case]]:
         """Yield all of them, one line after the other: each is measured once."""
@@ -59,10 +58,7 @@ class Cases(Mapping[Change, Case]):
     def __getitem__(self, change: Change) -> Case:
         if change not in self._all:
             raise KeyError(change)
-        if change.line not in self._held:
-            self._hold(change.line)
-        self._held.move_to_end(change.line)
-        return self._held[change.line][1][change]
+        return (self._held.get(change.line) or self._of(change.line))[change]
 
     def __iter__(self) -> Iterator[Change]:
         return iter(self._all)
@@ -70,17 +66,24 @@ class Cases(Mapping[Change, Case]):
     def __len__(self) -> int:
         return len(self._all)
 
-    def _hold(self, line: str) -> None:
+    def _of(self, line: str) -> dict[Change, Case]:
         history, of_line, found = self._known[line], self._of_line[line], {}
         for change in self._changes[line]:
             if self._progress and self._measured < len(self):
                 self._progress(self._measured, len(self))
                 self._measured += 1
             found[change] = case_of(change, history, of_line, self._fleet, self._settings)
-        self._held[line] = history.messages, found
-        self._messages += history.messages
-        while self._messages > self._most and len(self._held) > 1:
-            self._messages -= self._held.popitem(last=False)[1][0]
+        return self._held.put(line, history.messages, found)
+
+
+def with_messages(changes: Iterable[Change], firsts: Mapping[str, int]) -> list[Change]:
+    """Return the changes that have a message of their line before them.
+
+    Args:
+        changes: any.
+        firsts: when each line's first message was (ms), of ``shelf.firsts_of``.
+    """
+    return [c for c in changes if c.line in firsts and firsts[c.line] <= c.at]
 
 
 def tells(case: Case) -> bool:

@@ -11,7 +11,7 @@ import polars as pl
 
 from analysis.explain.attribution import Scales, rounded, shares_of
 from analysis.explain.baseline import Fleet, added
-from analysis.explain.cases import Cases, tells
+from analysis.explain.cases import Cases, tells, with_messages
 from analysis.explain.change import Change, episode_of
 from analysis.explain.constants import DAY
 from analysis.explain.drift import ScoringChange, ScoringChanges
@@ -117,7 +117,7 @@ def measured(
     begin = kept.begin if kept else changes[0].at
     due = frozenset(c for c in changes if c.at >= begin)
     firsts = firsts_of(known)
-    seen = [c for c in changes if c.line in firsts and firsts[c.line] <= c.at]  # with a message before them
+    seen = with_messages(changes, firsts)
     standing = KeptQuiet()
     if kept:
         before = frozenset(c.line for c in seen if c.at < begin)

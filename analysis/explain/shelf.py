@@ -4,13 +4,48 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from analysis.explain.history import LineHistory
 
 HELD = 2_000_000
 """Messages of the lines whose histories (or rows, or cases) are held in memory: about 1 GB. Fleets with fewer never touch the disk."""
+
+Value = TypeVar("Value")
+
+
+class Held(Generic[Value]):
+    """What was worked out of lines, as far as it fits: of those asked for last, one always.
+
+    Args:
+        most: messages of these lines, HELD where None.
+        let_go: is told the line and what was held of it when it is held no longer.
+    """
+
+    def __init__(
+        self, most: int | None = None, let_go: Callable[[str, Value], None] = lambda line, value: None
+    ) -> None:
+        self._room, self._let_go = HELD if most is None else most, let_go
+        self._held: OrderedDict[str, tuple[int, Value]] = OrderedDict()  # messages of the line, value
+
+    def get(self, line: str) -> Value | None:
+        """Return what is held of a line."""
+        if line not in self._held:
+            return None
+        self._held.move_to_end(line)
+        return self._held[line][1]
+
+    def put(self, line: str, messages: int, value: Value) -> Value:
+        """Hold something of a line of so many messages, and return it."""
+        self._held[line] = messages, value
+        self._room -= messages
+        while self._room < 0 and len(self._held) > 1:
+            oldest, (size, last) = self._held.popitem(last=False)
+            self._room += size
+            self._let_go(oldest, last)
+        return value
 
 
 class Shelf(Mapping[str, LineHistory]):
@@ -18,34 +53,30 @@ class Shelf(Mapping[str, LineHistory]):
 
     Args:
         folder: for the files, which only their owner may read; whoever made it removes it.
-        most: messages of the lines held, HELD where None; one line always is.
+        most: messages of the lines held, of ``Held``.
     """
 
     def __init__(self, folder: Path, most: int | None = None) -> None:
-        self._folder, self._most = folder, HELD if most is None else most
-        self._held: OrderedDict[str, LineHistory] = OrderedDict()
-        self._known: dict[str, tuple[int, int, int]] = {}  # place, messages, first_at
+        self._folder, self._held = folder, Held[LineHistory](most, self._write)
+        self._known: dict[str, tuple[int, int]] = {}  # place, first_at
         self._written: dict[str, int] = {}
-        self._messages = 0
 
     def put(self, history: LineHistory) -> None:
         """Keep the history of a line that is not there yet."""
-        self._known[history.line] = len(self._known), history.messages, history.first_at
-        self._hold(history)
+        self._known[history.line] = len(self._known), history.first_at
+        self._held.put(history.line, history.messages, history)
 
     def firsts(self) -> dict[str, int]:
         """Return when each line's first message was (ms), in order of line."""
-        return {line: self._known[line][2] for line in self}
+        return {line: self._known[line][1] for line in self}
 
     def __getitem__(self, line: str) -> LineHistory:
         held = self._held.get(line)
         if held is not None:
-            self._held.move_to_end(line)
             return held
         with self._file(line).open("rb") as file:
             history: LineHistory = pickle.load(file)  # its own file of a moment ago
-        self._hold(history)
-        return history
+        return self._held.put(line, history.messages, history)
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._known))
@@ -56,17 +87,12 @@ class Shelf(Mapping[str, LineHistory]):
     def _file(self, line: str) -> Path:
         return self._folder / f"{self._known[line][0]:06d}.history"
 
-    def _hold(self, history: LineHistory) -> None:
-        self._held[history.line] = history
-        self._messages += history.messages
-        while self._messages > self._most and len(self._held) > 1:
-            line, oldest = self._held.popitem(last=False)
-            self._messages -= oldest.messages
-            worked_out = len(vars(oldest))
-            if self._written.get(line) != worked_out:  # what was worked out since is kept too
-                self._written[line] = worked_out
-                with self._file(line).open("wb") as file:
-                    pickle.dump(oldest, file, protocol=pickle.HIGHEST_PROTOCOL)
+    def _write(self, line: str, history: LineHistory) -> None:
+        worked_out = len(vars(history))
+        if self._written.get(line) != worked_out:  # what was worked out since is kept too
+            self._written[line] = worked_out
+            with self._file(line).open("wb") as file:
+                pickle.dump(history, file, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def firsts_of(known: Mapping[str, LineHistory]) -> dict[str, int]:
