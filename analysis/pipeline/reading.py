@@ -16,7 +16,7 @@ from analysis.pipeline.moments import When, iso, moment
 from analysis.pipeline.opened import Where, reading, settings_in, store_at
 from analysis.schema import Explanation
 from analysis.settings import Settings
-from analysis.store import read
+from analysis.store import read, read_sources
 
 
 def settings(store: Where = None) -> Settings:
@@ -48,7 +48,7 @@ def fingerprint(store: Where = None) -> str:
         16
     """
     with reading(store) as con:
-        return hashlib.sha256("\n".join(read.contents(con)).encode()).hexdigest()[:16]
+        return hashlib.sha256("\n".join(read_sources.contents(con)).encode()).hexdigest()[:16]
 
 
 def signals(
@@ -175,7 +175,7 @@ def sources(store: Where = None) -> pl.DataFrame:
         ['chats', 'messages', 'transitions', 'webhook']
     """
     with reading(store) as con:
-        return read.sources(con).with_columns(
+        return read_sources.sources(con).with_columns(
             pl.col("notes").map_elements(lambda t: "; ".join(json.loads(t)), return_dtype=pl.String)
         )
 
@@ -188,7 +188,7 @@ def quarantine(store: Where = None) -> pl.DataFrame:
         13
     """
     with reading(store) as con:
-        return read.quarantine(con)
+        return read_sources.quarantine(con)
 
 
 def status(store: Where = None) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def status(store: Where = None) -> dict[str, Any]:
     """
     target = store_at(store)
     with target.reader() as con:
-        totals, as_of, chosen, kept = read.totals(con), read.newest(con), settings_in(con), read.settings(con)
+        totals, as_of, chosen, kept = read_sources.totals(con), read.newest(con), settings_in(con), read.settings(con)
         by_line = read.lines(con)
     return {
         "store": str(target.path),

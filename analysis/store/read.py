@@ -270,33 +270,6 @@ def lines(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return frame_of(con, sql, schema)
 
 
-def sources(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return the files loaded, oldest first: counts, first and last event, and how late events were told (null: loaded by an older version)."""
-    return con.sql(
-        "select path, kind, read, inserted, merged, duplicates, ignored, quarantined, ignored_kinds, notes, loaded_at, first_at, last_at, timed, late_1h, late_24h from source order by loaded_at, path, source_id"
-    ).pl()
-
-
-def contents(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return in a word each what a store was made of, in order: files by content, settings, actions, and audits; nothing of when or where from."""
-    sql = """
-    select 'file ' || source_id as word from source
-    union all select 'setting ' || key || '=' || value from setting
-    union all select 'action ' || action_id || ' ' || coalesce(label, '') from action
-    union all select 'audit ' || audit_id || ' ' || status || ' ' || coalesce(document, '') from audit
-    order by word
-    """
-    return [word for (word,) in con.execute(sql).fetchall()]
-
-
-def quarantine(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return refused rows: source, position, kind, reason, fix, loaded_at."""
-    return con.sql(
-        "select coalesce(s.path, q.source_id) as source, q.position, q.kind, q.reason, q.fix, q.loaded_at "
-        "from quarantine q left join source s using (source_id) order by source, q.position, q.ordinal"
-    ).pl()
-
-
 def knows_line(con: duckdb.DuckDBPyConnection, line: str) -> bool:
     """Say whether anything of a line is in the store, but for audits of it."""
     known = "select line from signal_day union all select line from spell union all select line from chat"
@@ -337,30 +310,6 @@ def waiting(con: duckdb.DuckDBPyConnection) -> int:
 def settings(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Return the settings that differ from their defaults, as text."""
     return dict(con.execute("select key, value from setting order by key").fetchall())
-
-
-def totals(con: duckdb.DuckDBPyConnection) -> dict[str, object]:
-    """Return how much the store holds, by kind."""
-    sql = """
-    select
-      (select count(*) from message), (select count(*) from chat where is_owner), (select count(*) from transition), (select count(*) from quarantine),
-      (select count(*) from source), (select value::bigint from meta where key = 'waiting'), (select value from meta where key = 'schema_version'),
-      (select min(first_at) from line_total), (select max(loaded_at) from source),
-      (select count(distinct line) from (select line from signal_day union select line from spell union select line from chat))
-    """
-    names = (
-        "messages",
-        "chats",
-        "transitions",
-        "quarantined",
-        "files",
-        "waiting",
-        "schema_version",
-        "first_at",
-        "loaded_at",
-        "lines",
-    )
-    return dict(zip(names, con.execute(sql).fetchall()[0], strict=True))
 
 
 def gaps(
