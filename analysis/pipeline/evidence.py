@@ -15,7 +15,7 @@ import polars as pl
 
 from analysis.errors import UsageError
 from analysis.pipeline.moments import When, instant, iso, moment
-from analysis.pipeline.opened import Where, reading
+from analysis.pipeline.opened import Where, kept_open, reading
 from analysis.pipeline.reading import explanations, failures, fingerprint, openers, settings, signals
 from analysis.pipeline.small import few, is_small
 from analysis.pipeline.text import as_csv, as_text
@@ -74,7 +74,7 @@ def evidence(store: Where = None, *, line: str, at: When = None, out: str | Path
         >>> zipfile.ZipFile(io.BytesIO(pack)).testzip() is None
         True
     """
-    with reading(store):  # one state, opened once for all that is read
+    with kept_open():
         packed = bundle(store, _change(store, line, at))
     if out is not None:
         try:

@@ -15,7 +15,7 @@ from analysis import pipeline
 from analysis.errors import StoreError, UsageError
 from analysis.pages._words import instant
 from analysis.pipeline import When, Where
-from analysis.pipeline.opened import reading
+from analysis.pipeline.opened import kept_open
 from analysis.report.asof import state_at
 from analysis.report.document import Document, document
 from analysis.report.period import period_of
@@ -123,7 +123,7 @@ def report(
     """
     for _ in range(TRIES):
         before = pipeline.snapshot(store)
-        with reading(store):  # held open, its many reads need not open it: a third of the time
+        with kept_open():
             made = _report(store, since=since, until=until, since_last=since_last)
         if pipeline.snapshot(store) == before:
             return made
