@@ -15,8 +15,8 @@ from analysis.sources.opening import Stream
 from analysis.sources.rows import Rows
 from analysis.sources.webhook import read_line
 from tests import events
+from tests.fuzz.files import seeds
 from tests.fuzz.mutate import Mutator
-from tests.fuzz.readers import seeds
 
 KEY = b"a key that only the tests use"
 KINDS = ("messages", "chats", "health", "changes")
