@@ -27,7 +27,7 @@ from analysis.explain.constants import DAY, HOUR
 from analysis.explain.drift import ScoringChanges
 from analysis.explain.histories import Histories
 from analysis.explain.history import LineHistory
-from analysis.explain.measure import Measured, changes_of, drifts_in, shares_in
+from analysis.explain.measure import Measured, changes_of, drifts_in, shares_in, weighable
 from analysis.explain.peers import Hours, Peers, asks_told
 from analysis.explain.quiet import WIDTH, KnownQuietTimes, QuietTimes, effects_of, vector
 from analysis.explain.receipts import lost_at, marked, reaches, sends_of, within, within_own
@@ -171,9 +171,10 @@ def measured(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tup
     needed = [line for line in lines if line in {change.line for change in changes} | set(pooled)]
     histories, fleet = _histories(run, number, needed, periods), _fleet(run)
     cases = Cases(with_messages(changes, firsts_of(histories)), histories, of_line, fleet, settings)
-    weighed_ = [c for c in cases if c.worsening or c.previous is not None]
-    latest = changes_of(_transitions(run), known(run.source)[0])[-1].at
-    quiet = QuietTimes(histories, of_line.__getitem__, fleet, settings, latest=latest)
+    weighed_ = weighable(cases)
+    every = weighable(changes_of(_transitions(run), known(run.source)[0]))
+    quiet = QuietTimes(firsts_of(histories), every, of_line.__getitem__, fleet, settings, pool=pool)
+    quiet.rest_on(histories)
     points = {line: quiet.of_line(line) for line in sorted({c.line for c in weighed_} | set(pooled))}
     Folder(run.passes).write(part("quiet", number), _frame_of(points))
     worse = _worse([(c, vector(case.effects)) for c, case in cases.items() if c.worsening and tells(case)])

@@ -31,9 +31,21 @@ ASKS = pl.Schema(
         "receipts_here": pl.Boolean,  # receipts are usual in this chat on this service; null where too few asks tell
         "lost": _MS,  # from when it is known that receipts were lost as it went out, by the other lines' receipts
         "service": pl.String,
+        "created": pl.Boolean,  # it is the first of its chat, whose creation is told with it
     }
 )
 """Key (line, first, chat_id); everything later than an ask's own sends is dated, so that it can be seen as of any time."""
+CARRIED = pl.Schema(
+    {
+        "line": pl.String,
+        "since": _MS,  # all chats with anything from then on are there
+        "line_first": _MS,  # the line's first message
+        "first_day": pl.Int64,  # the day of its first ask, since 1970
+        "created": pl.Int64,  # asks before ``since`` that tell of their chat's creation
+        "created_last": _MS,  # the last of these; null where none
+    }
+)
+"""What a part of a line's chats does not tell of what was before it, key line."""
 
 
 class Row(NamedTuple):
@@ -140,13 +152,16 @@ def _refused() -> pl.Expr:
     return ((pl.col("code") == k.refused_code) & at_once & pl.col("outbound")).fill_null(False)
 
 
-def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+def asks_of(
+    rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Return the asks of all lines.
 
     Args:
         rows: of ``rows_of`` with ``receipts.with_lost``, in its order.
         chats: CHATS, for when chats were created.
         settings: ask gap, reply window, grace of a new chat, days in which any chat may only look new.
+        carried: CARRIED, where rows hold only the chats with anything since then: asks from then on come out as of all rows.
 
     Returns:
         ASKS. Within a chat, sends at most ``explain_ask_gap_minutes`` apart without an inbound between are one ask. Its
@@ -158,7 +173,6 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.D
     told = pl.when(pl.col("outbound").not_() & pl.col("stop").not_()).then("at")
     numbered = rows.with_columns(
         same=pl.col(chat).eq_missing(pl.col(chat).shift()) & pl.col("line").eq_missing(pl.col("line").shift()),
-        line_first=pl.col("at").min().over("line"),
     ).with_columns(
         chat_no=pl.col("same").not_().cum_sum(),
         begins=pl.col("outbound")
@@ -183,7 +197,6 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.D
             first=pl.col("at").first(),
             last=pl.col("at").last(),
             sends=pl.len().cast(pl.Int32),
-            line_first=pl.col("line_first").first(),
             last_in=pl.col("last_in").first(),
             next_in=pl.col("next_in").last(),
             opted_out=pl.col("out").first(),
@@ -207,9 +220,15 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.D
         receipt=pl.col("receipt").fill_null(False),
     )
     so_far = pl.col("silent").cum_sum().cast(pl.Int64)  # the first ask of a chat is never silent
+    if carried is None:
+        carried = carried_by(rows)
     return (
-        before.join(
-            chats.select(chat, created=pl.col("created_at").cast(_MS)), on=chat, how="left", maintain_order="left"
+        before.join(chats.select(chat, pl.col("created_at").cast(_MS)), on=chat, how="left", maintain_order="left")
+        .join(carried, on="line", how="left", maintain_order="left")
+        .with_columns(unknown=pl.col("before").is_null() & pl.col("last_in").is_null())
+        .with_columns(
+            created_here=pl.col("unknown")
+            & (pl.col("first") - pl.col("created_at") <= settings.new_chat_grace_hours * HOUR).fill_null(value=False)
         )
         .with_columns(
             kind=_kind(settings).cast(pl.Int8),
@@ -219,10 +238,22 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings) -> pl.D
         .with_columns(
             streak=(so_far - pl.when(pl.col("silent").not_()).then(so_far).forward_fill()).cast(pl.Int32),
             receipts_here=_receipts_here(k.chat_receipt_asks, k.chat_receipt_share),
+            created=pl.col("created_here"),
         )
         .sort(pl.col("line").rle_id(), "first", "chat_no")
         .select(ASKS.names())
         .cast(dict(ASKS))  # type: ignore[arg-type]
+    )
+
+
+def carried_by(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return CARRIED of whole lines: nothing was before what is there."""
+    none = {name: pl.lit(None, dtype=CARRIED[name]) for name in ("first_day", "created_last")}
+    return (
+        rows.group_by("line")
+        .agg(line_first=pl.col("at").min())
+        .with_columns(since=pl.col("line_first"), created=pl.lit(0, dtype=pl.Int64), **none)
+        .select(CARRIED.names())
     )
 
 
@@ -237,14 +268,12 @@ def _kind(settings: Settings) -> pl.Expr:
     """Return the class of an ask as its place in KINDS."""
     place = {kind: pl.lit(i) for i, kind in enumerate(KINDS)}
     young = pl.col("first") - pl.col("line_first") <= settings.young_line_days * DAY
-    fresh = pl.col("first") - pl.col("created") <= settings.new_chat_grace_hours * HOUR
-    unknown = pl.col("before").is_null() & pl.col("last_in").is_null()
-    looks_new = young.not_() & _creation_is_told(unknown, fresh).not_()
+    unknown, looks_new = pl.col("unknown"), young.not_() & _creation_is_told().not_()
     answers = pl.col("last_in").is_not_null() & (pl.col("before").is_null() | (pl.col("last_in") > pl.col("before")))
     soon = pl.col("first") - pl.col("last_in") <= CONSTANTS.answer_hours * HOUR
     again = pl.col("first") - pl.col("before") <= CONSTANTS.followup_hours * HOUR
     return (
-        pl.when(unknown & pl.when(pl.col("created").is_not_null()).then(fresh).otherwise(looks_new))
+        pl.when(unknown & pl.when(pl.col("created_at").is_not_null()).then(pl.col("created_here")).otherwise(looks_new))
         .then(place["new"])
         .when(unknown)
         .then(place["touch"])
@@ -256,18 +285,18 @@ def _kind(settings: Settings) -> pl.Expr:
     )
 
 
-def _creation_is_told(first: pl.Expr, fresh: pl.Expr) -> pl.Expr:
+def _creation_is_told() -> pl.Expr:
     """Say whether the vendor tells when chats of this line are created, as far as its earlier first sends show.
 
     Where it told of ``created_asks`` creations, the last within ``created_days``, a chat without one is from before the export:
     it only looks new.
     """
     k = CONSTANTS
-    told = first & fresh.fill_null(False)
-    before = (told.cast(pl.Int32).cum_sum() - told.cast(pl.Int32)).over("line", order_by="first")
+    told = pl.col("created_here") & (pl.col("first") >= pl.col("since"))
+    here = (told.cast(pl.Int32).cum_sum() - told.cast(pl.Int32)).over("line", order_by="first")
     last = pl.when(told).then("first").shift().forward_fill().over("line", order_by="first")
-    lately = (pl.col("first") - last <= k.created_days * DAY).fill_null(False)
-    return (before >= k.created_asks) & lately
+    lately = (pl.col("first") - pl.coalesce(last, "created_last") <= k.created_days * DAY).fill_null(False)
+    return (pl.col("created") + here >= k.created_asks) & lately
 
 
 def _receipts_here(least: int, share: float) -> pl.Expr:

@@ -14,8 +14,11 @@ from analysis.explain.running import Array, Running, Span
 from analysis.explain.troubles import Troubles
 from analysis.settings import Settings
 
-_EDGES = [m * MINUTE for m in (1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 960, 1200, 1440)]
-_EDGES += [h * HOUR for h in (30, 36, 48, 60, 72, 96, 120, 168)]
+EDGES = [m * MINUTE for m in (1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 960, 1200, 1440)]
+EDGES += [h * HOUR for h in (30, 36, 48, 60, 72, 96, 120, 168)]
+"""Delays (ms) up to which replies are counted."""
+FIXED = 2 * len(KINDS) + 2
+"""Columns of ``FleetSums.counts`` that are there whatever the services."""
 _DEFAULTS = dict(zip(KINDS, CONSTANTS.reply_default, strict=True))
 
 
@@ -36,7 +39,7 @@ class ReplyCurve:
     def __init__(self, counts: Array, window: float) -> None:
         prior = [(h * HOUR, share) for h, share in CONSTANTS.reply_delays]
         whole = _interpolate(prior, window)
-        edges = [e for e in _EDGES if e < window]
+        edges = [e for e in EDGES if e < window]
         weight, total = CONSTANTS.curve_prior, float(counts.sum())
         seen = np.cumsum(counts)[: len(edges)]
         shares = np.array([_interpolate(prior, e) / whole for e in edges]) * weight
@@ -82,8 +85,8 @@ def added(parts: Sequence[FleetSums]) -> FleetSums:
     told = [part for part in parts if part.counts.any()]
     first = min((part.first for part in told), default=0)
     days = max((part.first + len(part.counts) for part in told), default=first + 1) - first
-    base, wide = 2 * len(KINDS) + 2, len(services)
-    counts, delays = np.zeros((days, base + 3 * wide)), np.zeros((days, len(_EDGES)))
+    base, wide = FIXED, len(services)
+    counts, delays = np.zeros((days, base + 3 * wide)), np.zeros((days, len(EDGES)))
     for part in told:
         here = slice(part.first - first, part.first - first + len(part.counts))
         place = np.array([services.index(service) for service in part.services], dtype=int)
@@ -105,9 +108,9 @@ class Fleet:
         days = [int(h.first[i] // DAY) for h in histories.values() if len(h.first) for i in (0, -1)]
         self._first = min(days, default=0)
         n_days = max(days, default=0) - self._first + 1
-        n, wide = len(KINDS), len(self._services)
-        self._sums = np.zeros((n_days, 2 * n + 2 + 3 * wide))
-        self._delays = np.zeros((n_days, len(_EDGES)))
+        wide = len(self._services)
+        self._sums = np.zeros((n_days, FIXED + 3 * wide))
+        self._delays = np.zeros((n_days, len(EDGES)))
         for line, history in histories.items():
             self._add(history, troubles[line])
         self._sums, self._delays = np.cumsum(self._sums, axis=0), np.cumsum(self._delays, axis=0)
@@ -133,7 +136,7 @@ class Fleet:
         n, place = len(KINDS), np.searchsorted(self._services, history.services)
         service = place[history.service] if len(history.service) else history.service
         tells = usual & ~history.dead & ~history.deep & ~history.blind
-        base, wide = 2 * n + 2, len(self._services)
+        base, wide = FIXED, len(self._services)
         silent = ~(history.receipt | history.dead | history.replied | history.blind) & (history.receipts_here != 0)
         for mask, column in (
             (tells, history.kind),
@@ -146,8 +149,8 @@ class Fleet:
         ):
             np.add.at(self._sums, (day[mask], column[mask]), 1.0)
         came = usual & history.replied
-        edge = np.searchsorted(_EDGES, history.reply_at[came] - history.last[came])
-        kept = edge < len(_EDGES)
+        edge = np.searchsorted(EDGES, history.reply_at[came] - history.last[came])
+        kept = edge < len(EDGES)
         np.add.at(self._delays, (day[came][kept], edge[kept]), 1.0)
 
     def at(self, t: float) -> FleetRates:
@@ -160,14 +163,14 @@ class Fleet:
     def _rates(self, days: int) -> FleetRates:
         k, n, wide = CONSTANTS, len(KINDS), len(self._services)
         sums = self._sums[days - 1] if days else np.zeros(self._sums.shape[1])
-        delays = self._delays[days - 1] if days else np.zeros(len(_EDGES))
+        delays = self._delays[days - 1] if days else np.zeros(len(EDGES))
         measured, replied = sums[:n], sums[n : 2 * n]
         reply = {
             kind: float((replied[i] + k.reply_prior * _DEFAULTS[kind]) / (measured[i] + k.reply_prior))
             for i, kind in enumerate(KINDS)
         }
         failed = float((sums[2 * n + 1] + k.fail_prior * k.fail_default) / (sums[2 * n] + k.fail_prior))
-        sent, receipt, silent = sums[2 * n + 2 :].reshape(3, wide)
+        sent, receipt, silent = sums[FIXED:].reshape(3, wide)
         return FleetRates(
             reply,
             failed,
@@ -307,8 +310,12 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
         failed += counts["failed", service]
         if receipts.get(service, False):
             failed += counts["silent", service]
+    lately = history.sums.over(
+        [(start, t + 1.0)]
+    )  # services that it is known to use; not what it used long ago, nor later
     fleet_failed = pooled.failed + max(
-        (pooled.silent.get(s, 0.0) for s in history.services if receipts.get(s, False)), default=0.0
+        (pooled.silent.get(s, 0.0) for s in history.services if receipts.get(s, False) and lately["judged", s]),
+        default=0.0,
     )
     # in its first week every chat only looks known, and no silence is long yet: openers and late follow-ups are counted from then on
     late = [(max(a, history.first_at + settings.young_line_days * DAY), b) for a, b in spans]

@@ -35,21 +35,26 @@ class Histories:
     def __init__(self, settings: Settings, folder: Path | None = None, *, most: int | None = None) -> None:
         self._settings, self._folder, self._room = settings, folder, shelf.HELD if most is None else most
         self._parts: list[Callable[[], Parts]] = []
-        self._expected: list[pl.DataFrame] = []
 
-    def add(self, messages: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame) -> None:
-        """Add whole lines: all their MESSAGES, CHATS and CHAT_HEALTH, any order; several threads may, for each other line."""
+    def add(self, messages: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
+        """Add whole lines: all their MESSAGES, CHATS and CHAT_HEALTH, any order; several threads may, for each other line.
+
+        Returns:
+            What they tell of receipts (``receipts.expected_of``).
+        """
         rows = rows_of(messages, chat_health)
-        self._expected.append(expected_of(rows))
+        expected = expected_of(rows)
         self._parts.append(self._kept((rows, chats.select("chat_id", "created_at"), chat_health)))
+        return expected
 
-    def each(self, gaps: pl.DataFrame | None = None) -> Iterator[LineHistory]:
+    def each(self, expected: pl.DataFrame, gaps: pl.DataFrame | None = None) -> Iterator[LineHistory]:
         """Yield a LineHistory per line with messages, in any order; what was added is let go of.
 
         Args:
+            expected: of all lines, in order of time.
             gaps: GAPS, any order; none where None.
         """
-        lost, expected = _lost(gaps), pl.concat(self._expected).sort("at") if self._expected else pl.DataFrame()
+        lost = _lost(gaps)
         while self._parts:
             rows, chats, chat_health = self._parts.pop()()
             yield from self._of(with_lost(rows, expected), chats, chat_health, lost).values()
@@ -72,7 +77,12 @@ class Histories:
         return _read
 
     def of_rows(
-        self, rows: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame, gaps: pl.DataFrame | None = None
+        self,
+        rows: pl.DataFrame,
+        chats: pl.DataFrame,
+        chat_health: pl.DataFrame,
+        gaps: pl.DataFrame | None = None,
+        carried: pl.DataFrame | None = None,
     ) -> dict[str, LineHistory]:
         """Return a LineHistory per line of some whole lines, in order of line; nothing that was added matters.
 
@@ -81,15 +91,24 @@ class Histories:
             chats: CHATS.
             chat_health: CHAT_HEALTH.
             gaps: GAPS, any order; none where None.
+            carried: CARRIED, where these are no whole lines but their chats with anything since some day.
         """
-        found = self._of(rows, chats.select("chat_id", "created_at"), chat_health, _lost(gaps)) if rows.height else {}
+        if not rows.height:
+            return {}
+        found = self._of(rows, chats.select("chat_id", "created_at"), chat_health, _lost(gaps), carried)
         return dict(sorted(found.items()))
 
     def _of(
-        self, rows: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame, lost: dict[str | None, list[Span]]
+        self,
+        rows: pl.DataFrame,
+        chats: pl.DataFrame,
+        chat_health: pl.DataFrame,
+        lost: dict[str | None, list[Span]],
+        carried: pl.DataFrame | None = None,
     ) -> dict[str, LineHistory]:
         settings = self._settings
-        asks = asks_of(rows, chats, settings).partition_by("line", as_dict=True)
+        asks = asks_of(rows, chats, settings, carried).partition_by("line", as_dict=True)
+        begun = {} if carried is None else _begun(carried)
         owner = rows.select("chat_id", "line").unique()
         states = chat_health.select("chat_id", pl.col("at").cast(pl.Int64), "health").join(owner, on="chat_id")
         states_of = states.sort("line", "chat_id", "at").partition_by("line", as_dict=True)
@@ -106,6 +125,7 @@ class Histories:
                 opt_outs=outs_of.get(line, none),
                 gaps=sorted(lost.get(None, []) + lost.get(str(line), [])),
                 window=settings.explain_reply_hours * HOUR,
+                carried=begun.get(line),
             )
             for (line,), part in rows.partition_by("line", as_dict=True, maintain_order=True).items()
         }
@@ -128,8 +148,14 @@ def histories(
         gaps: GAPS, any order; none where None.
     """
     parts = Histories(settings)
-    parts.add(messages, chats, chat_health)
-    return dict(sorted((history.line, history) for history in parts.each(gaps)))
+    expected = parts.add(messages, chats, chat_health)
+    return dict(sorted((history.line, history) for history in parts.each(expected.sort("at"), gaps)))
+
+
+def _begun(carried: pl.DataFrame) -> dict[str, tuple[int, int]]:
+    """Return first message (ms) and day of the first ask of lines (CARRIED) that had an ask before what is here."""
+    known = carried.filter(pl.col("first_day").is_not_null()).select("line", "line_first", "first_day")
+    return {line: (first_at, day) for line, first_at, day in known.iter_rows()}
 
 
 def _lost(gaps: pl.DataFrame | None) -> dict[str | None, list[Span]]:

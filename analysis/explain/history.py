@@ -60,6 +60,8 @@ class LineHistory:
         opt_outs: when its chats became OPTED_OUT (ms), in order.
         gaps: times in which deliveries of its events were probably lost, in order.
         window: the reply window (ms).
+        carried: first message (ms) and day of the first ask of the line (CARRIED), where these are only the chats with anything since some
+            day: what uses nothing before that day comes out as of the whole line.
     """
 
     def __init__(
@@ -72,11 +74,11 @@ class LineHistory:
         opt_outs: Array,
         gaps: list[Span] | None = None,
         window: float = 0.0,
+        carried: tuple[int, int] | None = None,
     ) -> None:
         self.line, self.states, self.left_at = line, _LazyStates(states), opt_outs
         # names that come again and again, as numbers: a history is half as large
         self._rows = rows.drop("line").with_columns(_as_enum(rows[name]) for name in ("chat_id", "service"))
-        self.first_at = int(rows["at"].min())  # type: ignore[arg-type]
         self.chats, self.chat = _numbered(asks["chat_id"])
 
         def times(column: str) -> Array:
@@ -85,12 +87,14 @@ class LineHistory:
         self.first, self.last = asks["first"].to_numpy(), asks["last"].to_numpy()
         self.sends, self.streak = asks["sends"].to_numpy(), asks["streak"].to_numpy()
         self.kind = asks["kind"].to_numpy()
+        here = int(rows["at"].min()), int(self.first[0] // DAY) if len(self.first) else 0  # type: ignore[arg-type]
+        self.first_at, self.first_day = carried or here
         self.first_ms = self.first.astype(float)
         """The same as ``first``, for searches by times that are no whole numbers."""
         self.reply_at, self.receipt_at, self.failed_at = times("reply_at"), times("receipt_at"), times("failed_at")
         self.opted_out, self.receipt, self.dead = (asks[c].to_numpy() for c in ("opted_out", "receipt", "dead"))
         self.answered_before = asks["answered_before"].to_numpy()
-        self.lost = times("lost")
+        self.lost, self.created = times("lost"), asks["created"].to_numpy()
         self.receipts_here = asks["receipts_here"].cast(pl.Int8).fill_null(-1).to_numpy()
         self.services, self.service = _numbered(asks["service"])
         self.gaps = gaps or []
@@ -256,7 +260,9 @@ class LineHistory:
         if not len(self.first):
             none = Running(np.array([], dtype=np.int64))
             return none, none
-        noon = np.arange(int(self.first[0] // DAY), int(self.first[-1] // DAY) + 1, 2) * DAY + DAY // 2
+        start = int(self.first[0] // DAY)
+        start += (start - self.first_day) % 2  # the same days where only some chats are here
+        noon = np.arange(start, int(self.first[-1] // DAY) + 1, 2) * DAY + DAY // 2
         found = np.array([self.unhealthy(int(t)) for t in noon], dtype=float).reshape(-1, 2)
         return Running(noon, found[:, 0]), Running(noon, found[:, 1])
 

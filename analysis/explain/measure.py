@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import ChainMap, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
+from typing import Protocol
 
 import polars as pl
 
 from analysis.explain.attribution import Scales, rounded, shares_of
-from analysis.explain.baseline import Fleet, added
+from analysis.explain.baseline import Fleet, FleetSums
 from analysis.explain.cases import Cases, tells, with_messages
 from analysis.explain.change import Change, episode_of
 from analysis.explain.constants import DAY
@@ -19,10 +21,11 @@ from analysis.explain.evidence import Case
 from analysis.explain.found import Effects
 from analysis.explain.histories import histories
 from analysis.explain.history import LineHistory
-from analysis.explain.peers import Peers, asks_told
-from analysis.explain.quiet import KeptQuiet, Points, QuietTimes, last_day, vector
+from analysis.explain.peers import AsksTold, Hours, Peers
+from analysis.explain.quiet import KeptQuiet, Points, QuietTimes, vector
 from analysis.explain.running import Array
 from analysis.explain.shelf import firsts_of
+from analysis.explain.together import Told, hours_in, sums_of, told_of
 from analysis.explain.troubles import Troubles, troubles
 from analysis.schema import SEVERITY
 from analysis.settings import Settings
@@ -45,13 +48,11 @@ class Kept:
 
     Args:
         begin: ms; changes from then on are measured again.
-        latest: ms; the latest change as of that refresh.
         quiet: quiet times by line.
         lessons: of all changes.
     """
 
     begin: int
-    latest: int
     quiet: dict[str, Points]
     lessons: list[Lesson]
 
@@ -74,9 +75,61 @@ class Measured:
     lessons: list[Lesson] = field(default_factory=list)
     """Of all changes that teach, in order of time, line and kind."""
     quiet: dict[str, Points] = field(default_factory=dict)
-    """Quiet times of the lines that have a change, and of those that all are compared with."""
+    """Quiet times before changes: of the lines that have one, and of those that all are compared with."""
     due: frozenset[Change] | None = None
     """Those to explain: all but what an earlier refresh explained; all where None."""
+    histories: Mapping[str, LineHistory] = field(default_factory=dict)
+    """Of the lines that have a change to explain, at least."""
+
+
+class Lines(Protocol):
+    """What is known of all lines: together, and each line's history for those that ask for it."""
+
+    @property
+    def firsts(self) -> Mapping[str, int]:
+        """When each line's first message was (ms), in order of line."""
+
+    def together(self) -> tuple[FleetSums, Hours]:
+        """Return what pooled rates and the replies of other lines rest on."""
+
+    def whole(self, lines: list[str]) -> Mapping[str, LineHistory]:
+        """Return the histories of some lines, and of others as it may be."""
+
+    def since(self, times: Mapping[str, int]) -> Mapping[str, LineHistory]:
+        """Return histories of some lines, and of others as it may be, that hold for what is measured from a time (ms) on."""
+
+
+class AllLines:
+    """Lines whose histories are all there.
+
+    Args:
+        histories: by line.
+        troubles: unhealthy times of each.
+        settings: see Settings.
+    """
+
+    def __init__(
+        self, histories: Mapping[str, LineHistory], troubles: Mapping[str, Troubles], settings: Settings
+    ) -> None:
+        self._histories, self._troubles, self._settings = histories, troubles, settings
+        self.firsts = firsts_of(histories)
+
+    @cached_property
+    def told(self) -> Told:
+        """What they tell together; each history is looked at once."""
+        return told_of(self._histories, self._troubles, self._settings)
+
+    def together(self) -> tuple[FleetSums, Hours]:
+        """Return what pooled rates and the replies of other lines rest on."""
+        return sums_of(self.told.days, self.told.services), hours_in(self.told.hours)
+
+    def whole(self, lines: list[str]) -> Mapping[str, LineHistory]:
+        """Return all histories."""
+        return self._histories
+
+    def since(self, times: Mapping[str, int]) -> Mapping[str, LineHistory]:
+        """Return all histories."""
+        return self._histories
 
 
 def measure(
@@ -95,11 +148,18 @@ def measure(
     if transitions.filter(pl.col("at") <= as_of).is_empty():
         return Measured()
     known = histories(messages.filter(pl.col("at") <= as_of), chats, chat_health, settings, gaps)
-    return measured(known, spells, transitions, as_of=as_of, settings=settings, progress=progress)
+    return measured(
+        AllLines(known, troubles_of(spells), settings),
+        spells,
+        transitions,
+        as_of=as_of,
+        settings=settings,
+        progress=progress,
+    )
 
 
 def measured(
-    known: Mapping[str, LineHistory],
+    lines: Lines,
     spells: pl.DataFrame,
     transitions: pl.DataFrame,
     *,
@@ -108,24 +168,24 @@ def measured(
     progress: Callable[[int, int], None] | None = None,
     kept: Kept | None = None,
 ) -> Measured:
-    """Measure changes of lines whose histories are known, all but what is kept; other arguments as ``verdict.explain``."""
+    """Measure changes of lines that are known, all but what is kept; other arguments as ``verdict.explain``."""
     changes = changes_of(transitions, as_of)
     if not changes:
         return Measured()
-    of_line: dict[str, Troubles] = defaultdict(lambda: Troubles([]), troubles(spells))
-    fleet, peers = _together(known, of_line, settings)
+    of_line, (sums, hours) = troubles_of(spells), lines.together()
+    fleet = Fleet.of_sums(sums, settings)
     begin = kept.begin if kept else changes[0].at
     due = frozenset(c for c in changes if c.at >= begin)
-    firsts = firsts_of(known)
-    seen = with_messages(changes, firsts)
-    standing = KeptQuiet()
-    if kept:
-        before = frozenset(c.line for c in seen if c.at < begin)
-        standing = KeptQuiet(kept.quiet, before, last_day(kept.latest), begin)
-    quiet = QuietTimes(known, of_line.__getitem__, fleet, settings, latest=changes[-1].at, kept=standing)
+    seen = with_messages(changes, lines.firsts)
+    standing = KeptQuiet(kept.quiet, begin) if kept else None
+    quiet = QuietTimes(lines.firsts, weighable(seen), of_line.__getitem__, fleet, settings, kept=standing)
     needed = due.union(*_led_up_to(changes, due))
-    cases = Cases([c for c in seen if c in needed], known, of_line, fleet, settings, progress=progress)
-    effects, points = _effects_of(cases, quiet), quiet.all(c.line for c in seen)
+    asked = [c for c in seen if c in needed]
+    known = lines.whole(sorted({c.line for c in asked}))
+    lacking = {line: at for line, at in quiet.lacking().items() if line not in known}
+    quiet.rest_on(ChainMap(dict(lines.since(lacking)), known) if lacking else known)  # type: ignore[arg-type]
+    cases = Cases(asked, known, of_line, fleet, settings, progress=progress)
+    effects, points = _effects_of(cases, quiet), quiet.all()
     teach = [c for c, (_, tells) in effects.items() if c in due and c.worsening and tells]
     stand = [lesson for lesson in kept.lessons if lesson.at < begin] if kept else []
     told = [(lesson.at, lesson.effects) for lesson in stand] + [(c.at, vector(effects[c][0])) for c in teach]
@@ -135,21 +195,21 @@ def measured(
     lessons = stand + [
         Lesson(c.line, c.at, c.kind, vector(effects[c][0]), dict(shares[c])["unexplained"]) for c in teach
     ]
-    starts = {line: started(first_at, settings) for line, first_at in firsts.items()}
+    starts = {line: started(first_at, settings) for line, first_at in lines.firsts.items()}
     unexplained = [(lesson.at, lesson.line, lesson.unexplained) for lesson in lessons]
     drifts = drifts_in(shares, ScoringChanges(unexplained, starts))
-    return Measured(changes, cases, shares, drifts, scales, of_line, peers, lessons, points, due)
+    peers = Peers(AsksTold(known), hours)
+    return Measured(changes, cases, shares, drifts, scales, of_line, peers, lessons, points, due, known)
 
 
-def _together(
-    known: Mapping[str, LineHistory], of_line: Mapping[str, Troubles], settings: Settings
-) -> tuple[Fleet, Peers]:
-    """Return what rests on the histories of all lines; each is looked at once."""
-    sums, told = [], {}
-    for line, history in known.items():
-        sums.append(Fleet({line: history}, of_line, settings).sums())
-        told[line] = asks_told(history)
-    return Fleet.of_sums(added(sums), settings), Peers(told)
+def troubles_of(spells: pl.DataFrame) -> dict[str, Troubles]:
+    """Return the unhealthy times of every line, of SPELLS; none of a line without any."""
+    return defaultdict(lambda: Troubles([]), troubles(spells))
+
+
+def weighable(changes: Iterable[Change]) -> list[Change]:
+    """Return the changes that drivers are weighed for: worsenings, and recoveries from a known state."""
+    return [c for c in changes if c.worsening or c.previous is not None]
 
 
 def _effects_of(cases: Cases, quiet: QuietTimes) -> dict[Change, tuple[Effects, bool]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,24 @@ def added(parts: Sequence[Hours]) -> Hours:
     return Hours(begin, asks, answered, sent)
 
 
+class AsksTold(Mapping[str, tuple[Array, Array]]):
+    """``asks_told`` of lines by their histories: worked out when asked for; of the line asked for last it is held."""
+
+    def __init__(self, histories: Mapping[str, LineHistory]) -> None:
+        self._histories, self._last = histories, ("", (np.zeros(0), np.zeros(0)))
+
+    def __getitem__(self, line: str) -> tuple[Array, Array]:
+        if line != self._last[0]:
+            self._last = line, asks_told(self._histories[line])
+        return self._last[1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._histories)
+
+    def __len__(self) -> int:
+        return len(self._histories)
+
+
 class Peers:
     """Hourly counts of the fleet's asks and of those answered soon: exact for any period, without reading a line twice.
 
@@ -70,8 +88,8 @@ class Peers:
     """
 
     def __init__(self, told: Mapping[str, tuple[Array, Array]], hours: Hours | None = None) -> None:
-        self._own = dict(told)
-        self.hours = hours_of(list(self._own.values())) if hours is None else hours
+        self._own = told
+        self.hours = hours_of(list(told.values())) if hours is None else hours
         self._asks, self._answered = np.cumsum(self.hours.asks), np.cumsum(self.hours.answered)
 
     def beside(self, line: str, since: float, t: int) -> dict[str, Any] | None:

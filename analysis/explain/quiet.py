@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -9,12 +10,12 @@ from typing import Any, cast
 import numpy as np
 
 from analysis.explain.baseline import Fleet, usual_of
+from analysis.explain.change import Change
 from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.effects import effects_at
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
 from analysis.explain.running import Array
-from analysis.explain.shelf import firsts_of
 from analysis.explain.troubles import Troubles
 from analysis.settings import Settings
 
@@ -42,14 +43,10 @@ class KeptQuiet:
 
     Args:
         points: of each line that has some.
-        lines: those beside the pool that were measured, with or without a quiet time.
-        until: the last day that was measured.
-        begin: ms; from then on anything may be other than it was.
+        begin: ms; from then on anything may be other than it was: changes up to it stand, and what was measured for them.
     """
 
     points: dict[str, Points] = field(default_factory=dict)
-    lines: frozenset[str] = frozenset()
-    until: int = -1
     begin: float = 0.0
 
 
@@ -74,72 +71,114 @@ def last_day(t: int) -> int:
     return int((t - CONSTANTS.quiet_days * DAY - DAY // 2) // DAY)
 
 
+class _Days:
+    """Days of which quiet times are asked for, to weigh some changes: of each line's own, and of the pool's lines for all of them."""
+
+    def __init__(self, changes: Iterable[Change], pool: list[str]) -> None:
+        self.lines: dict[str, list[int]] = defaultdict(list)
+        for change in changes:
+            self.lines[change.line].append(change.at)
+        self._pool = frozenset(pool)
+        # weights are learned of each day's begin
+        every = {(last_day(t // DAY * DAY), last_day(t)) for times in self.lines.values() for t in times}
+        self._of_all = _days_before(every)
+
+    def of(self, line: str) -> set[int]:
+        """Return the days that are asked for of a line."""
+        if line in self._pool:
+            return self._of_all
+        return _days_before({(last_day(t), last_day(t)) for t in self.lines.get(line, ())})
+
+
+def _days_before(lasts: set[tuple[int, int]]) -> set[int]:
+    return {day for low, high in lasts for day in range(low - CONSTANTS.quiet_back_days, high + 1)}
+
+
 class QuietTimes:
-    """Effects every other day on lines that are far from any trouble; worked out when first asked for, but for what is kept.
+    """Effects every other day on lines that are far from any trouble, of the time before changes; measured when first asked for, but for what is kept.
 
     Args:
-        histories: all lines.
-        troubles: their unhealthy times.
+        firsts: when each line's first message was (ms), of all lines.
+        changes: those that are to be weighed; days that are far from all of them are never asked for.
+        troubles: unhealthy times of a line.
         fleet: pooled rates.
         settings: see Settings.
-        latest: ms; the latest time that is asked for.
         kept: of an earlier refresh.
+        pool: lines that the fleet's quiet times are taken from; by ``pool_of`` where None.
     """
 
     def __init__(
         self,
-        histories: Mapping[str, LineHistory],
+        firsts: Mapping[str, int],
+        changes: Iterable[Change],
         troubles: Callable[[str], Troubles],
         fleet: Fleet,
         settings: Settings,
         *,
-        latest: int,
         kept: KeptQuiet | None = None,
+        pool: list[str] | None = None,
     ) -> None:
-        self._histories, self._troubles, self._fleet, self._settings = histories, troubles, fleet, settings
-        self._until, self._kept = last_day(latest), kept or KeptQuiet()
-        self._pool = pool_of(firsts_of(histories))
+        self._firsts, self._troubles, self._fleet, self._settings = firsts, troubles, fleet, settings
+        self._kept, self._pool = kept or KeptQuiet(), pool_of(firsts) if pool is None else pool
+        changes = list(changes)
+        self._days = _Days(changes, self._pool)
+        self._were = _Days([c for c in changes if c.at < self._kept.begin], self._pool)
+        self._histories: Mapping[str, LineHistory] = {}
         self._points: dict[str, Points] = {}
         self._shared: tuple[Array, Array, Array] | None = None
 
-    def all(self, lines: Iterable[str]) -> dict[str, Points]:
-        """Return the quiet times of the lines that all others are compared with, and of these lines; in order of line."""
-        return {line: self.of_line(line) for line in sorted({*self._pool, *lines}) if line in self._histories}
+    def lacking(self) -> dict[str, int]:
+        """Return the lines of which something is to be measured, and the earliest time of that (ms): ``rest_on`` must know them."""
+        days = {line: self._standing(line)[1] for line in self._lines()}
+        return {line: of[0] * DAY + DAY // 2 for line, of in days.items() if of}
+
+    def rest_on(self, histories: Mapping[str, LineHistory]) -> None:
+        """Measure by these, what is lacking."""
+        self._histories = histories
+
+    def all(self) -> dict[str, Points]:
+        """Return all that may be asked for: of the lines that all others are compared with and of those with a change; in order of line."""
+        return {line: self.of_line(line) for line in self._lines()}
+
+    def _lines(self) -> list[str]:
+        return [line for line in sorted({*self._pool, *self._days.lines}) if line in self._firsts]
 
     def of_line(self, line: str) -> Points:
         """Return the quiet days of a line, and its effects at the noon of each; none while young or nearly silent."""
         if line not in self._points:
-            history, troubles = self._histories[line], self._troubles(line)
-            stands, known = self._standing(line, troubles)
-            first = int(history.first_at // DAY) + self._settings.young_line_days
-            days, found = [], []
-            for day in range(first + first % CONSTANTS.quiet_step_days, self._until + 1, CONSTANTS.quiet_step_days):
-                effects = known.get(day)
-                if effects is None and day > stands:
-                    effects = self._measured(history, troubles, day * DAY + DAY // 2)
+            found, lacking = self._standing(line)
+            history, troubles = self._histories[line] if lacking else None, self._troubles(line)
+            for day in lacking:
+                effects = self._measured(history, troubles, day * DAY + DAY // 2) if history else None
                 if effects is not None:
-                    days.append(day)
-                    found.append(effects)
-            self._points[line] = np.array(days, dtype=int), np.array(found).reshape(-1, WIDTH)
+                    found[day] = effects
+            days = sorted(found)
+            effects_of_all = np.array([found[day] for day in days]).reshape(-1, WIDTH)
+            self._points[line] = np.array(days, dtype=int), effects_of_all
         return self._points[line]
 
-    def _standing(self, line: str, troubles: Troubles) -> tuple[int, dict[int, Array]]:
-        """Return the last day up to which all that is kept of a line stands, and kept effects by day, some later ones too.
+    def _standing(self, line: str) -> tuple[dict[int, Array], list[int]]:
+        """Return the kept effects of a line by day as far as they stand, and the days that are to be measured, in order.
 
         Effects use nothing later than their noon. Whether a noon is quiet is told by the week after it as well.
         """
-        kept = self._kept
-        if line not in kept.lines and line not in self._pool:  # a line that joins the pool is new: all its days are
-            return -1, {}
-        same = int((kept.begin - DAY // 2 - 1) // DAY)  # the last noon before anything new
-        stands = min(kept.until, same - int(CONSTANTS.quiet_days) - 1)
-        days, effects = kept.points.get(line, (np.array([], dtype=int), np.zeros((0, WIDTH))))
-        known = {
-            day: of
-            for day, of in zip(days.tolist(), effects, strict=True)
-            if day <= stands or (day <= same and troubles.quiet_at(day * DAY + DAY // 2))
-        }
-        return stands, known
+        step, wanted, were = CONSTANTS.quiet_step_days, self._days.of(line), self._were.of(line)
+        first = int(self._firsts[line] // DAY) + self._settings.young_line_days
+        first += first % step
+        same = int((self._kept.begin - DAY // 2 - 1) // DAY)  # the last noon before anything new
+        stands = same - int(CONSTANTS.quiet_days) - 1
+        days, effects = self._kept.points.get(line, (np.array([], dtype=int), np.zeros((0, WIDTH))))
+        kept, quiet_at = dict(zip(days.tolist(), effects, strict=True)), self._troubles(line).quiet_at
+        known, lacking = {}, []
+        for day in sorted(wanted):
+            if day < first or (day - first) % step:
+                continue
+            as_then = day <= stands and day in were
+            if day in kept and day <= same and (as_then or quiet_at(day * DAY + DAY // 2)):
+                known[day] = kept[day]
+            elif not as_then and quiet_at(day * DAY + DAY // 2):
+                lacking.append(day)
+        return known, lacking
 
     def _measured(self, history: LineHistory, troubles: Troubles, t: int) -> Array | None:
         """Return the effects on a line at t; None where that is no quiet time of it."""
@@ -172,7 +211,7 @@ class QuietTimes:
         if line in self._pool:
             weights[owner == self._pool.index(line)] = k.own_weight
             return found[inside], weights[inside]
-        if line not in self._histories:
+        if line not in self._firsts:
             return found[inside], weights[inside]
         own_days, own = self.of_line(line)
         mine = (own_days <= last) & (own_days >= last - k.quiet_back_days)
@@ -192,4 +231,4 @@ class KnownQuietTimes(QuietTimes):
 
     def __init__(self, pool: Mapping[str, tuple[Array, Array]], own: Mapping[str, tuple[Array, Array]]) -> None:
         self._pool, self._points, self._shared = list(pool), {**own, **pool}, None
-        self._histories = cast(Any, self._points)
+        self._firsts = cast(Any, self._points)

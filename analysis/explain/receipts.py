@@ -38,8 +38,8 @@ def _chat_no() -> pl.Expr:
 
 
 def expected_of(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the sends of which a receipt was to be expected: at, silent; what is to be known of the other lines."""
-    return sends_of(rows).filter("expected").select("at", "silent")
+    """Return the sends of which a receipt was to be expected: line, at, silent; what is to be known of the other lines."""
+    return sends_of(rows).filter("expected").select("line", "at", "silent")
 
 
 def with_lost(rows: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:

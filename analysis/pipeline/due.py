@@ -31,6 +31,9 @@ class Due:
         asked: the chats of which ``moved`` tells.
         activity: line, since: from when on its events are to be looked at again.
         earliest: the earliest instant of which anything new was told; None where nothing was.
+        asks: line to the earliest instant of which anything was told that explanations use, its own changes apart.
+        spells: line to the instant from which on its health or status is told otherwise.
+        changed: the earliest new report of a line's health or status; None where there is none.
     """
 
     whole: bool = False
@@ -40,6 +43,9 @@ class Due:
     asked: pl.DataFrame = field(default_factory=pl.DataFrame)
     activity: pl.DataFrame = field(default_factory=pl.DataFrame)
     earliest: datetime | None = None
+    asks: dict[str, datetime] = field(default_factory=dict)
+    spells: dict[str, datetime] = field(default_factory=dict)
+    changed: datetime | None = None
 
 
 def due(con: Any, touched: Touched, spells: pl.DataFrame, *, as_of: datetime, settings: Settings) -> Due:
@@ -87,6 +93,9 @@ def due(con: Any, touched: Touched, spells: pl.DataFrame, *, as_of: datetime, se
             list(touched.since.items()), schema={"line": pl.String, "since": pl.Datetime("ms")}, orient="row"
         ),
         earliest=min([*facts.values(), *touched.changes.values(), *states["since"]], default=None),
+        asks=touched.asked,
+        spells=dict(states.iter_rows()),
+        changed=min(touched.changes.values(), default=None),
     )
 
 

@@ -15,26 +15,21 @@ import numpy as np
 import polars as pl
 
 from analysis.explain.agreement import recalibrated
-from analysis.explain.histories import Histories
 from analysis.explain.history import LineHistory
-from analysis.explain.measure import Kept, Lesson, Measured, measured
+from analysis.explain.measure import Kept, Lesson, Lines, Measured, measured, troubles_of
 from analysis.explain.progress import progress_in
-from analysis.explain.shelf import Shelf
 from analysis.explain.telling import level_of
 from analysis.explain.verdict import explained
 from analysis.explain.words import milliseconds
+from analysis.pipeline.asked import StoreLines, all_lines, begins_of
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.due import Due
 from analysis.pipeline.looks import with_looks
 from analysis.pipeline.moments import instant
-from analysis.pipeline.shards import side_by_side, whole_lines
 from analysis.pipeline.steps import Progress, Step
 from analysis.schema import TRANSITIONS, Explanation
 from analysis.settings import Settings
-from analysis.store import marts, read, read_measured
-
-_TOGETHER = 250_000
-"""Messages of the lines whose histories are built together."""
+from analysis.store import asked, marts, read_measured
 
 
 def explain_again(
@@ -76,12 +71,23 @@ def explain_again(
     keys = was.sort("at", "line", "kind").select("line", "at", "kind")
     fresh = due.whole or not known or any(p is None for _, p in kept) or known != keys.rows()
     stands = 0 if fresh else len(known) if begin is None else bisect_left(known, begin, key=lambda of: of[1])
-    if fresh or stands < len(known) or stands < transitions.height:
-        earlier = None if fresh or begin is None else _kept(con, begin, known[-1][1])
-        made = _measured(
-            con, spells, transitions, lost, told[:stands], earlier, as_of=as_of, settings=settings, tell=tell
-        )
-        told = told[:stands] + made
+    with tempfile.TemporaryDirectory(prefix="linehealth-") as scratch:
+        lines = StoreLines(con, Path(scratch), lost, troubles_of(spells), settings)
+        if not transitions.height:
+            asked.clear(con)
+        elif not fresh:
+            lines.tell_again(_begins(con, due, lost, was_lost, settings))
+        if fresh or stands < len(known) or stands < transitions.height:
+            earlier = None if fresh or begin is None else _kept(con, begin)
+            of = (
+                all_lines(con, Path(scratch), lost, troubles_of(spells), settings)
+                if fresh and transitions.height
+                else lines
+            )
+            made = _measured(
+                con, of, spells, transitions, told[:stands], earlier, as_of=as_of, settings=settings, tell=tell
+            )
+            told = told[:stands] + made
     told = with_looks(told, seen_by_pull)
     found = recalibrated(told, audits_in(con))
     rows = kept_rows(found, told)
@@ -113,16 +119,29 @@ def _begin(
         for at in _other(lost, was_lost, "line", "start_at", "end_at")
     ]
     changed = _other(transitions, was, *TRANSITIONS.names(), when="at")
-    return min([*silent, *changed, *([due.earliest] if due.earliest is not None else [])], default=None)
+    told = [*due.asks.values(), *due.spells.values(), *([due.changed] if due.changed is not None else [])]
+    return min([*silent, *changed, *told], default=None)
+
+
+def _begins(con: Any, due: Due, lost: pl.DataFrame, was_lost: pl.DataFrame, settings: Settings) -> dict[str, float]:
+    """Return from when on (ms) what each line tells together may be otherwise."""
+    gaps: dict[str | None, datetime] = {}
+    for line, at in _unlike(lost, was_lost, "line", "start_at", "end_at").select("line", "start_at").iter_rows():
+        gaps[line] = min(at, gaps.get(line, at))
+    return begins_of(due.asks, due.spells, gaps, asked.lines(con)["line"].to_list(), settings)
 
 
 def _other(one: pl.DataFrame, two: pl.DataFrame, *key: str, when: str = "start_at") -> list[datetime]:
     """Return the times of the rows that only one of two frames has."""
-    pairs = ((one, two), (two, one))
-    return pl.concat(a.join(b, on=key, how="anti", nulls_equal=True).select(when) for a, b in pairs)[when].to_list()
+    return _unlike(one, two, *key)[when].to_list()
 
 
-def _kept(con: Any, begin: datetime, latest: datetime) -> Kept:
+def _unlike(one: pl.DataFrame, two: pl.DataFrame, *key: str) -> pl.DataFrame:
+    """Return the rows that only one of two frames has."""
+    return pl.concat(a.join(b, on=key, how="anti", nulls_equal=True) for a, b in ((one, two), (two, one)))
+
+
+def _kept(con: Any, begin: datetime) -> Kept:
     """Return what was measured before, from the marts."""
     points = {
         str(line): (part["day"].cast(pl.Int32).to_numpy().astype(int), np.array(part["effects"].to_list()))
@@ -132,14 +151,14 @@ def _kept(con: Any, begin: datetime, latest: datetime) -> Kept:
         Lesson(line, milliseconds(at), kind, np.array(effects), share)
         for line, at, kind, effects, share in read_measured.lessons(con).iter_rows()
     ]
-    return Kept(milliseconds(begin), milliseconds(latest), points, lessons)
+    return Kept(milliseconds(begin), points, lessons)
 
 
 def _measured(
     con: Any,
+    lines: Lines,
     spells: pl.DataFrame,
     transitions: pl.DataFrame,
-    lost: pl.DataFrame,
     standing: list[Explanation],
     kept: Kept | None,
     *,
@@ -147,21 +166,19 @@ def _measured(
     settings: Settings,
     tell: Progress,
 ) -> list[Explanation]:
-    """Explain transitions from the messages of all lines, all but those that stand, and keep what later ones take from them."""
-    with tempfile.TemporaryDirectory(prefix="linehealth-") as scratch:
-        histories = _histories(con, Path(scratch), lost, settings) if transitions.height else {}
-        known = measured(
-            histories,
-            spells,
-            transitions,
-            as_of=as_of,
-            settings=settings,
-            progress=lambda done, total: tell(Step("explaining", done=done / total)),
-            kept=kept,
-        )
-        found = explained(known)
-        before = read_measured.progress_rows(con) if standing else []
-        progress = _progress_rows(standing, found, before, histories, settings)
+    """Explain transitions, all but those that stand, and keep what later ones take from them."""
+    known = measured(
+        lines,
+        spells,
+        transitions,
+        as_of=as_of,
+        settings=settings,
+        progress=lambda done, total: tell(Step("explaining", done=done / total)),
+        kept=kept,
+    )
+    found = explained(known)
+    before = read_measured.progress_rows(con) if standing else []
+    progress = _progress_rows(standing, found, before, known.histories, settings)
     marts.replace(con, "progress", progress)
     marts.replace(con, "quiet_time", _quiet_rows(known))
     marts.replace(con, "lesson", _lesson_rows(known))
@@ -186,16 +203,6 @@ def _lesson_rows(known: Measured) -> pl.DataFrame:
         for lesson in known.lessons
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=marts.LESSONS, orient="row").sort("line", "at", "kind")
-
-
-def _histories(con: Any, scratch: Path, lost: pl.DataFrame, settings: Settings) -> Mapping[str, LineHistory]:
-    parts, found = Histories(settings, scratch), Shelf(scratch)
-    groups = whole_lines(con, read.chat_firsts(con), most=_TOGETHER, in_order=False)
-    for _ in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
-        pass
-    for history in parts.each(lost):
-        found.put(history)
-    return found
 
 
 def _progress_rows(

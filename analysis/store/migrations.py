@@ -22,6 +22,7 @@ STEPS = (
     "010_observed.sql",
     "011_forgotten.sql",
     "012_measured.sql",
+    "013_asked.sql",
 )
 """SQL of each schema version, oldest first: version n is STEPS[n-1]."""
 VERSION = len(STEPS)

@@ -76,21 +76,36 @@ def messages(
     return frame_of(con, f'select *, sent_at as "at" from {source} where {where} {order}', MESSAGES, values)
 
 
-def placed_on_line(con: duckdb.DuckDBPyConnection) -> str:
-    """Return the query of the view ``messages`` over the rows that can be of line $line only.
+def placed(con: duckdb.DuckDBPyConnection, some: str) -> str:
+    """Return the query of the view ``messages`` over some rows of the table ``message`` only.
 
-    The view finds out each message's line from its chat, so that a filter on it reads every message; those told without a line are few.
+    The view finds out each message's line from its chat, so that a filter on it reads every message.
+
+    Args:
+        con: an open store.
+        some: a query for these rows; the table in it is ``main.message``.
     """
     view = con.execute("select sql from duckdb_views() where view_name = 'messages' and not internal").fetchall()[0][0]
     body = re.split(r"(?i)\bas\b", view.rstrip().rstrip(";"), maxsplit=1)[1]
-    return f"""
-    with message as (
-      select * from main.message where line = $line
-      union all
-      select m.* from main.message m join chat c on c.chat_id = m.chat_id and c.is_owner and c.line = $line where m.line is null
+    return f"with message as ({some}) select * from ({body})"
+
+
+def placed_on_line(con: duckdb.DuckDBPyConnection) -> str:
+    """Return the query of the view ``messages`` over the rows that can be of line $line only: those told without a line are few."""
+    return placed(
+        con,
+        """
+        select * from main.message where line = $line
+        union all
+        select m.* from main.message m join chat c on c.chat_id = m.chat_id and c.is_owner and c.line = $line where m.line is null
+        """,
     )
-    select * from ({body})
-    """
+
+
+def message_counts(con: duckdb.DuckDBPyConnection, lines: list[str]) -> dict[str, int]:
+    """Return how many messages some lines have as the mart tells; lines without any are left out."""
+    sql = "select line, messages from line_total where list_contains($lines, line) order by line"
+    return dict(con.execute(sql, {"lines": lines}).fetchall())
 
 
 def chat_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:

@@ -22,12 +22,14 @@ class Touched:
     Args:
         whole: everything may be: marts are made from scratch.
         since: line to the earliest instant of which something is new: a message, a receipt, a chat's creation or health.
+        asked: the same, but for what explanations do not use: when a message was read that is known to be delivered.
         changes: line to the earliest new report of its health or status.
         chats: chats of which something is new.
     """
 
     whole: bool = False
     since: dict[str, datetime] = field(default_factory=dict)
+    asked: dict[str, datetime] = field(default_factory=dict)
     changes: dict[str, datetime] = field(default_factory=dict)
     chats: list[str] = field(default_factory=list)
 
@@ -41,6 +43,7 @@ class Touched:
             return Touched(whole=True)
         return Touched(
             since=least(self.since, more.since),
+            asked=least(self.asked, more.asked),
             changes=least(self.changes, more.changes),
             chats=sorted({*self.chats, *more.chats}),
         )
@@ -59,10 +62,11 @@ def kept(con: duckdb.DuckDBPyConnection) -> Touched:
     """Return what was merged into a store since its marts were made."""
     rows = con.execute("select value from meta where key = ?", [_KEPT]).fetchall()
     found = json.loads(rows[0][0]) if rows else {}
-    since, changes = (
-        {line: datetime.fromisoformat(at) for line, at in found.get(name, {}).items()} for name in ("since", "changes")
+    since, asked, changes = (
+        {line: datetime.fromisoformat(at) for line, at in found.get(name, {}).items()}
+        for name in ("since", "asked", "changes")
     )
-    return Touched(found.get("whole", False), since, changes, found.get("chats", []))
+    return Touched(found.get("whole", False), since, asked, changes, found.get("chats", []))
 
 
 def keep(con: duckdb.DuckDBPyConnection, more: Touched) -> None:
@@ -72,11 +76,29 @@ def keep(con: duckdb.DuckDBPyConnection, more: Touched) -> None:
         {
             "whole": whole.whole,
             "since": {line: at.isoformat() for line, at in whole.since.items()},
+            "asked": {line: at.isoformat() for line, at in whole.asked.items()},
             "changes": {line: at.isoformat() for line, at in whole.changes.items()},
             "chats": whole.chats,
         }
     )
     set_meta(con, _KEPT, told)
+
+
+def _of(name: str) -> str:
+    """Return what explanations use of a message, in SQL."""
+    columns = (
+        "line",
+        "chat_id",
+        "recipient",
+        "direction",
+        "sent_at",
+        "seen_at",
+        "failed_at",
+        "failure_code",
+        "service",
+        "fingerprint",
+    )
+    return ", ".join([f"{name}.{c}" for c in columns] + [f"least({name}.delivered_at, {name}.read_at)"])
 
 
 def forget(con: duckdb.DuckDBPyConnection) -> None:
@@ -139,33 +161,40 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
     con.execute(
         f"""
         create or replace temp table new_message as
-        select message_id from temp.stage_message where {PLAIN}
-        union all select distinct message_id from temp.told_message where outcome in ('inserted', 'merged')
+        select message_id, true as asked from temp.stage_message where {PLAIN}
+        union all
+        select t.message_id, k.message_id is null or row({_of("m")}) is distinct from row({_of("k")})
+        from (select distinct message_id from temp.told_message where outcome in ('inserted', 'merged')) t
+        join message m using (message_id) left join temp.known_message k using (message_id)
         """
     )
     con.execute(
         f"""
         create or replace temp table news as
-        select c.line, m.chat_id, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at) as told_at
-        from message m semi join temp.new_message using (message_id) join chat c on c.chat_id = m.chat_id and c.is_owner
+        with told as (
+          select m.*, n.asked, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at) as told_at
+          from message m join temp.new_message n using (message_id)
+        )
+        select c.line, m.chat_id, told_at, asked from told m join chat c on c.chat_id = m.chat_id and c.is_owner
         union all
-        select m.line, m.chat_id, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at)
-        from message m semi join temp.new_message using (message_id) where m.line is not null
+        select line, chat_id, told_at, asked from told where line is not null
         union all
-        select b.line, m.chat_id, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at)
+        select b.line, m.chat_id, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at), true
         from message m join temp.better_chat b using (chat_id)
         union all
-        select c.line, h.chat_id, h.known_at from temp.new_health h join chat c on c.chat_id = h.chat_id and c.is_owner
+        select c.line, h.chat_id, h.known_at, true from temp.new_health h join chat c on c.chat_id = h.chat_id and c.is_owner
         union all
-        select line, null, '{EVER:%Y-%m-%d}'::timestamp_ms from (select distinct line from message where chat_id is null and line is not null)
+        select line, null, '{EVER:%Y-%m-%d}'::timestamp_ms, true from (select distinct line from message where chat_id is null and line is not null)
         where line in (
           select line from temp.better_chat union all select m.line from message m semi join temp.new_message using (message_id)
         )
         """
     )
-    found.since = dict(
-        con.execute("select line, min(told_at) from temp.news where line is not null group by line").fetchall()
-    )
+    rows = con.execute(
+        "select line, min(told_at), min(told_at) filter (where asked) from temp.news where line is not null group by line"
+    ).fetchall()
+    found.since = {line: at for line, at, _ in rows}
+    found.asked = {line: at for line, _, at in rows if at is not None}
     found.chats = [
         row[0] for row in con.execute("select distinct chat_id from temp.news where chat_id is not null").fetchall()
     ]

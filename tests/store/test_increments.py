@@ -131,7 +131,8 @@ def test_hours_more_read_no_message_for_explanations_that_stand(three_weeks, tmp
     shutil.copy(three_weeks, store)
     before = marts(store)["explanation"]
     assert before.height > 0
-    monkeypatch.setattr(explaining, "_histories", lambda *a: pytest.fail("read all messages again"))
+    monkeypatch.setattr(explaining, "all_lines", lambda *a: pytest.fail("read all messages again"))
+    monkeypatch.setattr(explaining.StoreLines, "whole", lambda *a: pytest.fail("read all messages of a line again"))
     assert pipeline.load([six_hours_more(store, tmp_path / "more.csv")], store=store).totals["inserted"] == 24 * 4
     assert marts(store)["explanation"].equals(before)
     monkeypatch.undo()

@@ -1,0 +1,220 @@
+"""An open store in, what explanations rest on out: what all lines tell together, kept by line and day, and the histories of those that are asked for.
+
+A line's history is built from all its messages where a change of it is explained. Of the other lines only the chats with anything lately are
+read: for the rows of the last days (``tell_again``), and for quiet times (``StoreLines.since``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from analysis.explain.asks import rows_of
+from analysis.explain.baseline import FleetSums
+from analysis.explain.constants import CONSTANTS, DAY
+from analysis.explain.histories import Histories
+from analysis.explain.history import LineHistory
+from analysis.explain.measure import AllLines
+from analysis.explain.peers import Hours
+from analysis.explain.receipts import expected_of, with_lost
+from analysis.explain.shelf import Shelf
+from analysis.explain.together import carried_of, firsts_in, hours_in, sums_of, told_of
+from analysis.explain.troubles import Troubles
+from analysis.explain.words import milliseconds
+from analysis.pipeline.shards import grouped, side_by_side, whole_lines
+from analysis.schema import INSTANT
+from analysis.settings import Settings
+from analysis.store import asked, read
+
+_TOGETHER = 250_000
+"""Messages of the lines whose histories are built together."""
+_TOLD = ("asked_line", "asked_day", "asked_service", "asked_hour")
+"""Where what lines tell together (``together.Told``) is kept."""
+_MORE_DAYS = 2
+"""Days that are read beyond those that quiet times use, for days that are cut."""
+
+
+class Part(NamedTuple):
+    """Some lines: all their rows (``asks.rows_of``), or those of the chats with anything since some day."""
+
+    rows: pl.DataFrame
+    chats: pl.DataFrame
+    health: pl.DataFrame
+    carried: pl.DataFrame | None
+    """CARRIED, where these are no whole lines."""
+
+
+def all_lines(
+    con: Any, scratch: Path, lost: pl.DataFrame, troubles: Mapping[str, Troubles], settings: Settings
+) -> AllLines:
+    """Return all lines with their histories, and keep what they tell together.
+
+    Args:
+        con: a store open for writing.
+        scratch: a folder for histories that do not fit into memory.
+        lost: GAPS.
+        troubles: unhealthy times of each line.
+        settings: see Settings.
+    """
+    asked.clear(con)
+    parts, found = Histories(settings, scratch), Shelf(scratch)
+    groups = whole_lines(con, read.chat_firsts(con), most=_TOGETHER, in_order=False)
+    for told in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
+        asked.add(con, "expected_receipt", _expected(told))
+    for history in parts.each(asked.expected(con), lost):
+        found.put(history)
+    lines = AllLines(found, troubles, settings)
+    for table, frame in zip(_TOLD, lines.told, strict=True):
+        asked.add(con, table, frame)
+    return lines
+
+
+class StoreLines:
+    """The lines of a store of which all is kept that they tell together; histories are read for those that are asked for.
+
+    Args:
+        con: a store open for writing.
+        scratch: a folder for histories that do not fit into memory.
+        lost: GAPS.
+        troubles: unhealthy times of each line.
+        settings: see Settings.
+    """
+
+    def __init__(
+        self, con: Any, scratch: Path, lost: pl.DataFrame, troubles: Mapping[str, Troubles], settings: Settings
+    ) -> None:
+        self._con, self._scratch, self._lost = con, scratch, lost
+        self._troubles, self._settings = troubles, settings
+
+    @cached_property
+    def firsts(self) -> dict[str, int]:
+        """When each line's first message was (ms), in order of line."""
+        return firsts_in(asked.lines(self._con))
+
+    def together(self) -> tuple[FleetSums, Hours]:
+        """Return what pooled rates and the replies of other lines rest on."""
+        con = self._con
+        return sums_of(asked.days(con), asked.services(con)), hours_in(asked.hours(con))
+
+    def whole(self, lines: list[str]) -> Mapping[str, LineHistory]:
+        """Return the histories of some lines."""
+        found = Shelf(self._scratch)
+        for part in self._whole(lines):
+            for history in self._histories(part).values():
+                found.put(history)
+        return found
+
+    def since(self, times: Mapping[str, int]) -> Mapping[str, LineHistory]:
+        """Return histories of some lines that hold for quiet times from a time (ms) on."""
+        s, k = self._settings, CONSTANTS
+        back = s.explain_baseline_gap_days + s.explain_baseline_days + k.unhealthy_days + _MORE_DAYS
+        # what is said of a young line rests on its first days
+        young = max(s.young_line_days, k.short_life_days) * DAY
+        begins = {line: at - back * DAY for line, at in times.items()}
+        begins = {line: at if at > self.firsts[line] + young else 0 for line, at in begins.items()}
+        return {line: history for part in self._parts(begins) for line, history in self._histories(part).items()}
+
+    def tell_again(self, since: Mapping[str, float]) -> None:
+        """Keep again what lines tell together, of each line from a time (ms) on; 0: of all of it."""
+        late = self._keep(since)
+        if late:  # runs of sends that began long before: seldom, so all of their lines
+            self._keep(dict.fromkeys(late, 0.0))
+
+    def _keep(self, since: Mapping[str, float]) -> set[str]:
+        """Do so, and return the lines with an ask that began on a day before, and went on after the time."""
+        days = {line: _day(at) if at > self.firsts.get(line, at) else 0 for line, at in since.items()}
+        none = told_of({}, self._troubles, self._settings)
+        told = {table: [frame] for table, frame in zip(_TOLD, none, strict=True)}
+        told["expected_receipt"] = [pl.DataFrame(schema={"line": pl.String, "at": INSTANT, "silent": pl.Boolean})]
+        late = set()
+        for part in self._parts(days):
+            told["expected_receipt"].append(_expected(expected_of(part.rows)))
+            # whether receipts were lost changes neither pooled rates nor what was answered
+            bare = part.rows.with_columns(lost=pl.lit(None, dtype=pl.Int64))
+            histories = self._histories(part._replace(rows=bare), told_lost=True)
+            for table, frame in zip(_TOLD, told_of(histories, self._troubles, self._settings), strict=True):
+                told[table].append(frame)
+            late |= {
+                line
+                for line, history in histories.items()
+                if ((history.last >= since[line]) & (history.first < days[line])).any()
+            }
+        asked.replace_since(self._con, _since(days), {table: pl.concat(parts) for table, parts in told.items()})
+        self.__dict__.pop("firsts", None)
+        return late
+
+    def _parts(self, since: Mapping[str, float]) -> Iterator[Part]:
+        """Yield lines by the chats with anything since the begin of the day of a time (ms); whole ones where that is before their first message."""
+        unnamed = set(asked.unnamed(self._con))
+        days = {line: _day(at) for line, at in since.items() if at > self.firsts.get(line, at) and line not in unnamed}
+        if days:
+            begins = _since(days)
+            carried = carried_of(
+                asked.lines(self._con), asked.days(self._con), begins.with_columns(pl.col("since").cast(pl.Int64))
+            )
+            for lines in grouped(asked.want(self._con, begins), most=_TOGETHER):
+                messages, chats, health = asked.wanted(self._con, lines)
+                yield Part(rows_of(messages, health), chats, health, carried.filter(pl.col("line").is_in(lines)))
+            asked.done(self._con)
+        yield from self._whole([line for line in since if line not in days])
+
+    def _whole(self, lines: list[str]) -> Iterator[Part]:
+        for group in grouped(read.message_counts(self._con, lines), most=_TOGETHER):
+            messages, chats, health = asked.of_lines(self._con, group)
+            yield Part(rows_of(messages, health), chats, health, None)
+
+    def _histories(self, part: Part, *, told_lost: bool = False) -> dict[str, LineHistory]:
+        rows = part.rows if told_lost else with_lost(part.rows, self._receipts)
+        return Histories(self._settings).of_rows(rows, part.chats, part.health, self._lost, part.carried)
+
+    @cached_property
+    def _receipts(self) -> pl.DataFrame:
+        return asked.expected(self._con)
+
+
+def begins_of(
+    told: Mapping[str, datetime],
+    spells: Mapping[str, datetime],
+    gaps: Mapping[str | None, datetime],
+    lines: list[str],
+    settings: Settings,
+) -> dict[str, float]:
+    """Return from when on (ms) what each line tells together may be otherwise.
+
+    Args:
+        told: line to the earliest instant of which anything is new.
+        spells: line to the instant from which on its health or status is told otherwise.
+        gaps: line (None: all) to the start of the earliest gap that was not there before, or is no more.
+        lines: all that are kept.
+        settings: the reply window.
+    """
+    window = timedelta(hours=settings.explain_reply_hours)
+    found: dict[str, datetime] = {}
+    for times, before in (
+        (told, window),
+        (spells, timedelta(days=CONSTANTS.before_spell_days)),  # a line's usual ends that long before a spell
+        ({line: at for line, at in gaps.items() if line is not None}, window),
+        (dict.fromkeys(lines, gaps[None]) if None in gaps else {}, window),
+    ):
+        for line, at in times.items():
+            begin = at if at < datetime(1971, 1, 1) else at - before
+            found[line] = min(begin, found.get(line, begin))
+    return {line: float(max(milliseconds(at), 0)) for line, at in found.items()}
+
+
+def _day(at: float) -> int:
+    return int(at // DAY) * DAY
+
+
+def _since(days: Mapping[str, float]) -> pl.DataFrame:
+    rows = pl.DataFrame(list(days.items()), schema={"line": pl.String, "since": pl.Int64}, orient="row")
+    return rows.with_columns(pl.col("since").cast(INSTANT))
+
+
+def _expected(told: pl.DataFrame) -> pl.DataFrame:
+    return told.with_columns(pl.col("at").cast(INSTANT)).sort("line", "at")

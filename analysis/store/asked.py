@@ -1,0 +1,173 @@
+"""What all lines tell together as kept in and out, and the chats of some lines with anything since a time out: what explanations read of a store."""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+
+from analysis.schema import CHAT_HEALTH, CHATS, INSTANT, MESSAGES
+from analysis.store import read
+
+TABLES = {
+    "asked_line": None,
+    "asked_day": "day",
+    "asked_service": "day",
+    "asked_hour": "hour",
+    "expected_receipt": "sent_at",
+}
+"""What is kept, and the column that says when."""
+SINCE = pl.Schema({"line": pl.String, "since": INSTANT})
+"""Lines, and the begin of the UTC day from which on something is to be told again, key line."""
+
+
+def lines(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the first message and the day of the first ask of each line, in order of line."""
+    return con.sql("select * from asked_line order by line").pl()
+
+
+def days(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return what pooled rates rest on by line and day, in order of both."""
+    return con.sql("select * from asked_day order by line, day").pl()
+
+
+def services(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return what pooled rates by service rest on, by line and day, in any order."""
+    return con.sql("select * from asked_service").pl()
+
+
+def hours(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return asks and answers by line and hour, in any order."""
+    return con.sql("select * from asked_hour").pl()
+
+
+def expected(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the sends of which a receipt was to be expected, in order of time: at (ms since 1970), silent."""
+    return con.sql('select epoch_ms(sent_at) as "at", silent from expected_receipt order by sent_at').pl()
+
+
+def clear(con: duckdb.DuckDBPyConnection) -> None:
+    """Let go of all that is kept."""
+    for table in TABLES:
+        con.execute(f"delete from {table}")
+
+
+def add(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    """Keep the rows of a frame with the columns of a table (``at`` where that has ``sent_at``)."""
+    if frame.height:
+        frame = frame.rename({"at": "sent_at"}, strict=False)
+        con.execute(f"insert into {table} by name select * from frame")
+
+
+def replace_since(con: duckdb.DuckDBPyConnection, since: pl.DataFrame, frames: dict[str, pl.DataFrame]) -> None:
+    """Replace the rows of some lines, of each from a day on, by those of frames; these may hold earlier ones, which are left out.
+
+    Args:
+        con: a store open for writing.
+        since: SINCE.
+        frames: each table's name to its rows; ``asked_line`` is replaced whole for the lines of these.
+    """
+    con.register("asked_since_now", since)
+    try:
+        for table, frame in frames.items():
+            when, frame = TABLES[table], frame.rename({"at": "sent_at"}, strict=False)
+            if when is None:
+                con.execute(f"delete from {table} where line in (select line from frame)")
+                con.execute(f"insert into {table} by name select * from frame")
+                continue
+            begin = "s.since::date" if when == "day" else "s.since"
+            con.execute(
+                f"delete from {table} using asked_since_now s where {table}.line = s.line and {table}.{when} >= {begin}"
+            )
+            con.execute(
+                f"insert into {table} by name select f.* from frame f join asked_since_now s on f.line = s.line where f.{when} >= {begin}"
+            )
+    finally:
+        con.unregister("asked_since_now")
+
+
+def unnamed(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the lines with messages that name no chat: which chat has them rests on all of the line's."""
+    sql = "select distinct line from message where chat_id is null and line is not null order by line"
+    return [line for (line,) in con.execute(sql).fetchall()]
+
+
+def want(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> dict[str, int]:
+    """Collect the chats of some lines with a message or a report since a time, with all their messages; returns how many each line has.
+
+    Args:
+        con: a store open for writing.
+        since: SINCE.
+    """
+    con.register("asked_since_now", since)
+    con.execute("create or replace temp table asked_since as select * from asked_since_now")
+    con.unregister("asked_since_now")
+    con.execute(
+        """
+        create or replace temp table asked_chat as
+        with least as (select min(since) as since from temp.asked_since)
+        select distinct chat_id from message, least
+        where chat_id is not null and coalesce(sent_at, seen_at, least(delivered_at, read_at, failed_at)) >= least.since
+        union
+        select distinct chat_id from chat_health, least where known_at >= least.since
+        """
+    )
+    con.execute(
+        f"""
+        create or replace temp table asked_message as
+        with near as (
+          select p.*, s.since from ({read.placed(con, "select * from main.message semi join temp.asked_chat using (chat_id)")}) p
+          join temp.asked_since s using (line)
+        ),
+        kept as (
+          select distinct line, chat_id from near where sent_at >= since
+          union
+          select distinct near.line, near.chat_id from near join chat_health h on h.chat_id = near.chat_id and h.known_at >= near.since
+        )
+        select * exclude (since) from near semi join kept using (line, chat_id)
+        """
+    )
+    return dict(con.execute("select line, count(*) from temp.asked_message group by line order by line").fetchall())
+
+
+def wanted(con: duckdb.DuckDBPyConnection, names: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return MESSAGES (in any order), CHATS and CHAT_HEALTH of the collected chats of some lines."""
+    here = "(select distinct chat_id from temp.asked_message where list_contains($lines, line))"
+    values: dict[str, object] = {"lines": names}
+    messages = 'select *, sent_at as "at" from temp.asked_message where list_contains($lines, line)'
+    chats = f"select * from chats semi join {here} using (chat_id) order by chat_id"
+    health = f'select chat_id, known_at as "at", health from chat_health semi join {here} using (chat_id) order by all'
+    return (
+        read.frame_of(con, messages, MESSAGES, values),
+        read.frame_of(con, chats, CHATS, values),
+        read.frame_of(con, health, CHAT_HEALTH, values),
+    )
+
+
+def of_lines(con: duckdb.DuckDBPyConnection, lines: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return all MESSAGES (in any order), CHATS and CHAT_HEALTH of some lines, without a look at those of others."""
+    some = """
+    select * from main.message where line in (select unnest($lines))
+    union all
+    select m.* from main.message m join chat c on c.chat_id = m.chat_id and c.is_owner where m.line is null and c.line in (select unnest($lines))
+    """
+    sql = f'select *, sent_at as "at" from ({read.placed(con, some)})'
+    messages = read.frame_of(con, sql, MESSAGES, {"lines": lines})
+    con.register("asked_here", messages.select("chat_id").unique())
+    try:
+        return (
+            messages,
+            read.frame_of(con, "select * from chats semi join asked_here using (chat_id) order by chat_id", CHATS),
+            read.frame_of(
+                con,
+                'select chat_id, known_at as "at", health from chat_health semi join asked_here using (chat_id) order by all',
+                CHAT_HEALTH,
+            ),
+        )
+    finally:
+        con.unregister("asked_here")
+
+
+def done(con: duckdb.DuckDBPyConnection) -> None:
+    """Let go of what ``want`` collected."""
+    for name in ("asked_since", "asked_chat", "asked_message"):
+        con.execute(f"drop table temp.{name}")
