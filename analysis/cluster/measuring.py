@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,7 @@ import polars as pl
 
 from analysis.cluster.folder import Folder
 from analysis.cluster.work import Shard, frames, known, part
-from analysis.explain.asks import rows_of
+from analysis.explain.asks import asks_of, carried_by, rows_of
 from analysis.explain.attribution import Scales, rounded, shares_of
 from analysis.explain.baseline import Fleet, FleetSums
 from analysis.explain.cases import Cases, tells, with_messages
@@ -28,11 +28,12 @@ from analysis.explain.drift import ScoringChanges
 from analysis.explain.histories import Histories
 from analysis.explain.history import LineHistory
 from analysis.explain.measure import Measured, changes_of, drifts_in, shares_in, weighable
-from analysis.explain.peers import Hours, Peers, asks_told
+from analysis.explain.peers import AsksTold, Hours, Peers
 from analysis.explain.quiet import WIDTH, KnownQuietTimes, QuietTimes, effects_of, vector
 from analysis.explain.receipts import lost_at, marked, reaches, sends_of, within, within_own
 from analysis.explain.running import NEVER, Array
 from analysis.explain.shelf import firsts_of
+from analysis.explain.together import Told, firsts_in, hours_in, sums_of, tells_to, together
 from analysis.explain.troubles import Troubles, troubles
 from analysis.explain.verdict import explained
 from analysis.pipeline.explaining import kept_rows
@@ -113,12 +114,13 @@ def looked(run: Run, shard: Shard) -> tuple[Looked, float]:
     by_period = telling.with_columns(period=pl.col("at") // (run.hours * HOUR)).partition_by("period", as_dict=True)
     for (period,), here in by_period.items():
         folder.write(_of_period("sends", int(period), number), here.select(_SENDS.names()).cast(dict(_SENDS)))  # type: ignore[arg-type]
-    # whether receipts were lost changes neither pooled rates nor what was answered
-    bare = rows.with_columns(lost=pl.lit(None, dtype=pl.Int64))
-    found = Histories(known(run.source)[1]).of_rows(bare, chats, health, _gaps(run))
-    fleet = Fleet(found, _troubles(run, lines), known(run.source)[1]).sums()
+    bare, carried, told = rows.with_columns(lost=pl.lit(None, dtype=pl.Int64)), carried_by(rows), list[Told]()
+    settings = known(run.source)[1]
+    tells_to(told, _troubles(run, lines), _gaps(run), settings)(asks_of(bare, chats, settings, carried), carried)
+    found = together(told)
     periods = sorted(int(period) for (period,) in by_period)
-    return Looked(periods, fleet, Peers(_asks_told(found)).hours, firsts_of(found)), time.process_time() - began
+    sums, hours = sums_of(found.days, found.services), hours_in(found.hours)
+    return Looked(periods, sums, hours, firsts_in(found.lines)), time.process_time() - began
 
 
 def lost(run: Run, period: tuple[int, dict[int, list[int]]]) -> tuple[list[int], float]:
@@ -225,15 +227,11 @@ def told(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tuple[i
         scales = _scales(run, number) if cases else Scales(None, [])
         shares = shares_in({c: case.effects for c, case in cases.items()}, scales)
         drifts = drifts_in(shares, _scoring(run)) if shares else {}
-        peers = Peers(_asks_told(histories), _hours(run) if histories else None)
+        peers = Peers(AsksTold(histories), _hours(run))
         found = explained(Measured(changes, cases, shares, drifts, scales, of_line, peers))
         found = with_looks(found, Folder(run.source).frame("observed.parquet", OBSERVED))
     Folder(run.out).write(part("explanation", number), kept_rows(found, found))
     return len(found), time.process_time() - began
-
-
-def _asks_told(histories: Mapping[str, LineHistory]) -> dict[str, tuple[Array, Array]]:
-    return {line: asks_told(history) for line, history in histories.items()}
 
 
 # ---------------------------------------------------------------------- what a pass finds of those before it
@@ -317,7 +315,7 @@ def _weights(run: Run) -> dict[int, Array]:
 def _fleet(run: Run) -> Fleet:
     held = Folder(run.passes).arrays("fleet.npz")
     sums = FleetSums(int(held["first"]), held["services"].tolist(), held["counts"], held["delays"])
-    return Fleet.of_sums(sums, known(run.source)[1])
+    return Fleet(sums, known(run.source)[1])
 
 
 def write_fleet(run: Run, sums: FleetSums, hours: Hours) -> None:

@@ -32,6 +32,7 @@ ASKS = pl.Schema(
         "lost": _MS,  # from when it is known that receipts were lost as it went out, by the other lines' receipts
         "service": pl.String,
         "created": pl.Boolean,  # it is the first of its chat, whose creation is told with it
+        "chat_no": _MS,  # a number a chat of a line, in order of both
     }
 )
 """Key (line, first, chat_id); everything later than an ask's own sends is dated, so that it can be seen as of any time."""
@@ -152,16 +153,15 @@ def _refused() -> pl.Expr:
     return ((pl.col("code") == k.refused_code) & at_once & pl.col("outbound")).fill_null(False)
 
 
-def asks_of(
-    rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried: pl.DataFrame | None = None
-) -> pl.DataFrame:
+def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried: pl.DataFrame) -> pl.DataFrame:
     """Return the asks of all lines.
 
     Args:
         rows: of ``rows_of`` with ``receipts.with_lost``, in its order.
         chats: CHATS, for when chats were created.
         settings: ask gap, reply window, grace of a new chat, days in which any chat may only look new.
-        carried: CARRIED, where rows hold only the chats with anything since then: asks from then on come out as of all rows.
+        carried: CARRIED: of ``carried_by`` where these are whole lines; where rows hold only the chats with anything since some day, asks from
+            then on come out as of all rows.
 
     Returns:
         ASKS. Within a chat, sends at most ``explain_ask_gap_minutes`` apart without an inbound between are one ask. Its
@@ -220,8 +220,6 @@ def asks_of(
         receipt=pl.col("receipt").fill_null(False),
     )
     so_far = pl.col("silent").cum_sum().cast(pl.Int64)  # the first ask of a chat is never silent
-    if carried is None:
-        carried = carried_by(rows)
     return (
         before.join(chats.select(chat, pl.col("created_at").cast(_MS)), on=chat, how="left", maintain_order="left")
         .join(carried, on="line", how="left", maintain_order="left")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,59 +99,12 @@ def added(parts: Sequence[FleetSums]) -> FleetSums:
 class Fleet:
     """Pooled rates of all lines outside their unhealthy spells, by day: at t only asks whose reply window has passed."""
 
-    def __init__(
-        self, histories: Mapping[str, LineHistory], troubles: Mapping[str, Troubles], settings: Settings
-    ) -> None:
+    def __init__(self, sums: FleetSums, settings: Settings) -> None:
         self._window = settings.explain_reply_hours * HOUR
         self._lag = int(self._window // DAY) + 2
-        self._services = sorted({s for h in histories.values() for s in h.services})
-        days = [int(h.first[i] // DAY) for h in histories.values() if len(h.first) for i in (0, -1)]
-        self._first = min(days, default=0)
-        n_days = max(days, default=0) - self._first + 1
-        wide = len(self._services)
-        self._sums = np.zeros((n_days, FIXED + 3 * wide))
-        self._delays = np.zeros((n_days, len(EDGES)))
-        for line, history in histories.items():
-            self._add(history, troubles[line])
-        self._sums, self._delays = np.cumsum(self._sums, axis=0), np.cumsum(self._delays, axis=0)
+        self._first, self._services = sums.first, sums.services
+        self._sums, self._delays = np.cumsum(sums.counts, axis=0), np.cumsum(sums.delays, axis=0)
         self._known: dict[int, FleetRates] = {}
-
-    def sums(self) -> FleetSums:
-        """Return what it rests on; of parts of a fleet, ``added`` makes that of the whole."""
-        counts, delays = (np.diff(sums, axis=0, prepend=0.0) for sums in (self._sums, self._delays))
-        return FleetSums(self._first, self._services, counts, delays)
-
-    @classmethod
-    def of_sums(cls, sums: FleetSums, settings: Settings) -> Fleet:
-        """Return the fleet that rests on these sums."""
-        found = cls({}, {}, settings)
-        found._first, found._services = sums.first, sums.services
-        found._sums, found._delays = np.cumsum(sums.counts, axis=0), np.cumsum(sums.delays, axis=0)
-        return found
-
-    def _add(self, history: LineHistory, troubles: Troubles) -> None:
-        spans = troubles.usual_spans(history.first_at, float("inf"), float("inf"))
-        usual = ~history.opted_out & _inside(history.first, spans)
-        day = history.first // DAY - self._first
-        n, place = len(KINDS), np.searchsorted(self._services, history.services)
-        service = place[history.service] if len(history.service) else history.service
-        tells = usual & ~history.dead & ~history.deep & ~history.blind
-        base, wide = FIXED, len(self._services)
-        silent = ~(history.receipt | history.dead | history.replied | history.blind) & (history.receipts_here != 0)
-        for mask, column in (
-            (tells, history.kind),
-            (tells & history.replied, n + history.kind),
-            (usual, np.full(len(day), 2 * n)),
-            (usual & history.dead, np.full(len(day), 2 * n + 1)),
-            (usual, base + service),
-            (usual & history.receipt, base + wide + service),
-            (usual & silent, base + 2 * wide + service),
-        ):
-            np.add.at(self._sums, (day[mask], column[mask]), 1.0)
-        came = usual & history.replied
-        edge = np.searchsorted(EDGES, history.reply_at[came] - history.last[came])
-        kept = edge < len(EDGES)
-        np.add.at(self._delays, (day[came][kept], edge[kept]), 1.0)
 
     def at(self, t: float) -> FleetRates:
         """Return the pooled rates from asks older than the reply window at t."""
@@ -213,14 +166,6 @@ def _high(values: Array, mean: float) -> float:
     k, n = CONSTANTS, len(values)
     high = (n * _quantile(values, k.busy_quantile) + k.busy_prior * mean) / (n + k.busy_prior) if n else mean
     return high * (n + k.busy_few) / n if n else mean
-
-
-def _inside(times: Array, spans: list[Span]) -> Array:
-    """Say for each time whether it lies in [a, b) of any span."""
-    found = np.zeros(len(times), dtype=bool)
-    for a, b in spans:
-        found |= (times >= a) & (times < b)
-    return found
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from analysis.explain import shelf
-from analysis.explain.asks import asks_of, opt_outs_of, rows_of
+from analysis.explain.asks import asks_of, carried_by, opt_outs_of, rows_of
 from analysis.explain.constants import HOUR
 from analysis.explain.history import LineHistory
 from analysis.explain.receipts import expected_of, with_lost
@@ -47,17 +47,23 @@ class Histories:
         self._parts.append(self._kept((rows, chats.select("chat_id", "created_at"), chat_health)))
         return expected
 
-    def each(self, expected: pl.DataFrame, gaps: pl.DataFrame | None = None) -> Iterator[LineHistory]:
+    def each(
+        self,
+        expected: pl.DataFrame,
+        gaps: pl.DataFrame | None = None,
+        seen: Callable[[pl.DataFrame, pl.DataFrame], None] = lambda asks, carried: None,
+    ) -> Iterator[LineHistory]:
         """Yield a LineHistory per line with messages, in any order; what was added is let go of.
 
         Args:
             expected: of all lines, in order of time.
             gaps: GAPS, any order; none where None.
+            seen: is told the asks of each part, and CARRIED of its lines.
         """
-        lost = _lost(gaps)
+        lost = gaps_of(gaps)
         while self._parts:
             rows, chats, chat_health = self._parts.pop()()
-            yield from self._of(with_lost(rows, expected), chats, chat_health, lost).values()
+            yield from self._of(with_lost(rows, expected), chats, chat_health, lost, seen=seen).values()
 
     def _kept(self, parts: Parts) -> Callable[[], Parts]:
         """Return what gives some parts back: from memory, or from files where there are too many for it."""
@@ -95,7 +101,7 @@ class Histories:
         """
         if not rows.height:
             return {}
-        found = self._of(rows, chats.select("chat_id", "created_at"), chat_health, _lost(gaps), carried)
+        found = self._of(rows, chats.select("chat_id", "created_at"), chat_health, gaps_of(gaps), carried)
         return dict(sorted(found.items()))
 
     def _of(
@@ -105,21 +111,24 @@ class Histories:
         chat_health: pl.DataFrame,
         lost: dict[str | None, list[Span]],
         carried: pl.DataFrame | None = None,
+        seen: Callable[[pl.DataFrame, pl.DataFrame], None] = lambda asks, carried: None,
     ) -> dict[str, LineHistory]:
         settings = self._settings
-        asks = asks_of(rows, chats, settings, carried).partition_by("line", as_dict=True)
-        begun = {} if carried is None else _begun(carried)
+        carried = carried_by(rows) if carried is None else carried
+        found = asks_of(rows, chats, settings, carried)
+        seen(found, carried)
+        asks, begun = found.partition_by("line", as_dict=True), _begun(carried)
         owner = rows.select("chat_id", "line").unique()
         states = chat_health.select("chat_id", pl.col("at").cast(pl.Int64), "health").join(owner, on="chat_id")
         states_of = states.sort("line", "chat_id", "at").partition_by("line", as_dict=True)
         outs = opt_outs_of(chat_health).join(owner, on="chat_id").sort("line", "at")
         outs_of = {line: part["at"].to_numpy() for (line,), part in outs.partition_by("line", as_dict=True).items()}
         none, empty = np.array([], dtype=np.int64), states.clear()
-        no_asks = next(iter(asks.values())).clear() if asks else None
+        no_asks = found.clear()
         return {
             str(line): LineHistory(
                 str(line),
-                asks.get((line,), no_asks) if no_asks is not None else asks_of(part, chats, settings),
+                asks.get((line,), no_asks),
                 part,
                 states=states_of.get((line,), empty),
                 opt_outs=outs_of.get(line, none),
@@ -137,6 +146,7 @@ def histories(
     chat_health: pl.DataFrame,
     settings: Settings,
     gaps: pl.DataFrame | None = None,
+    seen: Callable[[pl.DataFrame, pl.DataFrame], None] = lambda asks, carried: None,
 ) -> dict[str, LineHistory]:
     """Return a LineHistory per line with messages, in order of line; of all lines at once.
 
@@ -146,10 +156,11 @@ def histories(
         chat_health: CHAT_HEALTH, any order.
         settings: see Settings.
         gaps: GAPS, any order; none where None.
+        seen: is told the asks, and CARRIED of the lines.
     """
     parts = Histories(settings)
     expected = parts.add(messages, chats, chat_health)
-    return dict(sorted((history.line, history) for history in parts.each(expected.sort("at"), gaps)))
+    return dict(sorted((history.line, history) for history in parts.each(expected.sort("at"), gaps, seen)))
 
 
 def _begun(carried: pl.DataFrame) -> dict[str, tuple[int, int]]:
@@ -158,7 +169,7 @@ def _begun(carried: pl.DataFrame) -> dict[str, tuple[int, int]]:
     return {line: (first_at, day) for line, first_at, day in known.iter_rows()}
 
 
-def _lost(gaps: pl.DataFrame | None) -> dict[str | None, list[Span]]:
+def gaps_of(gaps: pl.DataFrame | None) -> dict[str | None, list[Span]]:
     """Return the gaps of each line, and of the whole fleet (None)."""
     found: dict[str | None, list[Span]] = defaultdict(list)
     if gaps is not None:

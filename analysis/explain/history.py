@@ -79,7 +79,8 @@ class LineHistory:
         self.line, self.states, self.left_at = line, _LazyStates(states), opt_outs
         # names that come again and again, as numbers: a history is half as large
         self._rows = rows.drop("line").with_columns(_as_enum(rows[name]) for name in ("chat_id", "service"))
-        self.chats, self.chat = _numbered(asks["chat_id"])
+        _, places, chat = np.unique(asks["chat_no"].to_numpy(), return_index=True, return_inverse=True)
+        self.chats, self.chat = asks["chat_id"].gather(places).to_list(), chat.astype(np.int64)
 
         def times(column: str) -> Array:
             return asks[column].fill_null(NEVER).to_numpy()
@@ -98,11 +99,11 @@ class LineHistory:
         self.receipts_here = asks["receipts_here"].cast(pl.Int8).fill_null(-1).to_numpy()
         self.services, self.service = _numbered(asks["service"])
         self.gaps = gaps or []
-        self.recent = _recent(self.chat, self.first, self.last, self.streak, self.gaps)
+        self.recent = recent_of(self.chat, self.first, self.last, self.streak, self.gaps)
         self.deep = (self.kind == KINDS.index("followup")) & (self.recent >= CONSTANTS.deep_streak)
         self.begun = (self.kind != KINDS.index("new")) & (self.kind != KINDS.index("followup"))
         self.volume = self.begun | (self.sends >= CONSTANTS.loop_sends)
-        self.gap_at = _next_gap(self.last, self.gaps, window)
+        self.gap_at = next_gap(self.last, self.gaps, window)
         outbound = rows.filter("outbound")
         self.send_at = np.sort(outbound["at"].to_numpy()).astype(float)
         self.inbound_at = np.sort(rows.filter(pl.col("outbound").not_())["at"].to_numpy())
@@ -339,7 +340,7 @@ def record_of(streak: Array) -> Array:
     return np.searchsorted(RECORDS, streak, side="right") - 1
 
 
-def _next_gap(last: Array, gaps: list[Span], window: Array | float) -> Array:
+def next_gap(last: Array, gaps: list[Span], window: Array | float) -> Array:
     """Return for each ask the start of the first gap with an instant in the window after its last send, else NEVER."""
     found = np.full(len(last), NEVER, dtype=np.int64)
     if not gaps or not len(last):
@@ -353,7 +354,7 @@ def _next_gap(last: Array, gaps: list[Span], window: Array | float) -> Array:
     return found
 
 
-def _recent(chat: Array, first: Array, last: Array, streak: Array, gaps: list[Span]) -> Array:
+def recent_of(chat: Array, first: Array, last: Array, streak: Array, gaps: list[Span]) -> Array:
     """Return how many unanswered asks in a row came before each within ``streak_days``.
 
     A whole streak grows with the history that is loaded; this does not, so that a young export and an old one look alike.
@@ -361,7 +362,7 @@ def _recent(chat: Array, first: Array, last: Array, streak: Array, gaps: list[Sp
     """
     order = np.lexsort((first, chat))
     unknown = np.zeros(len(first), dtype=bool)
-    unknown[1:] = _next_gap(last[order][:-1], gaps, np.maximum(first[order][1:] - last[order][:-1], 0)) < NEVER
+    unknown[1:] = next_gap(last[order][:-1], gaps, np.maximum(first[order][1:] - last[order][:-1], 0)) < NEVER
     run = np.cumsum((streak[order] == 0) | unknown)
     base = int(first.min()) if len(first) else 0
     key = run * _ROOM + (first[order] - base)

@@ -6,7 +6,6 @@ from collections import ChainMap, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Protocol
 
 import polars as pl
@@ -25,7 +24,7 @@ from analysis.explain.peers import AsksTold, Hours, Peers
 from analysis.explain.quiet import KeptQuiet, Points, QuietTimes, vector
 from analysis.explain.running import Array
 from analysis.explain.shelf import firsts_of
-from analysis.explain.together import Told, hours_in, sums_of, told_of
+from analysis.explain.together import ASKED_HOURS, Told, hours_in, sums_of, tells_to, together
 from analysis.explain.troubles import Troubles, troubles
 from analysis.schema import SEVERITY
 from analysis.settings import Settings
@@ -71,7 +70,7 @@ class Measured:
     """A change of the vendor's scoring as it shows at worsenings without a cause."""
     scales: Scales = field(default_factory=lambda: Scales(None, []))
     troubles: dict[str, Troubles] = field(default_factory=dict)
-    peers: Peers = field(default_factory=lambda: Peers({}))
+    peers: Peers = field(default_factory=lambda: Peers({}, hours_in(pl.DataFrame(schema=ASKED_HOURS))))
     lessons: list[Lesson] = field(default_factory=list)
     """Of all changes that teach, in order of time, line and kind."""
     quiet: dict[str, Points] = field(default_factory=dict)
@@ -104,24 +103,16 @@ class AllLines:
 
     Args:
         histories: by line.
-        troubles: unhealthy times of each.
-        settings: see Settings.
+        told: what they tell together.
     """
 
-    def __init__(
-        self, histories: Mapping[str, LineHistory], troubles: Mapping[str, Troubles], settings: Settings
-    ) -> None:
-        self._histories, self._troubles, self._settings = histories, troubles, settings
+    def __init__(self, histories: Mapping[str, LineHistory], told: Told) -> None:
+        self._histories, self._told = histories, told
         self.firsts = firsts_of(histories)
-
-    @cached_property
-    def told(self) -> Told:
-        """What they tell together; each history is looked at once."""
-        return told_of(self._histories, self._troubles, self._settings)
 
     def together(self) -> tuple[FleetSums, Hours]:
         """Return what pooled rates and the replies of other lines rest on."""
-        return sums_of(self.told.days, self.told.services), hours_in(self.told.hours)
+        return sums_of(self._told.days, self._told.services), hours_in(self._told.hours)
 
     def whole(self, lines: list[str]) -> Mapping[str, LineHistory]:
         """Return all histories."""
@@ -147,15 +138,11 @@ def measure(
     """Measure every change; arguments as ``verdict.explain``."""
     if transitions.filter(pl.col("at") <= as_of).is_empty():
         return Measured()
-    known = histories(messages.filter(pl.col("at") <= as_of), chats, chat_health, settings, gaps)
-    return measured(
-        AllLines(known, troubles_of(spells), settings),
-        spells,
-        transitions,
-        as_of=as_of,
-        settings=settings,
-        progress=progress,
-    )
+    told: list[Told] = []
+    seen = tells_to(told, troubles_of(spells), gaps, settings)
+    known = histories(messages.filter(pl.col("at") <= as_of), chats, chat_health, settings, gaps, seen)
+    lines = AllLines(known, together(told))
+    return measured(lines, spells, transitions, as_of=as_of, settings=settings, progress=progress)
 
 
 def measured(
@@ -173,7 +160,7 @@ def measured(
     if not changes:
         return Measured()
     of_line, (sums, hours) = troubles_of(spells), lines.together()
-    fleet = Fleet.of_sums(sums, settings)
+    fleet = Fleet(sums, settings)
     begin = kept.begin if kept else changes[0].at
     due = frozenset(c for c in changes if c.at >= begin)
     seen = with_messages(changes, lines.firsts)

@@ -26,21 +26,6 @@ class Hours:
     """A row an hour, a bit a line."""
 
 
-def hours_of(told: Sequence[tuple[Array, Array]]) -> Hours:
-    """Return the counts by hour of some lines, from ``asks_told`` each."""
-    hours = [times // HOUR for times, _ in told if len(times)]
-    begin = min((int(of[0]) for of in hours), default=0)
-    length = max((int(of[-1]) for of in hours), default=0) - begin + 2
-    asks, answered = np.zeros(length), np.zeros(length)
-    sent = np.zeros((length, len(told)), dtype=bool)
-    for i, (times, soon) in enumerate(told):
-        place = times // HOUR - begin + 1
-        sent[place, i] = True
-        asks += np.bincount(place, minlength=length)
-        answered += np.bincount(place, weights=soon, minlength=length)
-    return Hours(begin, asks, answered, np.packbits(sent, axis=1))
-
-
 def added(parts: Sequence[Hours]) -> Hours:
     """Return the counts of all parts together; no line is in two of them."""
     told = [part for part in parts if part.asks.any()]
@@ -83,13 +68,12 @@ class Peers:
     they are, without an estimate of replies still to come.
 
     Args:
-        told: ``asks_told`` of all lines, or of those that are asked for where the hours of all are known.
-        hours: of all lines; made from the former where None.
+        told: ``asks_told`` of the lines that are asked for.
+        hours: of all lines.
     """
 
-    def __init__(self, told: Mapping[str, tuple[Array, Array]], hours: Hours | None = None) -> None:
-        self._own = told
-        self.hours = hours_of(list(told.values())) if hours is None else hours
+    def __init__(self, told: Mapping[str, tuple[Array, Array]], hours: Hours) -> None:
+        self._own, self.hours = told, hours
         self._asks, self._answered = np.cumsum(self.hours.asks), np.cumsum(self.hours.answered)
 
     def beside(self, line: str, since: float, t: int) -> dict[str, Any] | None:
@@ -137,15 +121,25 @@ class Peers:
 
 
 def asks_told(h: LineHistory) -> tuple[Array, Array]:
-    """Return when the asks of a line that can be answered were sent, in order, and which were answered soon.
+    """Return when the asks of a line that can be answered were sent, in order, and which were answered soon."""
+    kept = answerable(h.last, h.opted_out, h.failed_at, h.receipt_at, h.gap_at)
+    order = np.argsort(h.last[kept], kind="stable")
+    return h.last[kept][order], answered_soon(h.last, h.reply_at)[kept][order]
+
+
+def answerable(last: Array, opted_out: Array, failed_at: Array, receipt_at: Array, gap_at: Array) -> Array:
+    """Say of each ask whether it can be answered soon.
 
     Asks whose answer may lie in a gap of the deliveries are left out, answered or not: else only answered ones would be left.
     """
     soon = CONSTANTS.peers_hours * HOUR
-    failed = (h.failed_at <= h.last + soon) & (h.receipt_at > h.last + soon)
-    kept = ~h.opted_out & ~failed & (h.gap_at > h.last + soon)
-    order = np.argsort(h.last[kept], kind="stable")
-    return h.last[kept][order], (h.reply_at[kept] - h.last[kept] <= soon)[order]
+    failed = (failed_at <= last + soon) & (receipt_at > last + soon)
+    return np.asarray(~opted_out & ~failed & (gap_at > last + soon))
+
+
+def answered_soon(last: Array, reply_at: Array) -> Array:
+    """Say of each ask whether it was answered within ``peers_hours``."""
+    return np.asarray(reply_at - last <= CONSTANTS.peers_hours * HOUR)
 
 
 def told(peers: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Line histories in, what all lines tell together out, by line and day or hour: rows that add up, so that one line's can be counted again alone.
+"""Asks of lines in, what all lines tell together out, by line and day or hour: rows that add up, so that one line's can be counted again alone.
 
 What is said of one line rests on the others in three ways: pooled rates (``baseline.FleetSums``), how the others were answered
 (``peers.Hours``), and receipts that were lost on all of them (``receipts``).
@@ -6,23 +6,26 @@ What is said of one line rests on the others in three ways: pooled rates (``base
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from analysis.explain.asks import CARRIED
-from analysis.explain.baseline import EDGES, FIXED, Fleet, FleetSums
-from analysis.explain.constants import DAY, HOUR
-from analysis.explain.history import LineHistory
-from analysis.explain.peers import Hours, asks_told
-from analysis.explain.running import Array
+from analysis.explain.baseline import EDGES, FIXED, FleetSums
+from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
+from analysis.explain.histories import gaps_of
+from analysis.explain.history import next_gap, recent_of
+from analysis.explain.peers import Hours, answerable, answered_soon
+from analysis.explain.running import NEVER, Array, Span
 from analysis.explain.troubles import Troubles
 from analysis.schema import INSTANT
 from analysis.settings import Settings
 
 _MANY = pl.List(pl.Int64)
+_HOURS = 1 << 32
+"""More hours than there are since 1970: keys of line and hour in one number."""
 ASKED_LINES = pl.Schema({"line": pl.String, "first_at": INSTANT, "first_day": pl.Date})
 """Of each line with a message the first one, and the day of its first ask (null where none); key line."""
 ASKED_DAYS = pl.Schema(
@@ -65,71 +68,175 @@ class Told(NamedTuple):
     """ASKED_HOURS."""
 
 
-def told_of(histories: Mapping[str, LineHistory], troubles: Mapping[str, Troubles], settings: Settings) -> Told:
-    """Return what some lines tell together; each history is looked at once."""
-    lines, days, services, hours = (
-        [pl.DataFrame(schema=schema)] for schema in (ASKED_LINES, ASKED_DAYS, ASKED_SERVICES, ASKED_HOURS)
+def told_of(
+    asks: pl.DataFrame,
+    carried: pl.DataFrame,
+    troubles: Mapping[str, Troubles],
+    gaps: Mapping[str | None, list[Span]],
+    settings: Settings,
+) -> Told:
+    """Return what some lines tell together; whether receipts were lost changes none of it.
+
+    Args:
+        asks: ASKS of these lines, in its order.
+        carried: CARRIED of the same.
+        troubles: unhealthy times of each line.
+        gaps: times in which deliveries were probably lost, of each line and of all (None).
+        settings: see Settings.
+    """
+    seen = _Seen(asks, carried, troubles, gaps, settings)
+    first_day = pl.col("first_day").cast(pl.Int32).cast(pl.Date)
+    lines = (
+        carried.join(seen.days.group_by("line").agg(here=pl.col("day").min()), on="line", how="left")
+        .select("line", first_at=pl.col("line_first").cast(INSTANT), first_day=pl.coalesce(first_day, "here"))
+        .sort("line")
     )
-    for line, history in histories.items():
-        lines.append(first_of_line(history))
-        of_days, of_services = days_of_line(history, troubles[line], settings)
-        days.append(of_days)
-        services.append(of_services)
-        hours.append(hours_of_line(history))
-    return Told(*(pl.concat(parts) for parts in (lines, days, services, hours)))
+    return Told(lines, seen.days, seen.services(), seen.hours())
 
 
-def days_of_line(history: LineHistory, troubles: Troubles, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the ASKED_DAYS and ASKED_SERVICES of one line."""
-    if not len(history.first):
-        return pl.DataFrame(schema=ASKED_DAYS), pl.DataFrame(schema=ASKED_SERVICES)
-    sums = Fleet({history.line: history}, {history.line: troubles}, settings).sums()
-    day = history.first // DAY - sums.first
-    asks = np.bincount(day, minlength=len(sums.counts))
-    created = np.bincount(day[history.created], minlength=len(sums.counts))
-    last = np.full(len(sums.counts), -1, dtype=np.int64)
-    np.maximum.at(last, day[history.created], history.first[history.created])
-    some = np.flatnonzero(asks)
-    days = {
-        "day": _dates(some + sums.first),
-        "asks": asks[some],
-        "created": created[some],
-        "created_last": pl.Series(last[some]).replace(-1, None).cast(INSTANT),
-        "counts": _lists(sums.counts[some, :FIXED]),
-        "delays": _lists(sums.delays[some]),
-    }
-    by_service = sums.counts[:, FIXED:].reshape(len(sums.counts), 3, -1).astype(np.int64)
-    rows, place = np.nonzero(by_service[:, 0])
-    services = {
-        "day": _dates(rows + sums.first),
-        "service": pl.Series(sums.services, dtype=pl.String).gather(place),
-        **{name: by_service[rows, i, place] for i, name in enumerate(("asks", "receipts", "silent"))},
-    }
-    return _of_line(history.line, days, ASKED_DAYS), _of_line(history.line, services, ASKED_SERVICES)
+def tells_to(
+    told: list[Told], troubles: Mapping[str, Troubles], gaps: pl.DataFrame | None, settings: Settings
+) -> Callable[[pl.DataFrame, pl.DataFrame], None]:
+    """Return a function that adds what asks tell (ASKS, and CARRIED of their lines) to a list; other arguments as ``told_of``, gaps as GAPS."""
+    lost = gaps_of(gaps)
+    return lambda asks, carried: told.append(told_of(asks, carried, troubles, lost, settings))
 
 
-def hours_of_line(history: LineHistory) -> pl.DataFrame:
-    """Return the ASKED_HOURS of one line."""
-    times, soon = asks_told(history)
-    hour, place = np.unique(times // HOUR, return_inverse=True)
-    hours = {
-        "hour": pl.Series(hour * HOUR).cast(INSTANT),
-        "asks": np.bincount(place, minlength=len(hour)),
-        "answered": np.bincount(place, weights=soon, minlength=len(hour)).astype(np.int64),
-    }
-    return _of_line(history.line, hours, ASKED_HOURS)
+def together(told: Sequence[Told]) -> Told:
+    """Return what several parts tell, no line in two of them, as one."""
+    none = [pl.DataFrame(schema=schema) for schema in (ASKED_LINES, ASKED_DAYS, ASKED_SERVICES, ASKED_HOURS)]
+    return Told(*(pl.concat(parts) for parts in zip(none, *told, strict=True)))
 
 
-def first_of_line(history: LineHistory) -> pl.DataFrame:
-    """Return the ASKED_LINES of one line."""
-    day = history.first_day if len(history.first) else None
-    return pl.DataFrame(
-        {
-            "line": [history.line],
-            "first_at": pl.Series([history.first_at], dtype=pl.Int64).cast(INSTANT),
-            "first_day": pl.Series([day], dtype=pl.Int32).cast(pl.Date),
-        }
-    )
+class _Seen:
+    """Asks of some lines as arrays, one line after the other, each in order of time: so its days are one after the other too."""
+
+    def __init__(
+        self,
+        asks: pl.DataFrame,
+        carried: pl.DataFrame,
+        troubles: Mapping[str, Troubles],
+        gaps: Mapping[str | None, list[Span]],
+        settings: Settings,
+    ) -> None:
+        def times(column: str) -> Array:
+            return asks[column].fill_null(NEVER).to_numpy()
+
+        self._asks, self._times = asks, times
+        self.first, self.last, self.reply_at = (times(c) for c in ("first", "last", "reply_at"))
+        runs = asks["line"].rle().struct.unnest()
+        self._line = np.repeat(np.arange(runs.height), runs["len"].to_numpy())
+        self._names = runs["value"]
+        n = len(self.first)
+        usual, deep, self.gap_at = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool), np.full(n, NEVER)
+        firsts = dict(carried.select("line", "line_first").iter_rows())
+        chat, streak, followup = asks["chat_no"].to_numpy(), asks["streak"].to_numpy(), KINDS.index("followup")
+        stop = np.cumsum(runs["len"].to_numpy())
+        for line, end, long in zip(self._names.to_list(), stop.tolist(), runs["len"].to_list(), strict=True):
+            of = slice(end - long, end)
+            own, first, last = sorted(gaps.get(None, []) + gaps.get(line, [])), self.first[of], self.last[of]
+            self.gap_at[of] = next_gap(last, own, settings.explain_reply_hours * HOUR)
+            deep[of] = recent_of(chat[of], first, last, streak[of], own) >= CONSTANTS.deep_streak
+            for a, b in troubles[line].usual_spans(firsts[line], float("inf"), float("inf")):
+                usual[of] |= (first >= a) & (first < b)
+        self._kind = asks["kind"].to_numpy()
+        self._usual = usual & ~asks["opted_out"].to_numpy()
+        self._tells = self._usual & ~asks["dead"].to_numpy() & ~(deep & (self._kind == followup)) & ~self._blind
+        self._day = self.first // DAY
+        begins = np.ones(n, dtype=bool)
+        begins[1:] = (self._day[1:] != self._day[:-1]) | (self._line[1:] != self._line[:-1])
+        self._cell, self._begin = np.cumsum(begins) - 1, np.flatnonzero(begins)
+        self.days = self._by_day()
+
+    @property
+    def _blind(self) -> Array:
+        return self.gap_at < NEVER
+
+    @property
+    def _replied(self) -> Array:
+        return self.reply_at < NEVER
+
+    def _by_day(self) -> pl.DataFrame:
+        """Return ASKED_DAYS."""
+        n, cells, kind = len(KINDS), len(self._begin), self._kind
+        counts = np.zeros((cells, FIXED), dtype=np.int64)
+        for mask, column in (
+            (self._tells, kind),
+            (self._tells & self._replied, n + kind),
+            (self._usual, 2 * n),
+            (self._usual & self._asks["dead"].to_numpy(), 2 * n + 1),
+        ):
+            column = column[mask] if isinstance(column, np.ndarray) else column
+            counts += np.bincount(self._cell[mask] * FIXED + column, minlength=cells * FIXED).reshape(cells, FIXED)
+        came = self._usual & self._replied
+        edge = np.searchsorted(EDGES, self.reply_at[came] - self.last[came])
+        inside, wide = edge < len(EDGES), len(EDGES)
+        delays = np.bincount(self._cell[came][inside] * wide + edge[inside], minlength=cells * wide)
+        created = self._asks["created"].to_numpy()
+        last = np.full(cells, -1, dtype=np.int64)
+        np.maximum.at(last, self._cell[created], self.first[created])
+        return self._frame(
+            self._begin,
+            {
+                "day": _dates(self._day[self._begin]),
+                "asks": np.bincount(self._cell, minlength=cells),
+                "created": np.bincount(self._cell[created], minlength=cells),
+                "created_last": pl.Series(last).replace(-1, None).cast(INSTANT),
+                "counts": _lists(counts),
+                "delays": _lists(delays.reshape(cells, wide)),
+            },
+            ASKED_DAYS,
+        )
+
+    def services(self) -> pl.DataFrame:
+        """Return ASKED_SERVICES."""
+        names = self._asks["service"].unique().sort()
+        wide = max(len(names), 1)
+        key = self._cell * wide + self._asks["service"].cast(pl.Enum(names)).to_physical().to_numpy()
+        receipt, dead = self._asks["receipt"].to_numpy(), self._asks["dead"].to_numpy()
+        here = self._asks["receipts_here"].fill_null(value=True).to_numpy()
+        silent = ~(receipt | dead | self._replied | self._blind) & here
+        n = len(self._begin) * wide
+        asks, receipts, silents = (
+            np.bincount(key[self._usual & mask], minlength=n)
+            for mask in (np.ones(len(key), dtype=bool), receipt, silent)
+        )
+        some = np.flatnonzero(asks)
+        begin = self._begin[some // wide]
+        return self._frame(
+            begin,
+            {
+                "day": _dates(self._day[begin]),
+                "service": names.gather(some % wide),
+                "asks": asks[some],
+                "receipts": receipts[some],
+                "silent": silents[some],
+            },
+            ASKED_SERVICES,
+        )
+
+    def hours(self) -> pl.DataFrame:
+        """Return ASKED_HOURS."""
+        opted_out, failed_at, receipt_at = (
+            self._asks["opted_out"].to_numpy(),
+            *map(self._times, ("failed_at", "receipt_at")),
+        )
+        kept = answerable(self.last, opted_out, failed_at, receipt_at, self.gap_at)
+        soon = answered_soon(self.last, self.reply_at)[kept]
+        key, place = np.unique(self._line[kept] * _HOURS + self.last[kept] // HOUR, return_inverse=True)
+        return self._frame(
+            np.searchsorted(self._line, key // _HOURS),
+            {
+                "hour": pl.Series(key % _HOURS * HOUR).cast(INSTANT),
+                "asks": np.bincount(place, minlength=len(key)),
+                "answered": np.bincount(place, weights=soon, minlength=len(key)).astype(np.int64),
+            },
+            ASKED_HOURS,
+        )
+
+    def _frame(self, rows: Array, columns: Mapping[str, Any], schema: pl.Schema) -> pl.DataFrame:
+        """Return columns as a frame of a schema, with the lines of some rows."""
+        return pl.DataFrame({"line": self._names.gather(self._line[rows]), **columns}).cast(dict(schema))  # type: ignore[arg-type]
 
 
 def sums_of(days: pl.DataFrame, by_service: pl.DataFrame) -> FleetSums:
@@ -196,10 +303,6 @@ def carried_of(lines: pl.DataFrame, days: pl.DataFrame, since: pl.DataFrame) -> 
         .cast(dict(CARRIED))  # type: ignore[arg-type]
         .select(CARRIED.names())
     )
-
-
-def _of_line(line: str, columns: Mapping[str, Any], schema: pl.Schema) -> pl.DataFrame:
-    return pl.DataFrame(columns).select(pl.lit(line).alias("line"), pl.all()).cast(dict(schema))  # type: ignore[arg-type]
 
 
 def _dates(days: Array) -> pl.Series:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from analysis.explain.asks import rows_of
+from analysis.explain.asks import asks_of, carried_by, rows_of
 from analysis.explain.baseline import FleetSums
 from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.histories import Histories
@@ -23,7 +23,7 @@ from analysis.explain.measure import AllLines
 from analysis.explain.peers import Hours
 from analysis.explain.receipts import expected_of, with_lost
 from analysis.explain.shelf import Shelf
-from analysis.explain.together import carried_of, firsts_in, hours_in, sums_of, told_of
+from analysis.explain.together import Told, carried_of, firsts_in, hours_in, sums_of, tells_to, together
 from analysis.explain.troubles import Troubles
 from analysis.explain.words import milliseconds
 from analysis.pipeline.shards import grouped, side_by_side, whole_lines
@@ -35,6 +35,7 @@ _TOGETHER = 250_000
 """Messages of the lines whose histories are built together."""
 _TOLD = ("asked_line", "asked_day", "asked_service", "asked_hour")
 """Where what lines tell together (``together.Told``) is kept."""
+_EXPECTED = pl.Schema({"line": pl.String, "at": INSTANT, "silent": pl.Boolean})
 _MORE_DAYS = 2
 """Days that are read beyond those that quiet times use, for days that are cut."""
 
@@ -45,8 +46,8 @@ class Part(NamedTuple):
     rows: pl.DataFrame
     chats: pl.DataFrame
     health: pl.DataFrame
-    carried: pl.DataFrame | None
-    """CARRIED, where these are no whole lines."""
+    carried: pl.DataFrame
+    """CARRIED."""
 
 
 def all_lines(
@@ -66,12 +67,13 @@ def all_lines(
     groups = whole_lines(con, read.chat_firsts(con), most=_TOGETHER, in_order=False)
     for told in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
         asked.add(con, "expected_receipt", _expected(told))
-    for history in parts.each(asked.expected(con), lost):
+    of_parts: list[Told] = []
+    for history in parts.each(asked.expected(con), lost, tells_to(of_parts, troubles, lost, settings)):
         found.put(history)
-    lines = AllLines(found, troubles, settings)
-    for table, frame in zip(_TOLD, lines.told, strict=True):
+    whole = together(of_parts)
+    for table, frame in zip(_TOLD, whole, strict=True):
         asked.add(con, table, frame)
-    return lines
+    return AllLines(found, whole)
 
 
 class StoreLines:
@@ -128,23 +130,20 @@ class StoreLines:
     def _keep(self, since: Mapping[str, float]) -> set[str]:
         """Do so, and return the lines with an ask that began on a day before, and went on after the time."""
         days = {line: _day(at) if at > self.firsts.get(line, at) else 0 for line, at in since.items()}
-        none = told_of({}, self._troubles, self._settings)
-        told = {table: [frame] for table, frame in zip(_TOLD, none, strict=True)}
-        told["expected_receipt"] = [pl.DataFrame(schema={"line": pl.String, "at": INSTANT, "silent": pl.Boolean})]
-        late = set()
+        told, expected, late = list[Told](), [pl.DataFrame(schema=_EXPECTED)], set[str]()
+        tell = tells_to(told, self._troubles, self._lost, self._settings)
+        times = pl.DataFrame(
+            [(line, at, days[line]) for line, at in since.items()], schema=["line", "at", "day"], orient="row"
+        )
         for part in self._parts(days):
-            told["expected_receipt"].append(_expected(expected_of(part.rows)))
-            # whether receipts were lost changes neither pooled rates nor what was answered
+            expected.append(_expected(expected_of(part.rows)))
             bare = part.rows.with_columns(lost=pl.lit(None, dtype=pl.Int64))
-            histories = self._histories(part._replace(rows=bare), told_lost=True)
-            for table, frame in zip(_TOLD, told_of(histories, self._troubles, self._settings), strict=True):
-                told[table].append(frame)
-            late |= {
-                line
-                for line, history in histories.items()
-                if ((history.last >= since[line]) & (history.first < days[line])).any()
-            }
-        asked.replace_since(self._con, _since(days), {table: pl.concat(parts) for table, parts in told.items()})
+            asks = asks_of(bare, part.chats, self._settings, part.carried)
+            tell(asks, part.carried)
+            over = asks.join(times, on="line").filter(pl.col("last") >= pl.col("at"), pl.col("first") < pl.col("day"))
+            late |= set(over["line"])
+        frames = dict(zip(_TOLD, together(told), strict=True)) | {"expected_receipt": pl.concat(expected)}
+        asked.replace_since(self._con, _since(days), frames)
         self.__dict__.pop("firsts", None)
         return late
 
@@ -166,10 +165,11 @@ class StoreLines:
     def _whole(self, lines: list[str]) -> Iterator[Part]:
         for group in grouped(read.message_counts(self._con, lines), most=_TOGETHER):
             messages, chats, health = asked.of_lines(self._con, group)
-            yield Part(rows_of(messages, health), chats, health, None)
+            rows = rows_of(messages, health)
+            yield Part(rows, chats, health, carried_by(rows))
 
-    def _histories(self, part: Part, *, told_lost: bool = False) -> dict[str, LineHistory]:
-        rows = part.rows if told_lost else with_lost(part.rows, self._receipts)
+    def _histories(self, part: Part) -> dict[str, LineHistory]:
+        rows = with_lost(part.rows, self._receipts)
         return Histories(self._settings).of_rows(rows, part.chats, part.health, self._lost, part.carried)
 
     @cached_property

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.explain.asks import asks_of, rows_of
+from analysis.explain.asks import asks_of, carried_by, rows_of
 from analysis.explain.baseline import ReplyCurve, Usual
 from analysis.explain.constants import DAY, HOUR, KINDS, MINUTE
 from analysis.explain.histories import histories
@@ -45,7 +45,7 @@ def frames(text, *, states=(), created=None, first_seen=LONG_AGO, **more):
 def read(text, **more):
     messages, chats, health = frames(text, **more)
     rows = rows_of(messages, health)
-    asks = asks_of(with_lost(rows, expected_of(rows)), chats, Settings())
+    asks = asks_of(with_lost(rows, expected_of(rows)), chats, Settings(), carried_by(rows))
     return asks.with_columns(kind=pl.col("kind").replace_strict(dict(enumerate(KINDS)))).to_dicts()
 
 
