@@ -12,12 +12,12 @@ from analysis.explain.running import NEVER, Array
 def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the sends of rows: row, line, at, expected (a receipt was to be expected), silent (none came in time), in order of time.
 
-    A receipt is expected of a send whose chat had one on that service before.
+    A receipt is expected of a send whose chat had had one on that service by then.
 
     Args:
         rows: of ``asks.rows_of``, in its order.
     """
-    told = pl.col("receipt").is_not_null().cum_max().shift(1, fill_value=False).over("chat_no", "service")
+    first = pl.col("receipt").cum_min().forward_fill().shift(1).over("chat_no", "service")
     half = int(CONSTANTS.receipt_minutes * MINUTE)
     in_time = (pl.col("receipt") - pl.col("at") <= half).fill_null(False)
     failed = (pl.col("failed") - pl.col("at") <= half).fill_null(False)
@@ -25,7 +25,7 @@ def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
         rows.select("line", "at", "receipt", "failed", "service", "outbound", chat_no=_chat_no())
         .with_row_index("row")
         .filter("outbound")
-        .with_columns(expected=told & ~failed, silent=~in_time & ~failed)
+        .with_columns(expected=(first <= pl.col("at")).fill_null(False) & ~failed, silent=~in_time & ~failed)
         .select("row", "line", "at", "expected", "silent")
         .sort("at", "row")
     )

@@ -22,7 +22,7 @@ class Touched:
     Args:
         whole: everything may be: marts are made from scratch.
         since: line to the earliest instant of which something is new: a message, a receipt, a chat's creation or health.
-        asked: the same, but for what explanations do not use: when a message was read that is known to be delivered.
+        asked: the same, but for what explanations do not use: when a message was read that is known to be delivered, who is in a chat.
         changes: line to the earliest new report of its health or status.
         chats: chats of which something is new.
     """
@@ -85,7 +85,7 @@ def keep(con: duckdb.DuckDBPyConnection, more: Touched) -> None:
 
 
 def _of(name: str) -> str:
-    """Return what explanations use of a message, in SQL."""
+    """Return what explanations use of a message but for its receipts, in SQL."""
     columns = (
         "line",
         "chat_id",
@@ -98,7 +98,17 @@ def _of(name: str) -> str:
         "service",
         "fingerprint",
     )
-    return ", ".join([f"{name}.{c}" for c in columns] + [f"least({name}.delivered_at, {name}.read_at)"])
+    return ", ".join(f"{name}.{c}" for c in columns)
+
+
+def _receipt(name: str) -> str:
+    """Return when the first receipt of a message came, in SQL."""
+    return f"least({name}.delivered_at, {name}.read_at)"
+
+
+_SETTLED_HOURS = 168
+"""The longest reply window that can be set (explain_reply_hours): a receipt that is later than that changes nothing before it came."""
+_ASKED_AT = f"case when came_at > sent_at + interval {_SETTLED_HOURS} hour then came_at else told_at end"
 
 
 def forget(con: duckdb.DuckDBPyConnection) -> None:
@@ -152,18 +162,21 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
     con.execute(
         """
         create or replace temp table better_chat as
-        select distinct chat_id, line from (
+        select c.chat_id, c.line, bool_or(b.chat_id is null or b.created_at is distinct from c.created_at) as asked
+        from (
           select chat_id, line, recipient, is_group, created_at from chat semi join temp.staged_chat using (chat_id)
           except select * from temp.chat_before
-        )
+        ) c left join temp.chat_before b on b.chat_id = c.chat_id and b.line is not distinct from c.line
+        group by c.chat_id, c.line
         """
     )
     con.execute(
         f"""
         create or replace temp table new_message as
-        select message_id, true as asked from temp.stage_message where {PLAIN}
+        select message_id, true as asked, null::timestamp_ms as came_at from temp.stage_message where {PLAIN}
         union all
-        select t.message_id, k.message_id is null or row({_of("m")}) is distinct from row({_of("k")})
+        select t.message_id, k.message_id is null or row({_of("m")}) is distinct from row({_of("k")}) or {_receipt("m")} is distinct from {_receipt("k")},
+          case when row({_of("m")}) is not distinct from row({_of("k")}) and m.failed_at is null then least({_receipt("m")}, {_receipt("k")}) end
         from (select distinct message_id from temp.told_message where outcome in ('inserted', 'merged')) t
         join message m using (message_id) left join temp.known_message k using (message_id)
         """
@@ -172,26 +185,26 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
         f"""
         create or replace temp table news as
         with told as (
-          select m.*, n.asked, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at) as told_at
+          select m.*, n.asked, n.came_at, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at) as told_at
           from message m join temp.new_message n using (message_id)
         )
-        select c.line, m.chat_id, told_at, asked from told m join chat c on c.chat_id = m.chat_id and c.is_owner
+        select c.line, m.chat_id, told_at, case when asked then {_ASKED_AT} end as asked_at from told m join chat c on c.chat_id = m.chat_id and c.is_owner
         union all
-        select line, chat_id, told_at, asked from told where line is not null
+        select line, chat_id, told_at, case when asked then {_ASKED_AT} end from told where line is not null
         union all
-        select b.line, m.chat_id, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at), true
-        from message m join temp.better_chat b using (chat_id)
+        select b.line, m.chat_id, m.told_at, case when b.asked then m.told_at end
+        from (select *, least(sent_at, seen_at, delivered_at, read_at, failed_at) as told_at from message) m join temp.better_chat b using (chat_id)
         union all
-        select c.line, h.chat_id, h.known_at, true from temp.new_health h join chat c on c.chat_id = h.chat_id and c.is_owner
+        select c.line, h.chat_id, h.known_at, h.known_at from temp.new_health h join chat c on c.chat_id = h.chat_id and c.is_owner
         union all
-        select line, null, '{EVER:%Y-%m-%d}'::timestamp_ms, true from (select distinct line from message where chat_id is null and line is not null)
+        select line, null, '{EVER:%Y-%m-%d}'::timestamp_ms, '{EVER:%Y-%m-%d}'::timestamp_ms from (select distinct line from message where chat_id is null and line is not null)
         where line in (
           select line from temp.better_chat union all select m.line from message m semi join temp.new_message using (message_id)
         )
         """
     )
     rows = con.execute(
-        "select line, min(told_at), min(told_at) filter (where asked) from temp.news where line is not null group by line"
+        "select line, min(told_at), min(asked_at) from temp.news where line is not null group by line"
     ).fetchall()
     found.since = {line: at for line, at, _ in rows}
     found.asked = {line: at for line, _, at in rows if at is not None}
