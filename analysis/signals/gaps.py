@@ -1,8 +1,8 @@
 """When events arrived in, silences too deep for the rhythm out: where deliveries were probably lost, "no replies" means "no data".
 
-Method (METHOD.md, "Gaps in the deliveries"). Time is cut into slots of five minutes. From its own past a line (and the whole fleet) has
-a chance of an empty slot for each hour of the week. The surprise of a silence is the sum of -ln(that chance) over its slots. How often
-a silence of such surprise comes by itself is read from the tail of the same line's own silences; it is a gap where that is less than
+Method (METHOD.md, "Gaps in the deliveries"). Time is cut into slots of five minutes. From the weeks before, a line (and the whole fleet) has a
+chance of an empty slot for each hour of the week. The surprise of a silence is the sum of -ln(that chance) over its slots. How often a silence
+of such surprise comes by itself is read from the tail of the same line's own silences (``rhythm``); it is a gap where that is less than
 ``gap_false_alarms`` times a year and it outlasts the vendor's retries.
 """
 
@@ -14,18 +14,12 @@ import polars as pl
 
 from analysis.schema import ACTIVITY, GAPS, INSTANT
 from analysis.settings import Settings
+from analysis.signals.rhythm import SLOT_MINUTES, Activity, Rhythms
 
-SLOT_MINUTES = 5
-_SLOTS_AN_HOUR = 60 // SLOT_MINUTES
-_WEEK = 168
-_HOUR_MS = 3_600_000
-_YEAR_MS = 365.25 * 24 * _HOUR_MS
-_TRIM, _TRIM_BIAS = 0.98, 0.866
-"""The top 2 % of silences (outages among them) are left out of the tail; the mean of an exponential cut there is .866 of the whole."""
-_HOURLY_WEIGHT = 24.0
-"""Slots that the rate of the same hour on all days weighs in the rate of one hour of the week."""
 FLEET = ""
 """The whole fleet, where a line's name would stand, inside this module."""
+_LINES = 256
+"""Lines that are looked at together: a year of each is 1.5 MB of counts by hour of the week."""
 
 
 def activity_of(messages: pl.DataFrame) -> pl.DataFrame:
@@ -88,137 +82,44 @@ def _deep(
 ) -> pl.DataFrame:
     """Return the silences of each line that its own rhythm does not give, time in ``apart`` (gaps of the fleet) left out."""
     known = pl.col("last_at").max() - pl.col("first_at").min()
-    activity = activity.filter(known.over("line") >= timedelta(days=settings.gap_least_days))
-    if activity.is_empty():
-        return pl.DataFrame(schema=GAPS)
-    found = _silences(activity, as_of, settings)
-    rhythm = _rhythm(activity)
-    found = found.with_columns(open=pl.col("end_at").is_null(), end_at=pl.col("end_at").fill_null(as_of))
-    found = _between(found, rhythm, "start_at", "end_at")
-    for gap in apart.iter_rows(named=True):
-        inside = found.select(
-            "line",
-            pl.max_horizontal("start_at", pl.lit(gap["start_at"])).alias("start_at"),
-            pl.min_horizontal("end_at", pl.lit(gap["end_at"] or as_of)).alias("end_at"),
-        ).with_columns(end_at=pl.max_horizontal("start_at", "end_at"))
-        cut = _between(inside, rhythm, "start_at", "end_at")
-        found = found.with_columns(
-            surprise=pl.col("surprise") - cut["surprise"], expected=pl.col("expected") - cut["expected"]
+    activity = activity.filter(known.over("line") >= timedelta(days=settings.gap_least_days)).sort("line", "slot")
+    lines = activity["line"].unique(maintain_order=True)
+    latest = _ms(pl.Series([as_of], dtype=INSTANT)).item()
+    fleet = [
+        (start, latest if end is None else end)
+        for start, end in apart.select(pl.col("start_at", "end_at").dt.epoch("ms")).iter_rows()
+    ]
+    found = [pl.DataFrame(schema=GAPS)]
+    for begin in range(0, len(lines), _LINES):
+        here = lines[begin : begin + _LINES]
+        some = activity.filter(pl.col("line").is_in(here.implode())) if len(lines) > _LINES else activity
+        numbers = some["line"].rle_id().to_numpy().astype(int)
+        told = Activity(numbers, some["slot"].to_numpy(), _ms(some["first_at"]).to_numpy(), _ms(some["last_at"]).to_numpy(), some["events"].to_numpy())  # fmt: skip
+        silences = Rhythms(told).silences(latest, settings.gap_minutes, fleet)
+        most = float("inf") if longest is None else longest.total_seconds() * 1000
+        frame = pl.DataFrame(
+            {
+                "line": here.gather(silences.line),
+                "start_at": silences.start,
+                "end_at": silences.end,
+                "open": silences.open,
+                "expected": silences.expected,
+                "by_chance_a_year": silences.by_chance_a_year,
+            }
         )
-    found = _chances(found.join(_unevenness(activity), on="line", maintain_order="left"), activity)
-    length = pl.col("end_at") - pl.col("start_at")
-    deep = found.filter(
-        length > timedelta(minutes=settings.gap_minutes),
-        length <= longest if longest is not None else pl.lit(True),
-        pl.col("by_chance_a_year") <= settings.gap_false_alarms,
-    )
-    return deep.with_columns(
-        end_at=pl.when(~pl.col("open")).then("end_at"), expected=pl.col("expected").clip(0).round(1)
-    ).select(pl.col(c).cast(t) for c, t in GAPS.items())
-
-
-def _silences(activity: pl.DataFrame, as_of: datetime, settings: Settings) -> pl.DataFrame:
-    """Return the times between two events of a line that outlast the vendor's retries: line, start_at, end_at (null: not over)."""
-    ordered = activity.sort("line", "slot").select(
-        "line", start_at="last_at", end_at=pl.col("first_at").shift(-1).over("line")
-    )
-    length = pl.col("end_at").fill_null(as_of) - pl.col("start_at")
-    return ordered.filter(length > timedelta(minutes=settings.gap_minutes))
-
-
-def _rhythm(activity: pl.DataFrame) -> pl.DataFrame:
-    """Return, for each line and hour of the week: surprise and events of one silent hour, and their sums over the week before it."""
-    hour = pl.col("slot") // _SLOTS_AN_HOUR
-    spans = activity.group_by("line").agg(first=hour.min(), hours=hour.max() - hour.min() + 1)
-    seen = activity.group_by("line", cell=(hour % _WEEK)).agg(active=pl.len(), events=pl.col("events").sum())
-    cells = (
-        spans.join(pl.DataFrame({"cell": pl.int_range(_WEEK, eager=True)}), how="cross")
-        .join(seen, on=["line", "cell"], how="left")
-        .with_columns(pl.col("active", "events").fill_null(0))
-        .with_columns(
-            had=pl.col("hours") // _WEEK
-            + ((pl.col("cell") - pl.col("first")) % _WEEK < pl.col("hours") % _WEEK).cast(pl.Int64),
-            of_day=pl.col("cell") % 24,
+        deep = frame.filter(
+            pl.col("end_at") - pl.col("start_at") <= most, pl.col("by_chance_a_year") <= settings.gap_false_alarms
         )
-        .with_columns(slots=pl.col("had") * _SLOTS_AN_HOUR)
-    )
-    hourly = (pl.col("active").sum().over("line", "of_day") + 0.5) / (pl.col("slots").sum().over("line", "of_day") + 1)
-    chance = (pl.col("active") + _HOURLY_WEIGHT * hourly) / (pl.col("slots") + _HOURLY_WEIGHT)
-    cells = cells.sort("line", "cell").select(
-        "line",
-        "cell",
-        surprise_hour=-_SLOTS_AN_HOUR * (1 - chance.clip(upper_bound=1 - 1e-6)).log(),
-        events_hour=pl.col("events") / pl.col("had").clip(lower_bound=1),
-    )
-    return cells.with_columns(
-        (pl.col(f"{c}_hour").cum_sum().over("line") - pl.col(f"{c}_hour")).alias(f"{c}_before")
-        for c in ("surprise", "events")
-    ).with_columns(pl.col(f"{c}_hour").sum().over("line").alias(f"{c}_week") for c in ("surprise", "events"))
-
-
-def _unevenness(activity: pl.DataFrame) -> pl.DataFrame:
-    """Return, for each line, how much its days differ beyond chance: the variance of (slots of a day / usual for its weekday)."""
-    day = pl.col("slot") // (24 * _SLOTS_AN_HOUR)
-    ends = activity.group_by("line").agg(first=day.min(), last=day.max())
-    days = (
-        ends.select("line", day=pl.int_ranges(pl.col("first") + 1, "last"))
-        .explode("day", empty_as_null=False, keep_nulls=False)
-        .join(activity.group_by("line", day=day).agg(slots=pl.len()), on=["line", "day"], how="left")
-        .with_columns(pl.col("slots").fill_null(0), weekday=pl.col("day") % 7)
-        .with_columns(usual=pl.col("slots").mean().over("line", "weekday"), weeks=pl.len().over("line", "weekday"))
-        .filter(pl.col("usual") > 0, pl.col("weeks") > 1)
-    )
-    told = days.group_by("line").agg(
-        uneven=((pl.col("slots") / pl.col("usual") - 1) ** 2 * pl.col("weeks") / (pl.col("weeks") - 1)).mean()
-        - (1 / pl.col("usual")).mean()
-    )
-    return (
-        ends.select("line").join(told, on="line", how="left").with_columns(pl.col("uneven").fill_null(1.0).clip(0.01))
-    )
-
-
-def _between(found: pl.DataFrame, rhythm: pl.DataFrame, start: str, end: str) -> pl.DataFrame:
-    """Return ``found`` with the surprise and the expected events between two instants of each row, rows in their order."""
-    sums = []
-    for at in (start, end):
-        ms = pl.col(at).dt.epoch("ms")
-        placed = found.select(
-            "line", week=ms // (_HOUR_MS * _WEEK), cell=ms // _HOUR_MS % _WEEK, part=ms % _HOUR_MS / _HOUR_MS
+        found.append(
+            deep.with_columns(
+                end_at=pl.when(~pl.col("open")).then("end_at"), expected=pl.col("expected").clip(0).round(1)
+            ).select(pl.col(c).cast(t) for c, t in GAPS.items())
         )
-        told = placed.join(rhythm, on=["line", "cell"], how="left", maintain_order="left")
-        sums.append(
-            told.select(
-                (pl.col("week") * pl.col(f"{c}_week") + pl.col(f"{c}_before") + pl.col("part") * pl.col(f"{c}_hour")).alias(c)
-                for c in ("surprise", "events")
-            )
-        )  # fmt: skip
-    return found.with_columns(
-        surprise=sums[1]["surprise"] - sums[0]["surprise"], expected=sums[1]["events"] - sums[0]["events"]
-    )
+    return pl.concat(found)
 
 
-def _chances(found: pl.DataFrame, activity: pl.DataFrame) -> pl.DataFrame:
-    """Return ``found`` with how often a year such a silence comes by itself on this line, and how long the line is known."""
-    lives = activity.group_by("line").agg(
-        known=pl.col("last_at").max() - pl.col("first_at").min(), slots_seen=pl.len().cast(pl.Float64)
-    )
-    tails = found.group_by("line").agg(
-        silences=pl.len().cast(pl.Float64),
-        middle=pl.col("surprise").median(),
-        top=pl.col("surprise").quantile(_TRIM, "lower"),
-    )
-    # a day's factor that varies (gamma) makes long silences likelier than independent slots would: a negative binomial's zero
-    found = found.with_columns(surprise=(1 + pl.col("uneven") * pl.col("surprise")).log() / pl.col("uneven"))
-    told = found.join(lives, on="line", maintain_order="left").join(tails, on="line", maintain_order="left")
-    excess = pl.when(pl.col("surprise").is_between("middle", "top")).then(pl.col("surprise") - pl.col("middle"))
-    spread = (excess.mean().over("line") / _TRIM_BIAS).clip(lower_bound=1.0)
-    years = pl.col("known").dt.total_milliseconds() / _YEAR_MS
-    few = pl.col("silences") < 20  # too few silences for a tail of its own: every slot is taken as independent
-    return told.with_columns(
-        by_chance_a_year=pl.when(few)
-        .then(pl.col("slots_seen") / years * (-pl.col("surprise")).exp())
-        .otherwise(pl.col("silences") / years * 0.5 * (-(pl.col("surprise") - pl.col("middle")) / spread).exp())
-    )
+def _ms(times: pl.Series) -> pl.Series:
+    return times.dt.epoch("ms")
 
 
 def blind(messages: pl.DataFrame, gaps: pl.DataFrame, *, within: timedelta) -> pl.DataFrame:

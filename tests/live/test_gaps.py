@@ -84,6 +84,26 @@ def test_too_short_a_history_says_nothing():
     assert gaps(traffic.activity(young).clear(), as_of=NOON, settings=Settings()).schema == GAPS
 
 
+@pytest.mark.parametrize("days", [36, 44, 51])
+def test_what_was_told_of_a_silence_stays_whatever_comes_later(fleet, days):
+    told = traffic.without(fleet, NOON - timedelta(days=10), NOON - timedelta(days=10, hours=-10), LINE)
+    then = traffic.START + timedelta(days=days)
+    early = _gaps(told.filter(pl.col("at") <= then))
+    assert early.height == 1
+    assert _gaps(told).filter(pl.col("start_at") < then).equals(early)
+
+
+def test_clocks_put_back_are_no_gap():
+    """Office hours from nine to five on the dot, an hour later by UTC from the seventh week on."""
+    told = traffic.events(5, days=60, a_day=1500, lines=3)
+    hours = (pl.col("at") - pl.col("at").dt.truncate("1d")).dt.total_seconds() / 3600
+    office = told.filter(hours.is_between(9, 17))
+    winter = pl.col("at") >= traffic.START + timedelta(weeks=6)
+    moved = office.with_columns(at=pl.when(winter).then(pl.col("at") + timedelta(hours=1)).otherwise("at"))
+    assert _gaps(moved).is_empty()
+    assert _gaps(traffic.without(moved, NOON, NOON + timedelta(hours=2), LINE)).height == 1
+
+
 def test_the_order_of_rows_changes_nothing(fleet):
     told = traffic.without(fleet, NOON, NOON + timedelta(hours=4))
     assert _gaps(told).equals(_gaps(told.sample(fraction=1, shuffle=True, seed=1)))
