@@ -105,37 +105,38 @@ def want(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> dict[str, int]:
         """
         create or replace temp table asked_chat as
         with least as (select min(since) as since from temp.asked_since)
-        select distinct chat_id from message, least
-        where chat_id is not null and coalesce(sent_at, seen_at, least(delivered_at, read_at, failed_at)) >= least.since
+        select distinct m.chat_id from message m left join temp.asked_since s on s.line = m.line, least
+        where m.chat_id is not null and (m.line is null or s.line is not null)
+          and coalesce(m.sent_at, m.seen_at, least(m.delivered_at, m.read_at, m.failed_at)) >= coalesce(s.since, least.since)
         union
-        select distinct chat_id from chat_health, least where known_at >= least.since
+        select distinct h.chat_id from chat_health h left join chat c on c.chat_id = h.chat_id and c.is_owner
+        left join temp.asked_since s on s.line = c.line, least
+        where (c.line is null or s.line is not null) and h.known_at >= coalesce(s.since, least.since)
         """
     )
     con.execute(
         f"""
         create or replace temp table asked_message as
-        with near as (
-          select p.*, s.since from ({read.placed(con, "select * from main.message semi join temp.asked_chat using (chat_id)")}) p
-          join temp.asked_since s using (line)
-        ),
-        kept as (
-          select distinct line, chat_id from near where sent_at >= since
-          union
-          select distinct near.line, near.chat_id from near join chat_health h on h.chat_id = near.chat_id and h.known_at >= near.since
-        )
-        select * exclude (since) from near semi join kept using (line, chat_id)
+        select p.* from ({read.placed(con, "select * from main.message semi join temp.asked_chat using (chat_id)")}) p
+        semi join temp.asked_since using (line)
         """
+    )
+    con.execute("create or replace temp table asked_here as select line, chat_id from temp.asked_message group by all")
+    con.execute(
+        "create or replace temp table asked_chats as select h.line as placed, c.* from chats c join temp.asked_here h using (chat_id)"
+    )
+    con.execute(
+        "create or replace temp table asked_health as select h.line as placed, c.* from chat_health c join temp.asked_here h using (chat_id)"
     )
     return dict(con.execute("select line, count(*) from temp.asked_message group by line order by line").fetchall())
 
 
 def wanted(con: duckdb.DuckDBPyConnection, names: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return MESSAGES (in any order), CHATS and CHAT_HEALTH of the collected chats of some lines."""
-    here = "(select distinct chat_id from temp.asked_message where list_contains($lines, line))"
     values: dict[str, object] = {"lines": names}
     messages = 'select *, sent_at as "at" from temp.asked_message where list_contains($lines, line)'
-    chats = f"select * from chats semi join {here} using (chat_id) order by chat_id"
-    health = f'select chat_id, known_at as "at", health from chat_health semi join {here} using (chat_id) order by all'
+    chats = "select distinct on (chat_id) * from temp.asked_chats where list_contains($lines, placed) order by chat_id"
+    health = 'select distinct chat_id, known_at as "at", health from temp.asked_health where list_contains($lines, placed) order by all'
     return (
         read.frame_of(con, messages, MESSAGES, values),
         read.frame_of(con, chats, CHATS, values),
@@ -169,5 +170,5 @@ def of_lines(con: duckdb.DuckDBPyConnection, lines: list[str]) -> tuple[pl.DataF
 
 def done(con: duckdb.DuckDBPyConnection) -> None:
     """Let go of what ``want`` collected."""
-    for name in ("asked_since", "asked_chat", "asked_message"):
+    for name in ("asked_since", "asked_chat", "asked_message", "asked_here", "asked_chats", "asked_health"):
         con.execute(f"drop table temp.{name}")
