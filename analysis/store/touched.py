@@ -21,7 +21,8 @@ class Touched:
 
     Args:
         whole: everything may be: marts are made from scratch.
-        since: line to the earliest instant of which something is new: a message, a receipt, a chat's creation or health.
+        since: line to the earliest instant of which something is new: a message, a receipt, a chat's creation or health. A receipt more of a
+            message that is known to have arrived changes no count of the day it was sent on: it is new from when it came.
         asked: the same, but for what explanations do not use: when a message was read that is known to be delivered, who is in a chat.
         changes: line to the earliest new report of its health or status.
         chats: chats of which something is new.
@@ -85,7 +86,7 @@ def keep(con: duckdb.DuckDBPyConnection, more: Touched) -> None:
 
 
 def _of(name: str) -> str:
-    """Return what explanations use of a message but for its receipts, in SQL."""
+    """Return what is counted of a message but for its receipts, in SQL."""
     columns = (
         "line",
         "chat_id",
@@ -96,6 +97,7 @@ def _of(name: str) -> str:
         "failed_at",
         "failure_code",
         "service",
+        "is_group",
         "fingerprint",
     )
     return ", ".join(f"{name}.{c}" for c in columns)
@@ -108,7 +110,6 @@ def _receipt(name: str) -> str:
 
 _SETTLED_HOURS = 168
 """The longest reply window that can be set (explain_reply_hours): a receipt that is later than that changes nothing before it came."""
-_ASKED_AT = f"case when came_at > sent_at + interval {_SETTLED_HOURS} hour then came_at else told_at end"
 
 
 def forget(con: duckdb.DuckDBPyConnection) -> None:
@@ -173,24 +174,32 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
     con.execute(
         f"""
         create or replace temp table new_message as
-        select message_id, true as asked, null::timestamp_ms as came_at from temp.stage_message where {PLAIN}
+        with known as (
+          select m.message_id, k.message_id is not null and row({_of("m")}) is not distinct from row({_of("k")}) as same,
+            {_receipt("m")} as receipt_at, {_receipt("k")} as was_at, m.failed_at,
+            least(case when m.delivered_at is distinct from k.delivered_at then m.delivered_at end, case when m.read_at is distinct from k.read_at then m.read_at end) as came_at
+          from (select distinct message_id from temp.told_message where outcome in ('inserted', 'merged')) t
+          join message m using (message_id) left join temp.known_message k using (message_id)
+        )
+        select message_id, true as counts, true as asked, null::timestamp_ms as came_at, null::timestamp_ms as receipt_at
+        from temp.stage_message where {PLAIN}
         union all
-        select t.message_id, k.message_id is null or row({_of("m")}) is distinct from row({_of("k")}) or {_receipt("m")} is distinct from {_receipt("k")},
-          case when row({_of("m")}) is not distinct from row({_of("k")}) and m.failed_at is null then least({_receipt("m")}, {_receipt("k")}) end
-        from (select distinct message_id from temp.told_message where outcome in ('inserted', 'merged')) t
-        join message m using (message_id) left join temp.known_message k using (message_id)
+        select message_id, not same or (was_at is null) <> (receipt_at is null), not same or receipt_at is distinct from was_at, came_at,
+          case when same and failed_at is null then receipt_at end
+        from known
         """
     )
     con.execute(
         f"""
         create or replace temp table news as
         with told as (
-          select m.*, n.asked, n.came_at, least(m.sent_at, m.seen_at, m.delivered_at, m.read_at, m.failed_at) as told_at
-          from message m join temp.new_message n using (message_id)
+          select line, chat_id, n.counts, case when n.counts then told_at else n.came_at end as told_at,
+            case when n.asked and n.receipt_at > sent_at + interval {_SETTLED_HOURS} hour then n.receipt_at when n.asked then told_at end as asked_at
+          from (select *, least(sent_at, seen_at, delivered_at, read_at, failed_at) as told_at from message) m join temp.new_message n using (message_id)
         )
-        select c.line, m.chat_id, told_at, case when asked then {_ASKED_AT} end as asked_at from told m join chat c on c.chat_id = m.chat_id and c.is_owner
+        select c.line, case when m.counts then m.chat_id end as chat_id, told_at, asked_at from told m join chat c on c.chat_id = m.chat_id and c.is_owner
         union all
-        select line, chat_id, told_at, case when asked then {_ASKED_AT} end from told where line is not null
+        select line, case when counts then chat_id end, told_at, asked_at from told where line is not null
         union all
         select b.line, m.chat_id, m.told_at, case when b.asked then m.told_at end
         from (select *, least(sent_at, seen_at, delivered_at, read_at, failed_at) as told_at from message) m join temp.better_chat b using (chat_id)
