@@ -63,6 +63,7 @@ def count_again(con: Any, due: Due, spells: pl.DataFrame, *, as_of: Any, setting
     elif due.wanted.height:
         _new(con, due, counted, told)
     since.refill_activity(con, None if due.whole else due.activity, minutes=SLOT_MINUTES)
+    since.last_events(con)
 
 
 def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Callable[[float], None]) -> None:

@@ -19,7 +19,7 @@ EXPLANATIONS = pl.Schema(
 TABLES = (
     "signal_day", "signal_hour", "spell", "transition", "explanation", "gap", "forecast", "gate", "chat_state", "delivery_day",
     "line_total", "opener", "failure_hour", "progress", "observed_change", "quiet_time", "lesson",
-    "asked_line", "asked_day", "asked_service", "asked_hour", "expected_receipt",
+    "line_day", "asked_line", "asked_day", "asked_service", "asked_hour", "expected_receipt",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from analysis.schema import CHAT_HEALTH, CHATS, INSTANT, MESSAGES
-from analysis.store.read import frame_of
+from analysis.store.read import frame_of, placed
 
 WANTED = pl.Schema(
     {
@@ -20,6 +20,8 @@ WANTED = pl.Schema(
     }
 )
 """Lines to count again, key line; EVER in all columns: from the beginning."""
+_TIME = "coalesce(m.sent_at, m.seen_at, least(m.delivered_at, m.read_at, m.failed_at))"
+"""When a message of the table ``message`` was sent, as the view ``messages`` has it."""
 _ORDER = "line, chat_id, sent_at, direction desc, message_id"
 _TIMED = {
     "signal_day": "day",
@@ -46,22 +48,37 @@ def want(con: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, chats: list[str])
     con.register("wanted_now", wanted)
     con.register("named_now", named)
     con.execute("create or replace temp table wanted as select * from wanted_now")
+    con.execute("create or replace temp table named_chat as select distinct chat_id from named_now")
+    con.unregister("wanted_now")
+    con.unregister("named_now")
+    con.execute(
+        f"""
+        create or replace temp table near_chat as
+        with least as (select min(whole_from) as whole_from from temp.wanted)
+        select chat_id from temp.named_chat
+        union
+        select m.chat_id from message m left join temp.wanted w on w.line = m.line, least
+        where m.chat_id is not null and (m.line is null or w.line is not null) and {_TIME} >= coalesce(w.whole_from, least.whole_from)
+        union
+        select chat_id from ({placed(con, "select * from main.message where chat_id is null")}), least where sent_at >= least.whole_from
+        """
+    )
+    near = f"""
+    select m.* from main.message m left join temp.wanted w on w.line = m.line, (select min(seen_from) as seen_from from temp.wanted) least
+    where (m.line is null or w.line is not null) and (
+      m.chat_id is null or {_TIME} >= coalesce(w.seen_from, least.seen_from) or m.chat_id in (select chat_id from temp.near_chat)
+    )
+    """
+    con.execute(
+        f"create or replace temp table needed as select m.* from ({placed(con, near)}) m semi join temp.wanted w on m.line = w.line"
+    )
     con.execute(
         """
         create or replace temp table whole_chat as
-        select distinct m.line, m.chat_id from messages m join temp.wanted w on m.line = w.line where m.sent_at >= w.whole_from
-        union select m.line, m.chat_id from messages m semi join temp.wanted w on m.line = w.line semi join named_now n on m.chat_id = n.chat_id
+        select distinct m.line, m.chat_id from temp.needed m join temp.wanted w on m.line = w.line
+        where m.sent_at >= w.whole_from or m.chat_id in (select chat_id from temp.named_chat)
         """
     )
-    con.execute(
-        """
-        create or replace temp table needed as
-        select m.* from messages m join temp.wanted w on m.line = w.line left join temp.whole_chat c on c.line = m.line and c.chat_id = m.chat_id
-        where m.sent_at >= w.seen_from or c.chat_id is not null
-        """
-    )
-    con.unregister("wanted_now")
-    con.unregister("named_now")
     return dict(con.execute("select line, count(*) from temp.needed group by line order by line").fetchall())
 
 
@@ -84,7 +101,7 @@ def chat_health(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 def done(con: duckdb.DuckDBPyConnection) -> None:
     """Let go of what ``want`` collected."""
-    for name in ("wanted", "whole_chat", "needed"):
+    for name in ("wanted", "named_chat", "near_chat", "whole_chat", "needed"):
         con.execute(f"drop table temp.{name}")
 
 
@@ -132,7 +149,7 @@ def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame | None, 
     ms = minutes * 60_000
     if since is None:
         con.execute("delete from activity")
-        where, joined = "true", ""
+        where, joined, near = "true", "", "messages"
     else:
         con.register("since_now", since)
         con.execute(
@@ -144,19 +161,26 @@ def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame | None, 
         )
         joined = "join temp.since_slot s using (line)"
         where = f"epoch_ms(told_at) // {ms} >= s.slot"
+        latest = "greatest(sent_at, seen_at, delivered_at, read_at, failed_at)"
+        least = f"make_timestamp((select min(slot) from temp.since_slot) * {ms} * 1000)"
+        con.execute(
+            f"create or replace temp table near as {placed(con, f'select * from main.message where {latest} >= {least}')}"
+        )
+        near = "temp.near"
     con.execute(
         f"""
         insert into activity
         with told as (
-          select line, sent_at as told_at, 1 as message from messages
-          union all select line, delivered_at, 0 from messages where delivered_at is not null
-          union all select line, read_at, 0 from messages where read_at is not null
+          select line, sent_at as told_at, 1 as message from {near}
+          union all select line, delivered_at, 0 from {near} where delivered_at is not null
+          union all select line, read_at, 0 from {near} where read_at is not null
         )
         select line, epoch_ms(told_at) // {ms} as slot, min(told_at), max(told_at), sum(message) from told {joined} where {where} group by all
         """
     )
     if since is not None:
         con.execute("drop table temp.since_slot")
+        con.execute("drop table temp.near")
 
 
 def spell_changes(con: duckdb.DuckDBPyConnection, spells: pl.DataFrame) -> pl.DataFrame:
@@ -177,21 +201,48 @@ def spell_changes(con: duckdb.DuckDBPyConnection, spells: pl.DataFrame) -> pl.Da
 
 
 def line_totals(con: duckdb.DuckDBPyConnection, *, wanted_only: bool) -> None:
-    """Make ``line_total`` again: how many messages each line has, from when to when, and how its sends were received. METHOD.md, Data."""
-    which = "semi join temp.wanted using (line)" if wanted_only else ""
-    con.execute(
-        "delete from line_total" + (" using temp.wanted w where line_total.line = w.line" if wanted_only else "")
-    )
+    """Make ``line_total`` again, by days: how many messages each line has, from when to when, and how its sends were received. METHOD.md, Data.
+
+    Its ``last_event_at`` is that of messages and failures until ``last_events``.
+    """
+    if wanted_only:
+        con.execute("delete from line_total using temp.wanted w where line_total.line = w.line")
+        con.execute(
+            "delete from line_day using temp.wanted w where line_day.line = w.line and line_day.day >= w.since::date"
+        )
+        which = "temp.needed m join temp.wanted w on w.line = m.line where m.sent_at::date >= w.since::date"
+    else:
+        con.execute("delete from line_total")
+        con.execute("delete from line_day")
+        which = "messages m"
     con.execute(
         f"""
-        insert into line_total by name
-        select line, count(*) as messages, min(sent_at) as first_at, max(sent_at) as last_at,
-          max(greatest(sent_at, delivered_at, read_at, failed_at)) as last_event_at,
+        insert into line_day by name
+        select m.line, sent_at::date as day, count(*) as messages, min(sent_at) as first_at, max(sent_at) as last_at, max(failed_at) as last_failed_at,
           count(*) filter (where direction = 'outbound') as sends, count(*) filter (where direction = 'outbound' and failed) as failed,
           count(*) filter (where direction = 'outbound' and not failed and (delivered_at is not null or read_at is not null)) as received,
           count(*) filter (where direction = 'outbound' and delivered_at > sent_at + interval 1 hour) as received_1h,
           count(*) filter (where direction = 'outbound' and delivered_at > sent_at + interval 24 hour) as received_24h
-        from messages {which} group by line order by line
+        from {which} group by m.line, sent_at::date order by 1, 2
+        """
+    )
+    con.execute(
+        f"""
+        insert into line_total by name
+        select line, sum(messages) as messages, min(first_at) as first_at, max(last_at) as last_at,
+          greatest(max(last_at), max(last_failed_at)) as last_event_at, sum(sends) as sends, sum(failed) as failed, sum(received) as received,
+          sum(received_1h) as received_1h, sum(received_24h) as received_24h
+        from line_day {"semi join temp.wanted using (line)" if wanted_only else ""} group by line order by line
+        """
+    )
+
+
+def last_events(con: duckdb.DuckDBPyConnection) -> None:
+    """Let ``line_total`` tell of receipts too, from the slots of ``activity``."""
+    con.execute(
+        """
+        update line_total set last_event_at = greatest(last_event_at, a.last_at)
+        from (select line, max(last_at) as last_at from activity group by line) a where a.line = line_total.line
         """
     )
 

@@ -21,8 +21,8 @@ class Touched:
 
     Args:
         whole: everything may be: marts are made from scratch.
-        since: line to the earliest instant of which something is new: a message, a receipt, a chat's creation or health. A receipt more of a
-            message that is known to have arrived changes no count of the day it was sent on: it is new from when it came.
+        since: line to the earliest instant of which something is new: a message, a receipt, a chat's creation or health. When a
+            message was read that is known to be delivered changes no count of the day it was sent on: that is new from when it came.
         asked: the same, but for what explanations do not use: when a message was read that is known to be delivered, who is in a chat.
         changes: line to the earliest new report of its health or status.
         chats: chats of which something is new.
@@ -177,14 +177,15 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
         with known as (
           select m.message_id, k.message_id is not null and row({_of("m")}) is not distinct from row({_of("k")}) as same,
             {_receipt("m")} as receipt_at, {_receipt("k")} as was_at, m.failed_at,
-            least(case when m.delivered_at is distinct from k.delivered_at then m.delivered_at end, case when m.read_at is distinct from k.read_at then m.read_at end) as came_at
+            m.delivered_at is distinct from k.delivered_at or ({_receipt("m")} is null) <> ({_receipt("k")} is null) as later,
+            case when m.read_at is distinct from k.read_at then m.read_at end as came_at
           from (select distinct message_id from temp.told_message where outcome in ('inserted', 'merged')) t
           join message m using (message_id) left join temp.known_message k using (message_id)
         )
         select message_id, true as counts, true as asked, null::timestamp_ms as came_at, null::timestamp_ms as receipt_at
         from temp.stage_message where {PLAIN}
         union all
-        select message_id, not same or (was_at is null) <> (receipt_at is null), not same or receipt_at is distinct from was_at, came_at,
+        select message_id, not same or later, not same or receipt_at is distinct from was_at, came_at,
           case when same and failed_at is null then receipt_at end
         from known
         """

@@ -9,6 +9,7 @@ import pytest
 
 from analysis import pipeline
 from analysis.errors import StoreError
+from analysis.store.asked import TABLES as TOLD
 
 
 def test_an_older_store_is_refused_until_refresh_brings_it_up_to_date_and_fills_the_marts(demo_store, tmp_path):
@@ -26,7 +27,17 @@ def test_an_older_store_is_refused_until_refresh_brings_it_up_to_date_and_fills_
             con.execute(f"drop view {view}")
             con.execute(f"drop table {table}")
         con.execute("drop table progress")
-        for table in ("alert", "observation", "observed_change", "activity", "forgotten", "quiet_time", "lesson"):
+        for table in (
+            "alert",
+            "observation",
+            "observed_change",
+            "activity",
+            "forgotten",
+            "quiet_time",
+            "lesson",
+            "line_day",
+            *TOLD,
+        ):
             con.execute(f"drop table {table}")
         con.execute("alter table explanation drop column measured_p")
         con.execute("update meta set value = '4' where key = 'schema_version'")

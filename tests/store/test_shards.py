@@ -10,7 +10,7 @@ from analysis import pipeline
 from analysis.explain.shelf import Shelf
 from analysis.pipeline import shards as sharding
 from analysis.pipeline.shards import shards
-from tests.store.test_increments import differing, marts
+from tests.store.refreshing import differing, marts
 from tests.sweep import EVERY
 
 

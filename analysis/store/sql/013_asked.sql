@@ -50,4 +50,20 @@ create table expected_receipt (
 comment on table expected_receipt is 'Sends of which a receipt was to be expected, since their chat had one before: what tells that receipts were lost on all lines. UTC.';
 comment on column expected_receipt.silent is 'no receipt came in the time in which nearly all come';
 
+create table line_day (
+  line varchar not null,
+  day date not null,
+  messages integer not null,
+  first_at timestamp_ms not null,
+  last_at timestamp_ms not null,
+  last_failed_at timestamp_ms,
+  sends integer not null,
+  failed integer not null,
+  received integer not null,
+  received_1h integer not null,
+  received_24h integer not null
+);
+comment on table line_day is 'Messages of each line by UTC day, and how many of the sends have a receipt: what line_total adds up. Key line, day.';
+comment on column line_day.received is 'sends, not failed, with a delivery or read time';
+
 insert or replace into meta values ('touched', '{"whole": true}');
