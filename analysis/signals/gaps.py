@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from analysis.schema import ACTIVITY, GAPS, INSTANT
@@ -65,10 +66,8 @@ def gaps(activity: pl.DataFrame, *, as_of: datetime, settings: Settings) -> pl.D
     """
     if activity.is_empty():
         return pl.DataFrame(schema=GAPS)
-    fleet = activity.group_by("slot").agg(
-        pl.lit(FLEET).alias("line"), pl.col("first_at").min(), pl.col("last_at").max(), pl.col("events").sum()
-    )
-    whole = _deep(fleet.select(activity.columns), pl.DataFrame(schema=GAPS), as_of, settings, longest=None)
+    activity = _in_order(activity)
+    whole = _deep(_fleet(activity), pl.DataFrame(schema=GAPS), as_of, settings, longest=None)
     if activity["line"].n_unique() > 1:
         own = _deep(activity, whole, as_of, settings, longest=timedelta(days=settings.gap_longest_days))
     else:  # one line is its own fleet
@@ -80,10 +79,17 @@ def gaps(activity: pl.DataFrame, *, as_of: datetime, settings: Settings) -> pl.D
 def _deep(
     activity: pl.DataFrame, apart: pl.DataFrame, as_of: datetime, settings: Settings, *, longest: timedelta | None
 ) -> pl.DataFrame:
-    """Return the silences of each line that its own rhythm does not give, time in ``apart`` (gaps of the fleet) left out."""
-    known = pl.col("last_at").max() - pl.col("first_at").min()
-    activity = activity.filter(known.over("line") >= timedelta(days=settings.gap_least_days)).sort("line", "slot")
-    lines = activity["line"].unique(maintain_order=True)
+    """Return the silences of each line that its own rhythm does not give, time in ``apart`` (gaps of the fleet) left out.
+
+    ``activity``: in order of line and slot.
+    """
+    runs = activity["line"].rle().struct.unnest().with_columns(end=pl.col("len").cum_sum() - 1)
+    begin = activity["first_at"].gather(runs["end"] + 1 - runs["len"])
+    lines = runs["value"].filter(
+        activity["last_at"].gather(runs["end"]) - begin >= timedelta(days=settings.gap_least_days)
+    )
+    if len(lines) < runs.height:
+        activity = activity.filter(pl.col("line").is_in(lines.implode()))
     latest = _ms(pl.Series([as_of], dtype=INSTANT)).item()
     fleet = [
         (start, latest if end is None else end)
@@ -116,6 +122,32 @@ def _deep(
             ).select(pl.col(c).cast(t) for c, t in GAPS.items())
         )
     return pl.concat(found)
+
+
+def _fleet(activity: pl.DataFrame) -> pl.DataFrame:
+    """Return the slots in which any line has an event, as one line's."""
+    slot, first_at, last_at = (
+        activity["slot"].to_numpy(),
+        _ms(activity["first_at"]).to_numpy(),
+        _ms(activity["last_at"]).to_numpy(),
+    )
+    begin = int(slot.min())
+    place, wide = slot - begin, int(slot.max()) - begin + 1
+    first, last = np.full(wide, np.iinfo(np.int64).max), np.zeros(wide, dtype=np.int64)
+    np.minimum.at(first, place, first_at)
+    np.maximum.at(last, place, last_at)
+    events = np.bincount(place, activity["events"].to_numpy(), wide)
+    some = np.flatnonzero(np.bincount(place, minlength=wide))
+    found = {"line": pl.repeat(FLEET, len(some), eager=True), "slot": some + begin, "first_at": first[some], "last_at": last[some], "events": events[some]}  # fmt: skip
+    return pl.DataFrame(found).select(activity.columns).cast(dict(activity.schema))  # type: ignore[arg-type]
+
+
+def _in_order(activity: pl.DataFrame) -> pl.DataFrame:
+    """Return ACTIVITY in order of line and slot; a store gives it so, and to sort it again would take longer than all that follows."""
+    number, slot = activity["line"].rle_id(), activity["slot"]
+    whole = number.max() is None or number.max() + 1 == activity["line"].n_unique()  # type: ignore[operator]
+    rises = ((number != number.shift()) | (slot > slot.shift())).fill_null(value=True).all()
+    return activity if whole and rises else activity.sort("line", "slot")
 
 
 def _ms(times: pl.Series) -> pl.Series:

@@ -254,13 +254,14 @@ def moved_since(con: duckdb.DuckDBPyConnection, chats: list[str]) -> pl.DataFram
     row of the mart is to be made again.
     """
     con.register("named", pl.DataFrame({"chat_id": chats}, schema={"chat_id": pl.String}))
-    sql = """
+    theirs = "select * from main.message semi join named using (chat_id) union all select * from main.message where chat_id is null"
+    sql = f"""
     with people as (select distinct recipient from chats semi join named using (chat_id) where recipient is not null),
     theirs as (select chat_id, recipient from chats semi join people using (recipient))
     select s.line, s.chat_id, t.recipient, s.first_at, s.opened_by from chat_state s join theirs t using (chat_id) anti join named using (chat_id)
     union all
     select m.line, m.chat_id, any_value(t.recipient), min(m.sent_at), null
-    from messages m join theirs t using (chat_id) semi join named using (chat_id) group by m.line, m.chat_id
+    from ({placed(con, theirs)}) m join theirs t using (chat_id) semi join named using (chat_id) group by m.line, m.chat_id
     order by 1, 2
     """
     schema = {
