@@ -96,8 +96,8 @@ def _deep(
         for start, end in apart.select(pl.col("start_at", "end_at").dt.epoch("ms")).iter_rows()
     ]
     found = [pl.DataFrame(schema=GAPS)]
-    for begin in range(0, len(lines), _LINES):
-        here = lines[begin : begin + _LINES]
+    for number in range(0, len(lines), _LINES):
+        here = lines[number : number + _LINES]
         some = activity.filter(pl.col("line").is_in(here.implode())) if len(lines) > _LINES else activity
         numbers = some["line"].rle_id().to_numpy().astype(int)
         told = Activity(numbers, some["slot"].to_numpy(), _ms(some["first_at"]).to_numpy(), _ms(some["last_at"]).to_numpy(), some["events"].to_numpy())  # fmt: skip
