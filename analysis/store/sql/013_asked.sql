@@ -47,7 +47,7 @@ create table expected_receipt (
   sent_at timestamp_ms not null,
   silent boolean not null
 );
-comment on table expected_receipt is 'Sends of which a receipt was to be expected, since their chat had one before: what tells that receipts were lost on all lines. UTC.';
+comment on table expected_receipt is 'Sends of which a receipt was to be expected, since their chat had had one by then: what tells that receipts were lost on all lines. UTC.';
 comment on column expected_receipt.silent is 'no receipt came in the time in which nearly all come';
 
 create table line_day (
