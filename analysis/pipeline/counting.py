@@ -78,7 +78,7 @@ def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Calla
 def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], told: Callable[[float], None]) -> None:
     groups = grouped(since.want(con, due.wanted, due.chats))
     since.line_totals(con, wanted_only=True)
-    chats, chat_health, born = since.chats(con), since.chat_health(con), read.line_firsts(con)
+    chats, chat_health, born = since.chats(con), since.chat_health(con), _born(con, due)
     others = since.moved_as_kept(con).join(due.asked, on=["line", "chat_id"], how="anti")
     moved_here = pl.concat([due.moved, others])
 
@@ -91,6 +91,11 @@ def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], t
     for name, frame in _together(parts).items():
         since.replace_since(con, name, frame)
     since.done(con)
+
+
+def _born(con: Any, due: Due) -> pl.DataFrame:
+    """Return of each wanted line: first_at, its first message, and since, from when on its rows are wanted."""
+    return read.line_firsts(con).join(due.wanted.select("line", "since"), on="line")
 
 
 def _together(parts: list[Tables]) -> Tables:

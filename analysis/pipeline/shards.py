@@ -28,7 +28,7 @@ class Group(NamedTuple):
     health: pl.DataFrame
     """CHAT_HEALTH of these."""
     born: pl.DataFrame | None = None
-    """line, first_at of each line's first message, where ``messages`` may begin later."""
+    """line, first_at of each line's first message, and since, from when on it is counted, where ``messages`` may begin later."""
 
 
 Read = TypeVar("Read")

@@ -15,6 +15,8 @@ Bools = npt.NDArray[np.bool_]
 class Grid:
     """The buckets between each line's first and last message, numbered line after line: cell = place of the line's first + bucket - first.
 
+    A line may be counted from a later bucket on only; it then has no cells before.
+
     The cells are the rows of the signals: those without a message are rows of zeros (contract.md, section 3).
 
     Args:
@@ -28,13 +30,18 @@ class Grid:
     start: Ints
 
     @classmethod
-    def of(cls, line_no: Ints, bucket: Ints) -> Grid:
-        """Return the grid that holds every message: their line (numbered from 0, every number in use) and bucket, any order."""
+    def of(cls, line_no: Ints, bucket: Ints, since: Ints | None = None) -> Grid:
+        """Return the grid that holds every message: their line (numbered from 0, every number in use) and bucket, any order.
+
+        since: the bucket from which each line is counted, or its last one where that is earlier; None: all of it.
+        """
         lines = int(line_no.max()) + 1
         first, last = np.full(lines, np.iinfo(np.int64).max), np.full(lines, -1)
         runs = np.flatnonzero(np.concatenate(([True], line_no[1:] != line_no[:-1])))
         np.minimum.at(first, line_no[runs], np.minimum.reduceat(bucket, runs))
         np.maximum.at(last, line_no[runs], np.maximum.reduceat(bucket, runs))
+        if since is not None:
+            first = np.minimum(np.maximum(first, since), last)
         return cls(first, last, np.concatenate(([0], np.cumsum(last - first + 1))))
 
     @property
@@ -45,6 +52,10 @@ class Grid:
     def cell(self, line_no: Ints, bucket: Ints) -> Ints:
         """Return the cell of each line and bucket; the bucket must lie in the line's span."""
         return bucket + (self.start[:-1] - self.first)[line_no]
+
+    def holds(self, line_no: Ints, bucket: Ints) -> Bools:
+        """Return whether a line is counted in a bucket that is not after its last one."""
+        return bucket >= self.first[line_no]
 
     def lines(self) -> Ints:
         """Return the line of every cell."""

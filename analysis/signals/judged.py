@@ -32,7 +32,7 @@ class Judged:
     talks: pl.DataFrame
     reports: pl.DataFrame
     born: pl.DataFrame | None = None
-    """line, first_at: each line's first message, where the messages may begin later; else None."""
+    """line, first_at, since: each line's first message, and from when on it is counted, where the messages may begin later; else None."""
 
     @cached_property
     def sliding(self) -> tuple[Sliding, Sliding]:
@@ -47,10 +47,17 @@ class Judged:
 
     def first_at(self) -> pl.Series:
         """Return the time of each line's first message, in the order of their numbers."""
-        firsts = self.messages.group_by("line_no").agg(first_at=pl.col("at").min())
+        return self._of_lines("first_at")
+
+    def since(self) -> pl.Series:
+        """Return from when on each line is counted, in the order of their numbers."""
+        return self._of_lines("since")
+
+    def _of_lines(self, name: str) -> pl.Series:
+        told = self.messages.group_by("line_no").agg(first_at=pl.col("at").min(), since=pl.col("at").min())
         if self.born is not None:
-            firsts = self.talks.select("line", "line_no").unique().join(self.born, on="line")
-        return firsts.sort("line_no")["first_at"]
+            told = self.talks.select("line", "line_no").unique().join(self.born, on="line")
+        return told.sort("line_no")[name]
 
 
 def judge(
@@ -72,7 +79,7 @@ def judge(
         as_of: the latest event time of the store; nothing after it is assumed.
         settings: windows and limits.
         also: further columns of the messages to carry, by name.
-        born: line, first_at of each line's first message, where ``messages`` may begin later.
+        born: line, first_at of each line's first message, and since, from when on it is counted, where ``messages`` may begin later.
     """
     known = talks(messages)
     reports = chat_state.reports(chat_health, known)

@@ -47,16 +47,17 @@ def signals(
 
 
 def counted(of: Judged, spells: pl.DataFrame, *, settings: Settings, grain: Grain = "day") -> pl.DataFrame:
-    """Return the same for messages that are judged already: one judging serves several tables."""
+    """Return the same for messages that are judged already: one judging serves several tables. A line counted from later on has rows from then on."""
     schema = SIGNALS_DAY if grain == "day" else SIGNALS_HOUR
     if of.messages.is_empty():
         return pl.DataFrame(schema=schema)
     buckets = of.calendar(settings.timezone, grain)
     line_no = of.messages["line_no"].to_numpy()
     bucket = buckets.bucket_of(of.messages["at"].to_physical().to_numpy())
-    grid = Grid.of(line_no, bucket)
-    cells = grid.cell(line_no, bucket)
-    columns = _counts(of.messages, cells, grid)
+    grid = Grid.of(line_no, bucket, None if of.born is None else buckets.bucket(of.since()).to_numpy())
+    held = grid.holds(line_no, bucket)
+    own = of.messages if held.all() else of.messages.filter(held)
+    columns = _counts(own, grid.cell(line_no[held], bucket[held]), grid)
     for counts in of.sliding:
         columns |= counts.highest(grid, buckets)
     columns |= chat_state.activity(

@@ -33,8 +33,10 @@ class Sliding:
 
     def highest(self, grid: Grid, buckets: Calendar) -> dict[str, Ints]:
         """Return the largest count of every cell of a grid, by name; 0 where nothing was sent."""
-        cells = grid.cell(self.line_no, buckets.bucket_of(self.at))
-        return {name: grid.highest(cells, counts) for name, counts in self.counts.items()}
+        bucket = buckets.bucket_of(self.at)
+        held = grid.holds(self.line_no, bucket)
+        cells = grid.cell(self.line_no[held], bucket[held])
+        return {name: grid.highest(cells, counts[held]) for name, counts in self.counts.items()}
 
 
 def sliding(messages: pl.DataFrame) -> tuple[Sliding, Sliding]:
