@@ -76,18 +76,19 @@ def messages(
     return frame_of(con, f'select *, sent_at as "at" from {source} where {where} {order}', MESSAGES, values)
 
 
-def placed(con: duckdb.DuckDBPyConnection, some: str) -> str:
-    """Return the query of the view ``messages`` over some rows of the table ``message`` only.
+def placed(con: duckdb.DuckDBPyConnection, some: str, *, chats: str = "select * from main.chat") -> str:
+    """Return the query of the view ``messages`` over some rows of the table ``message`` (and of ``chat``) only.
 
     The view finds out each message's line from its chat, so that a filter on it reads every message.
 
     Args:
         con: an open store.
         some: a query for these rows; the table in it is ``main.message``.
+        chats: a query for the chats that they may be in; the table in it is ``main.chat``.
     """
     view = con.execute("select sql from duckdb_views() where view_name = 'messages' and not internal").fetchall()[0][0]
     body = re.split(r"(?i)\bas\b", view.rstrip().rstrip(";"), maxsplit=1)[1]
-    return f"with message as ({some}) select * from ({body})"
+    return f"with message as ({some}), chat as ({chats}) select * from ({body})"
 
 
 def placed_on_line(con: duckdb.DuckDBPyConnection) -> str:

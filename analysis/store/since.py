@@ -16,13 +16,13 @@ WANTED = pl.Schema(
         "day": pl.Date,  # the first day to count again, in the store's zone
         "since": INSTANT,  # when it begins
         "whole_from": INSTANT,  # a chat with a message from then on is wanted with all its messages
-        "seen_from": INSTANT,  # every message is wanted from then on
+        "seen_from": INSTANT,  # of other chats the last message is wanted from then on
     }
 )
 """Lines to count again, key line; EVER in all columns: from the beginning."""
 _TIME = "coalesce(m.sent_at, m.seen_at, least(m.delivered_at, m.read_at, m.failed_at))"
 """When a message of the table ``message`` was sent, as the view ``messages`` has it."""
-_ORDER = "line, chat_id, sent_at, direction desc, message_id"
+_CHATLESS = "select * from main.message where chat_id is null"
 _TIMED = {
     "signal_day": "day",
     "signal_hour": "hour",
@@ -37,7 +37,8 @@ def want(con: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, chats: list[str])
     """Collect the messages that counting again takes, for ``messages`` and the others here; returns how many each line has.
 
     A chat with a message from ``whole_from`` on, or named, comes with all its messages: what a send is depends on what went before it in its
-    chat. Other messages count from ``seen_from`` on only.
+    chat. Of any other chat it only matters whether it is active: one message, at the time of its last one where that is not before
+    ``seen_from``, stands for it. It is a reply, since a reply counts in nothing on later days.
 
     Args:
         con: a store open for writing.
@@ -51,40 +52,53 @@ def want(con: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, chats: list[str])
     con.execute("create or replace temp table named_chat as select distinct chat_id from named_now")
     con.unregister("wanted_now")
     con.unregister("named_now")
+    least = con.execute("select min(whole_from) from temp.wanted").fetchall()[0][0]
     con.execute(
         f"""
-        create or replace temp table near_chat as
-        with least as (select min(whole_from) as whole_from from temp.wanted)
-        select chat_id from temp.named_chat
-        union
-        select m.chat_id from message m left join temp.wanted w on w.line = m.line, least
-        where m.chat_id is not null and (m.line is null or w.line is not null) and {_TIME} >= coalesce(w.whole_from, least.whole_from)
-        union
-        select chat_id from ({placed(con, "select * from main.message where chat_id is null")}), least where sent_at >= least.whole_from
-        """
-    )
-    near = f"""
-    select m.* from main.message m left join temp.wanted w on w.line = m.line, (select min(seen_from) as seen_from from temp.wanted) least
-    where (m.line is null or w.line is not null) and (
-      m.chat_id is null or {_TIME} >= coalesce(w.seen_from, least.seen_from) or m.chat_id in (select chat_id from temp.near_chat)
-    )
-    """
-    con.execute(
-        f"create or replace temp table needed as select m.* from ({placed(con, near)}) m semi join temp.wanted w on m.line = w.line"
-    )
-    con.execute(
-        """
         create or replace temp table whole_chat as
-        select distinct m.line, m.chat_id from temp.needed m join temp.wanted w on m.line = w.line
-        where m.sent_at >= w.whole_from or m.chat_id in (select chat_id from temp.named_chat)
+        with recent as (
+          select m.chat_id, max({_TIME}) as last_at from message m where {_TIME} >= '{least}'::timestamp_ms group by m.chat_id
+        )
+        select c.line, c.chat_id from chats c join temp.wanted w on c.line = w.line join recent r on c.chat_id = r.chat_id where r.last_at >= w.whole_from
+        union select c.line, c.chat_id from chats c semi join temp.wanted w on c.line = w.line semi join temp.named_chat n on c.chat_id = n.chat_id
+        """
+    )
+    if _chatless(con):
+        con.execute(
+            f"""
+            insert into temp.whole_chat
+            select m.line, m.chat_id from ({placed(con, _CHATLESS)}) m join temp.wanted w on m.line = w.line where m.sent_at >= w.whole_from
+            except select * from temp.whole_chat
+            """
+        )
+    con.execute(
+        f"""
+        create or replace temp table needed as
+        select m.* from ({_of_chats(con, "whole_chat")}) m semi join temp.whole_chat c on c.line = m.line and c.chat_id = m.chat_id
+        union all by name
+        select '' as message_id, s.line, s.chat_id, 'inbound' as direction, greatest(s.last_sent_at, s.last_received_at) as sent_at, false as failed, false as is_group
+        from chat_state s join temp.wanted w on s.line = w.line anti join temp.whole_chat c on c.line = s.line and c.chat_id = s.chat_id
+        where greatest(s.last_sent_at, s.last_received_at) >= w.seen_from
         """
     )
     return dict(con.execute("select line, count(*) from temp.needed group by line order by line").fetchall())
 
 
+def _chatless(con: duckdb.DuckDBPyConnection) -> bool:
+    return con.execute("select 1 from message where chat_id is null limit 1").fetchall() != []
+
+
+def _of_chats(con: duckdb.DuckDBPyConnection, named: str) -> str:
+    """Return the query of the messages of chats that a temporary table names, and of those that name no chat; of no other."""
+    rows = f"select * from main.message semi join temp.{named} using (chat_id)"
+    if _chatless(con):  # one may be of any chat of its recipient
+        return placed(con, f"{rows} union all {_CHATLESS}")
+    return placed(con, rows, chats=f"select * from main.chat semi join temp.{named} using (chat_id)")
+
+
 def messages(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
-    """Return the wanted messages of some lines as MESSAGES."""
-    sql = f'select *, sent_at as "at" from temp.needed where list_contains($lines, line) order by {_ORDER}'
+    """Return the wanted messages of some lines as MESSAGES, in any order."""
+    sql = 'select *, sent_at as "at" from temp.needed where list_contains($lines, line)'
     return frame_of(con, sql, MESSAGES, {"lines": lines})
 
 
@@ -101,7 +115,7 @@ def chat_health(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 def done(con: duckdb.DuckDBPyConnection) -> None:
     """Let go of what ``want`` collected."""
-    for name in ("wanted", "named_chat", "near_chat", "whole_chat", "needed"):
+    for name in ("wanted", "named_chat", "whole_chat", "needed"):
         con.execute(f"drop table temp.{name}")
 
 
@@ -149,7 +163,9 @@ def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame | None, 
     ms = minutes * 60_000
     if since is None:
         con.execute("delete from activity")
-        where, joined, near = "true", "", "messages"
+        joined, after = "", "is not null"
+    elif since.is_empty():
+        return
     else:
         con.register("since_now", since)
         con.execute(
@@ -159,28 +175,43 @@ def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame | None, 
         con.execute(
             "delete from activity using temp.since_slot s where activity.line = s.line and activity.slot >= s.slot"
         )
-        joined = "join temp.since_slot s using (line)"
-        where = f"epoch_ms(told_at) // {ms} >= s.slot"
-        latest = "greatest(sent_at, seen_at, delivered_at, read_at, failed_at)"
-        least = f"make_timestamp((select min(slot) from temp.since_slot) * {ms} * 1000)"
-        con.execute(
-            f"create or replace temp table near as {placed(con, f'select * from main.message where {latest} >= {least}')}"
-        )
-        near = "temp.near"
+        ((least,),) = con.execute(f"select make_timestamp_ms(min(slot) * {ms}) from temp.since_slot").fetchall()
+        joined = f"join temp.since_slot s on s.line = t.line and epoch_ms(told_at) // {ms} >= s.slot"
+        after = f">= '{least}'::timestamp_ms"
+    rows = _on_lines(con)
+    told = " union all ".join(
+        f"select line, {column} as told_at, {int(column == 'sent_at')} as message from ({rows}) where {column} {after}"
+        for column in ("sent_at", "delivered_at", "read_at")
+    )
     con.execute(
         f"""
         insert into activity
-        with told as (
-          select line, sent_at as told_at, 1 as message from {near}
-          union all select line, delivered_at, 0 from {near} where delivered_at is not null
-          union all select line, read_at, 0 from {near} where read_at is not null
-        )
-        select line, epoch_ms(told_at) // {ms} as slot, min(told_at), max(told_at), sum(message) from told {joined} where {where} group by all
+        select t.line, epoch_ms(told_at) // {ms} as slot, min(told_at), max(told_at), sum(message) from ({told}) t {joined} group by all
+        order by 1, 2
         """
     )
     if since is not None:
         con.execute("drop table temp.since_slot")
-        con.execute("drop table temp.near")
+
+
+def _on_lines(con: duckdb.DuckDBPyConnection) -> str:
+    """Return the query of line, direction and times of every placed message, without its chat.
+
+    Where no two lines claim one chat, a message stands on the line it names.
+    """
+    columns = "sent_at, direction, delivered_at, read_at, failed_at"
+    if con.execute("select 1 from chat where not is_owner limit 1").fetchall():
+        return f"select line, {columns} from messages"
+    sent = f"{_TIME} as sent_at"
+    direction = "coalesce(direction, case when failed_at is not null then 'outbound' end) as direction"
+    rest = "delivered_at, read_at, failed_at"
+    return f"""
+    select * from (
+      select line, {sent}, {direction}, {rest} from message m where line is not null
+      union all
+      select c.line, {sent}, {direction}, {rest} from message m join chat c on c.chat_id = m.chat_id and c.is_owner where m.line is null
+    ) where direction is not null and sent_at is not null
+    """
 
 
 def spell_changes(con: duckdb.DuckDBPyConnection, spells: pl.DataFrame) -> pl.DataFrame:
@@ -253,15 +284,21 @@ def moved_since(con: duckdb.DuckDBPyConnection, chats: list[str]) -> pl.DataFram
     Whether a chat was moved from another line depends on no others (``signals.chats.moved``). Null ``opened_by``: one of ``chats``, whose
     row of the mart is to be made again.
     """
-    con.register("named", pl.DataFrame({"chat_id": chats}, schema={"chat_id": pl.String}))
-    theirs = "select * from main.message semi join named using (chat_id) union all select * from main.message where chat_id is null"
+    con.register("named_now", pl.DataFrame({"chat_id": chats}, schema={"chat_id": pl.String}))
+    con.execute("create or replace temp table named as select * from named_now")
+    con.unregister("named_now")
+    con.execute(
+        """
+        create or replace temp table theirs as
+        select chat_id, recipient from chats semi join (select distinct recipient from chats semi join temp.named using (chat_id)) using (recipient)
+        """
+    )
     sql = f"""
-    with people as (select distinct recipient from chats semi join named using (chat_id) where recipient is not null),
-    theirs as (select chat_id, recipient from chats semi join people using (recipient))
-    select s.line, s.chat_id, t.recipient, s.first_at, s.opened_by from chat_state s join theirs t using (chat_id) anti join named using (chat_id)
+    select s.line, s.chat_id, t.recipient, s.first_at, s.opened_by
+    from chat_state s join temp.theirs t using (chat_id) anti join temp.named using (chat_id)
     union all
     select m.line, m.chat_id, any_value(t.recipient), min(m.sent_at), null
-    from ({placed(con, theirs)}) m join theirs t using (chat_id) semi join named using (chat_id) group by m.line, m.chat_id
+    from ({_of_chats(con, "named")}) m join temp.theirs t using (chat_id) semi join temp.named using (chat_id) group by m.line, m.chat_id
     order by 1, 2
     """
     schema = {
@@ -272,7 +309,8 @@ def moved_since(con: duckdb.DuckDBPyConnection, chats: list[str]) -> pl.DataFram
         "opened_by": pl.String,
     }
     found = frame_of(con, sql, pl.Schema(schema))
-    con.unregister("named")
+    for name in ("named", "theirs"):
+        con.execute(f"drop table temp.{name}")
     return found
 
 
