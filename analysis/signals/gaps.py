@@ -101,7 +101,7 @@ def _deep(
         some = activity.filter(pl.col("line").is_in(here.implode())) if len(lines) > _LINES else activity
         numbers = some["line"].rle_id().to_numpy().astype(int)
         told = Activity(numbers, some["slot"].to_numpy(), _ms(some["first_at"]).to_numpy(), _ms(some["last_at"]).to_numpy(), some["events"].to_numpy())  # fmt: skip
-        silences = Rhythms(told).silences(latest, settings.gap_minutes, fleet)
+        silences = Rhythms(told).silences(latest, settings.gap_minutes, fleet, often=settings.gap_false_alarms)
         most = float("inf") if longest is None else longest.total_seconds() * 1000
         frame = pl.DataFrame(
             {
@@ -139,7 +139,7 @@ def _fleet(activity: pl.DataFrame) -> pl.DataFrame:
     events = np.bincount(place, activity["events"].to_numpy(), wide)
     some = np.flatnonzero(np.bincount(place, minlength=wide))
     found = {"line": pl.repeat(FLEET, len(some), eager=True), "slot": some + begin, "first_at": first[some], "last_at": last[some], "events": events[some]}  # fmt: skip
-    return pl.DataFrame(found).select(activity.columns).cast(dict(activity.schema))  # type: ignore[arg-type]
+    return pl.DataFrame(found).select(ACTIVITY.names()).cast(dict(ACTIVITY))  # type: ignore[arg-type]
 
 
 def _in_order(activity: pl.DataFrame) -> pl.DataFrame:

@@ -81,8 +81,11 @@ class Rhythms:
         day = day.reshape(self._lines, self._weeks, 7).astype(float)
         self._day, self._day_squared = _before(day), _before(day**2)
 
-    def silences(self, as_of: int, minutes: float, apart: list[tuple[int, int]]) -> Silences:
-        """Return the silences that are longer than some minutes; time ``apart`` (gaps of the whole fleet) does not count."""
+    def silences(self, as_of: int, minutes: float, apart: list[tuple[int, int]], *, often: float) -> Silences:
+        """Return the silences that are longer than some minutes; time ``apart`` (gaps of the whole fleet) does not count.
+
+        How often they come by themselves is infinite where it is more than ``often``, as far as that shows without looking at others.
+        """
         of = self._of
         last = np.append(of.line[1:] != of.line[:-1], True)
         end = np.where(last, as_of, np.append(of.first_at[1:], 0))
@@ -99,7 +102,7 @@ class Rhythms:
         uneven = refs.uneven[ref]
         # a day's factor that varies (gamma) makes long silences likelier than independent slots would: a negative binomial's zero
         surprise, least = (np.log(1 + uneven * np.maximum(of, 0)) / uneven for of in (surprise, least))
-        return Silences(line, start, end, still, expected, refs.chances(ref, line, week, surprise, least))
+        return Silences(line, start, end, still, expected, refs.chances(ref, line, week, surprise, least, often))
 
 
 class _Refs:
@@ -167,21 +170,27 @@ class _Refs:
         of = zip(self._sums, self._hours, strict=True)
         return np.stack([upto(sums, hours, end) - upto(sums, hours, start) for sums, hours in of])
 
-    def chances(self, ref: Array, line: Array, week: Array, surprise: Array, least: Array) -> Array:
-        """Return how often a year a silence of such surprise comes by itself, by the tail of those in the weeks that it is judged by."""
+    def chances(self, ref: Array, line: Array, week: Array, surprise: Array, least: Array, often: float) -> Array:
+        """Return how often a year a silence of such surprise comes by itself, by the tail of those in the weeks that it is judged by.
+
+        A tail falls by e at most for each unit of surprise (its spread is 1 or more) and begins at 0 or above: what is more than ``often``
+        by that alone is told as infinite, and its tail is not looked at.
+        """
         key = line * (self._all._weeks + 1) + week  # in order: silences are
         low = np.searchsorted(key, self._line * (self._all._weeks + 1) + self._begin)
         high = np.searchsorted(key, self._line * (self._all._weeks + 1) + self._cut)
         n, middle, spread = (high - low).astype(float), np.zeros(len(low)), np.ones(len(low))
-        for i in np.flatnonzero(n >= _FEW):
+        years = self._years[ref]
+        rare = n[ref] / years * 0.5 * np.exp(-least) <= often
+        for i in np.unique(ref[rare & (n[ref] >= _FEW)]):
             known = np.sort(surprise[low[i] : high[i]])
-            middle[i] = np.median(known)
+            half = len(known) // 2
+            middle[i] = known[half] if len(known) % 2 else (known[half - 1] + known[half]) / 2
             top = known[int((len(known) - 1) * _TRIM)]
-            excess = known[(known >= middle[i]) & (known <= top)] - middle[i]
+            excess = known[np.searchsorted(known, middle[i]) : np.searchsorted(known, top, side="right")] - middle[i]
             spread[i] = max(1.0, float(excess.mean()) / _TRIM_BIAS)
-        few, years = n[ref] < _FEW, self._years[ref]
-        beyond = np.exp(-(least - middle[ref]) / spread[ref])
-        return np.where(few, self._slots_seen[ref] / years * np.exp(-least), n[ref] / years * 0.5 * beyond)
+        beyond = np.where(rare, np.exp(-(least - middle[ref]) / spread[ref]), np.inf)
+        return np.where(n[ref] < _FEW, self._slots_seen[ref] / years * np.exp(-least), n[ref] / years * 0.5 * beyond)
 
 
 def _before(of_week: Array) -> Array:
