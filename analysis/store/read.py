@@ -87,8 +87,13 @@ def placed(con: duckdb.DuckDBPyConnection, some: str, *, chats: str = "select * 
         some: a query for these rows; the table in it is ``main.message``.
         chats: a query for the chats that they may be in; the table in it is ``main.chat``.
     """
-    view = con.execute("select sql from duckdb_views() where view_name = 'messages' and not internal").fetchall()[0][0]
-    body = re.split(r"(?i)\bas\b", view.rstrip().rstrip(";"), maxsplit=1)[1]
+    return _view_over(con, "messages", some, chats=chats)
+
+
+def _view_over(con: duckdb.DuckDBPyConnection, view: str, some: str, *, chats: str = "select * from main.chat") -> str:
+    """Return the query of a view over some messages and chats only."""
+    told = con.execute(f"select sql from duckdb_views() where view_name = '{view}' and not internal").fetchall()[0][0]
+    body = re.split(r"(?i)\bas\b", told.rstrip().rstrip(";"), maxsplit=1)[1]
     return f"with message as ({some}), chat as ({chats}) select * from ({body})"
 
 
@@ -309,7 +314,7 @@ def as_of(con: duckdb.DuckDBPyConnection) -> datetime | None:
     row = con.execute(
         """
         select max(latest) from (
-          select max(greatest(coalesce(sent_at, seen_at), delivered_at, read_at, failed_at)) as latest from message
+          select greatest(max(coalesce(sent_at, seen_at)), max(delivered_at), max(read_at), max(failed_at)) as latest from message
           union all select max(changed_at) from change
           union all select max(changed_at) from observed_change where previous_health <> new_health
           union all select max(created_at) from chat
@@ -332,7 +337,8 @@ def newest(con: duckdb.DuckDBPyConnection) -> datetime | None:
 
 def waiting(con: duckdb.DuckDBPyConnection) -> int:
     """Return how many events wait for another one to say their line or direction."""
-    return int(con.execute("select count(*) from waiting").fetchall()[0][0])
+    can_be = "select * from main.message where line is null or direction is null"
+    return int(con.execute(f"select count(*) from ({_view_over(con, 'waiting', can_be)})").fetchall()[0][0])
 
 
 def settings(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
