@@ -146,13 +146,7 @@ def wanted(con: duckdb.DuckDBPyConnection, names: list[str]) -> tuple[pl.DataFra
 
 def of_lines(con: duckdb.DuckDBPyConnection, lines: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return all MESSAGES (in any order), CHATS and CHAT_HEALTH of some lines, without a look at those of others."""
-    some = """
-    select * from main.message where line in (select unnest($lines))
-    union all
-    select m.* from main.message m join chat c on c.chat_id = m.chat_id and c.is_owner where m.line is null and c.line in (select unnest($lines))
-    """
-    sql = f'select *, sent_at as "at" from ({read.placed(con, some)})'
-    messages = read.frame_of(con, sql, MESSAGES, {"lines": lines})
+    messages = read.messages(con, lines=lines, in_order=False)
     con.register("asked_here", messages.select("chat_id").unique())
     try:
         return (

@@ -72,7 +72,7 @@ def messages(
         where, values = f"{where} and list_contains($lines, line)", values | {"lines": lines}
     if chat_id is not None:
         where, values = f"{where} and chat_id = $chat_id", values | {"chat_id": chat_id}
-    source = "messages" if line is None else f"({placed_on_line(con)})"
+    source = "messages" if line is None and lines is None else f"({placed_on(con, many=lines is not None)})"
     order = f"order by {_MESSAGE_ORDER}" if in_order else ""
     return frame_of(con, f'select *, sent_at as "at" from {source} where {where} {order}', MESSAGES, values)
 
@@ -97,14 +97,15 @@ def _view_over(con: duckdb.DuckDBPyConnection, view: str, some: str, *, chats: s
     return f"with message as ({some}), chat as ({chats}) select * from ({body})"
 
 
-def placed_on_line(con: duckdb.DuckDBPyConnection) -> str:
-    """Return the query of the view ``messages`` over the rows that can be of line $line only: those told without a line are few."""
+def placed_on(con: duckdb.DuckDBPyConnection, *, many: bool = False) -> str:
+    """Return the query of the view ``messages`` over the rows that can be of line $line (of $lines, where ``many``) only; those told without a line are few."""
+    own, of_chat = (f"list_contains($lines, {line})" if many else f"{line} = $line" for line in ("line", "c.line"))
     return placed(
         con,
-        """
-        select * from main.message where line = $line
+        f"""
+        select * from main.message where {own}
         union all
-        select m.* from main.message m join chat c on c.chat_id = m.chat_id and c.is_owner and c.line = $line where m.line is null
+        select m.* from main.message m join main.chat c on c.chat_id = m.chat_id and c.is_owner and {of_chat} where m.line is null
         """,
     )
 

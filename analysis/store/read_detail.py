@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from analysis.schema import CHAT_STATE, DELIVERY_DAY, INSTANT
-from analysis.store.read import frame_of, placed_on_line
+from analysis.store.read import frame_of, placed_on
 
 OPENED = pl.Schema({"line": pl.String, "opened_by": pl.String, "chats": pl.Int64})
 STREAKS = pl.Schema({"line": pl.String, "unanswered": pl.Int64, "chats": pl.Int64})
@@ -101,7 +101,7 @@ def samples(
     columns = ", ".join(SAMPLES.names())
     sql = f"""
     select {columns} from (
-      select {columns} from ({placed_on_line(con)})
+      select {columns} from ({placed_on(con)})
       where direction = 'outbound' and failed = $failed and sent_at >= $since and sent_at < $until
       order by sent_at desc, message_id limit $most
     ) order by sent_at, message_id
@@ -125,7 +125,7 @@ def chats_between(con: duckdb.DuckDBPyConnection, *, line: str, since: datetime,
     with told as (
       select chat_id, count(*) filter (direction = 'outbound') as sends, count(*) filter (direction = 'inbound') as received,
         count(*) filter (failed) as failed, min(sent_at) as first_at, max(sent_at) as last_at
-      from ({placed_on_line(con)}) where line = $line and sent_at >= $since and sent_at < $until group by chat_id
+      from ({placed_on(con)}) where line = $line and sent_at >= $since and sent_at < $until group by chat_id
     )
     select t.chat_id, t.sends, t.received, t.failed, t.first_at, t.last_at, s.opened_by, s.first_at >= $since as is_new, s.unanswered, s.health
     from told t left join chat_state s on s.line = $line and s.chat_id = t.chat_id
