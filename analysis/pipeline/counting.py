@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ from analysis.pipeline.steps import Progress, Step
 from analysis.schema import CHAT_STATE, DELIVERY_DAY, FAILURE_HOURS, OPENERS, SIGNALS_DAY, SIGNALS_HOUR
 from analysis.settings import Settings
 from analysis.signals import delivery, panel
+from analysis.signals.calendar import calendar
 from analysis.signals.chats import chat_state, moved
 from analysis.signals.gaps import SLOT_MINUTES
 from analysis.signals.judged import judge
@@ -62,6 +64,8 @@ def count_again(con: Any, due: Due, spells: pl.DataFrame, *, as_of: Any, setting
         _all(con, counted, told)
     elif due.wanted.height:
         _new(con, due, counted, told)
+    if due.arrived.height:
+        _arrived(con, due.arrived, as_of, settings)
     since.refill_activity(con, None if due.whole else due.activity, minutes=SLOT_MINUTES)
     since.last_events(con)
 
@@ -96,6 +100,34 @@ def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], t
 def _born(con: Any, due: Due) -> pl.DataFrame:
     """Return of each wanted line: first_at, its first message, and since, from when on its rows are wanted."""
     return read.line_firsts(con).join(due.wanted.select("line", "since"), on="line")
+
+
+def _arrived(con: Any, since_when: pl.DataFrame, as_of: datetime, settings: Settings) -> None:
+    """Find again how many sends arrived, on each line from the day on on which it sent one of which a receipt came later."""
+    days = calendar(since_when["since"].min(), as_of, zone=settings.timezone, grain="day")  # type: ignore[arg-type]
+    bucket = days.bucket(since_when["since"])
+    first = since_when.select(
+        "line", "since", first_day=days.dates.gather(bucket), first_date=pl.col("since").dt.date()
+    )
+    from_when = first.with_columns(
+        since=pl.min_horizontal(days.begins.gather(bucket), pl.col("since").dt.truncate("1d"))
+    )
+    sends = since.sends(con, from_when.select("line", "since")).join(first.drop("since"), on="line")
+    late = pl.col("delivered_at") - pl.col("at")
+    since.tell_arrived(
+        con,
+        sends.with_columns(day=days.dates.gather(days.bucket(sends["at"])))
+        .filter(~pl.col("told_failed"), pl.col("day") >= pl.col("first_day"))
+        .group_by("line", "day", "opened_by", "service")
+        .agg(delivered=pl.col("received").sum()),
+        sends.group_by("line", "first_date", day=pl.col("at").dt.date())
+        .agg(
+            pl.col("received").sum(),
+            received_1h=(late > timedelta(hours=1)).sum(),
+            received_24h=(late > timedelta(hours=24)).sum(),
+        )
+        .filter(pl.col("day") >= pl.col("first_date")),
+    )
 
 
 def _together(parts: list[Tables]) -> Tables:

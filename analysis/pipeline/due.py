@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from analysis.schema import INSTANT
 from analysis.settings import Settings
 from analysis.signals.calendar import calendar
 from analysis.signals.chats import moved
@@ -17,6 +18,8 @@ from analysis.store.touched import EVER, Touched
 
 _WINDOW = timedelta(hours=25)
 """The longest sliding window, and an hour for a clock put back."""
+
+_SINCE = pl.Schema({"line": pl.String, "since": INSTANT})
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Due:
         moved: chats of the people of these that were moved from another line: line, chat_id.
         asked: the chats of which ``moved`` tells.
         activity: line, since: from when on its events are to be looked at again.
+        arrived: line, since: sends from when on are to be looked at again for when they arrived, and for nothing else.
         earliest: the earliest instant of which anything new was told; None where nothing was.
         asks: line to the earliest instant of which anything was told that explanations use, its own changes apart.
         spells: line to the instant from which on its health or status is told otherwise.
@@ -42,6 +46,7 @@ class Due:
     moved: pl.DataFrame = field(default_factory=pl.DataFrame)
     asked: pl.DataFrame = field(default_factory=pl.DataFrame)
     activity: pl.DataFrame = field(default_factory=pl.DataFrame)
+    arrived: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_SINCE))
     earliest: datetime | None = None
     asks: dict[str, datetime] = field(default_factory=dict)
     spells: dict[str, datetime] = field(default_factory=dict)
@@ -89,9 +94,8 @@ def due(con: Any, touched: Touched, spells: pl.DataFrame, *, as_of: datetime, se
         chats=[*touched.chats, *turned["chat_id"]],
         moved=now_moved,
         asked=theirs.select("line", "chat_id"),
-        activity=pl.DataFrame(
-            list(touched.since.items()), schema={"line": pl.String, "since": pl.Datetime("ms")}, orient="row"
-        ),
+        activity=pl.DataFrame(list(touched.since.items()), schema=_SINCE, orient="row"),
+        arrived=pl.DataFrame(list(touched.arrived.items()), schema=_SINCE, orient="row"),
         earliest=min([*facts.values(), *touched.changes.values(), *states["since"]], default=None),
         asks=touched.asked,
         spells=dict(states.iter_rows()),

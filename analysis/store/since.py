@@ -22,6 +22,17 @@ WANTED = pl.Schema(
 """Lines to count again, key line; EVER in all columns: from the beginning."""
 _TIME = "coalesce(m.sent_at, m.seen_at, least(m.delivered_at, m.read_at, m.failed_at))"
 """When a message of the table ``message`` was sent, as the view ``messages`` has it."""
+_SENDS = pl.Schema(
+    {
+        "line": pl.String,
+        "at": INSTANT,
+        "opened_by": pl.String,
+        "service": pl.String,
+        "told_failed": pl.Boolean,
+        "received": pl.Boolean,
+        "delivered_at": INSTANT,
+    }
+)
 _CHATLESS = "select * from main.message where chat_id is null"
 _TIMED = {
     "signal_day": "day",
@@ -257,15 +268,75 @@ def line_totals(con: duckdb.DuckDBPyConnection, *, wanted_only: bool) -> None:
         from {which} group by m.line, sent_at::date order by 1, 2
         """
     )
+    _add_up(con, "semi join temp.wanted using (line)" if wanted_only else "")
+
+
+def _add_up(con: duckdb.DuckDBPyConnection, which: str) -> None:
     con.execute(
         f"""
         insert into line_total by name
         select line, sum(messages) as messages, min(first_at) as first_at, max(last_at) as last_at,
           greatest(max(last_at), max(last_failed_at)) as last_event_at, sum(sends) as sends, sum(failed) as failed, sum(received) as received,
           sum(received_1h) as received_1h, sum(received_24h) as received_24h
-        from line_day {"semi join temp.wanted using (line)" if wanted_only else ""} group by line order by line
+        from line_day {which} group by line order by line
         """
     )
+
+
+def sends(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> pl.DataFrame:
+    """Return sends of lines, each from an instant on, and who opened their chats as the mart has it.
+
+    Args:
+        con: a store open for writing.
+        since: line, since.
+
+    Returns:
+        line, at, opened_by, service, told_failed (whether a failure was told), received, delivered_at; any order.
+    """
+    con.register("since_now", since)
+    ((least,),) = con.execute("select min(since) from since_now").fetchall()
+    rows = f"""
+    select m.* from main.message m semi join since_now s on m.line = s.line where m.sent_at >= '{least}'::timestamp_ms
+    union all select * from main.message where line is null or sent_at is null
+    """
+    sql = f"""
+    select m.line, m.sent_at as "at", c.opened_by, m.service, m.failed_at is not null as told_failed,
+      m.delivered_at is not null or m.read_at is not null as received, m.delivered_at
+    from ({placed(con, rows)}) m join since_now s on m.line = s.line and m.sent_at >= s.since
+    join chat_state c on c.line = m.line and c.chat_id = m.chat_id where m.direction = 'outbound'
+    """
+    found = frame_of(con, sql, _SENDS)
+    con.unregister("since_now")
+    return found
+
+
+def tell_arrived(con: duckdb.DuckDBPyConnection, local: pl.DataFrame, days: pl.DataFrame) -> None:
+    """Put into marts how many sends of days arrived, and how late.
+
+    Args:
+        con: a store open for writing.
+        local: line, day (of the store's zone), opened_by, service, delivered: of sends of which no failure was told.
+        days: line, day (UTC), received, received_1h, received_24h.
+    """
+    con.register("local_now", local)
+    con.register("days_now", days)
+    con.execute(
+        """
+        update delivery_day set delivered = n.delivered from local_now n
+        where delivery_day.line = n.line and delivery_day.day = n.day and delivery_day.opened_by = n.opened_by
+          and delivery_day.service is not distinct from n.service and delivery_day.failure_code is null
+        """
+    )
+    con.execute(
+        """
+        update line_day set received = n.received, received_1h = n.received_1h, received_24h = n.received_24h from days_now n
+        where line_day.line = n.line and line_day.day = n.day
+        """
+    )
+    con.execute("delete from line_total where line in (select line from days_now)")
+    _add_up(con, "semi join days_now using (line)")
+    con.unregister("local_now")
+    con.unregister("days_now")
 
 
 def last_events(con: duckdb.DuckDBPyConnection) -> None:

@@ -23,9 +23,11 @@ class Touched:
         whole: everything may be: marts are made from scratch.
         since: line to the earliest instant of which something is new: a message, a receipt, a chat's creation or health. When a
             message was read that is known to be delivered changes no count of the day it was sent on: that is new from when it came.
+            So is when it arrived, which changes how many did of that day and no other count: see ``arrived``.
         asked: the same, but for what explanations do not use: when a message was read that is known to be delivered, who is in a chat.
         changes: line to the earliest new report of its health or status.
         chats: chats of which something is new.
+        arrived: line to the earliest send of which nothing is new but when it arrived.
     """
 
     whole: bool = False
@@ -33,6 +35,7 @@ class Touched:
     asked: dict[str, datetime] = field(default_factory=dict)
     changes: dict[str, datetime] = field(default_factory=dict)
     chats: list[str] = field(default_factory=list)
+    arrived: dict[str, datetime] = field(default_factory=dict)
 
     def and_(self, more: Touched) -> Touched:
         """Return what either says."""
@@ -47,6 +50,7 @@ class Touched:
             asked=least(self.asked, more.asked),
             changes=least(self.changes, more.changes),
             chats=sorted({*self.chats, *more.chats}),
+            arrived=least(self.arrived, more.arrived),
         )
 
     @property
@@ -63,11 +67,11 @@ def kept(con: duckdb.DuckDBPyConnection) -> Touched:
     """Return what was merged into a store since its marts were made."""
     rows = con.execute("select value from meta where key = ?", [_KEPT]).fetchall()
     found = json.loads(rows[0][0]) if rows else {}
-    since, asked, changes = (
+    since, asked, changes, arrived = (
         {line: datetime.fromisoformat(at) for line, at in found.get(name, {}).items()}
-        for name in ("since", "asked", "changes")
+        for name in ("since", "asked", "changes", "arrived")
     )
-    return Touched(found.get("whole", False), since, asked, changes, found.get("chats", []))
+    return Touched(found.get("whole", False), since, asked, changes, found.get("chats", []), arrived)
 
 
 def keep(con: duckdb.DuckDBPyConnection, more: Touched) -> None:
@@ -80,6 +84,7 @@ def keep(con: duckdb.DuckDBPyConnection, more: Touched) -> None:
             "asked": {line: at.isoformat() for line, at in whole.asked.items()},
             "changes": {line: at.isoformat() for line, at in whole.changes.items()},
             "chats": whole.chats,
+            "arrived": {line: at.isoformat() for line, at in whole.arrived.items()},
         }
     )
     set_meta(con, _KEPT, told)
@@ -178,15 +183,17 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
           select m.message_id, k.message_id is not null and row({_of("m")}) is not distinct from row({_of("k")}) as same,
             {_receipt("m")} as receipt_at, {_receipt("k")} as was_at, m.failed_at,
             m.delivered_at is distinct from k.delivered_at or ({_receipt("m")} is null) <> ({_receipt("k")} is null) as later,
-            case when m.read_at is distinct from k.read_at then m.read_at end as came_at
+            least(
+              case when m.delivered_at is distinct from k.delivered_at then m.delivered_at end, case when m.read_at is distinct from k.read_at then m.read_at end
+            ) as came_at, coalesce(m.sent_at, m.seen_at) as sent_at
           from (select distinct message_id from temp.told_message where outcome in ('inserted', 'merged')) t
           join message m using (message_id) left join temp.known_message k using (message_id)
         )
-        select message_id, true as counts, true as asked, null::timestamp_ms as came_at, null::timestamp_ms as receipt_at
+        select message_id, true as counts, true as asked, null::timestamp_ms as came_at, null::timestamp_ms as receipt_at, null::timestamp_ms as arrived_at
         from temp.stage_message where {PLAIN}
         union all
-        select message_id, not same or later, not same or receipt_at is distinct from was_at, came_at,
-          case when same and failed_at is null then receipt_at end
+        select message_id, not (same and sent_at is not null and (failed_at is null or not later)), not same or receipt_at is distinct from was_at, came_at,
+          case when same and failed_at is null then receipt_at end, case when same and later and failed_at is null then sent_at end
         from known
         """
     )
@@ -195,29 +202,30 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
         create or replace temp table news as
         with told as (
           select line, chat_id, n.counts, case when n.counts then told_at else n.came_at end as told_at,
-            case when n.asked and n.receipt_at > sent_at + interval {_SETTLED_HOURS} hour then n.receipt_at when n.asked then told_at end as asked_at
+            n.arrived_at, case when n.asked and n.receipt_at > sent_at + interval {_SETTLED_HOURS} hour then n.receipt_at when n.asked then told_at end as asked_at
           from (select *, least(sent_at, seen_at, delivered_at, read_at, failed_at) as told_at from message) m join temp.new_message n using (message_id)
         )
-        select c.line, case when m.counts then m.chat_id end as chat_id, told_at, asked_at from told m join chat c on c.chat_id = m.chat_id and c.is_owner
+        select c.line, case when m.counts then m.chat_id end as chat_id, told_at, asked_at, arrived_at from told m join chat c on c.chat_id = m.chat_id and c.is_owner
         union all
-        select line, case when counts then chat_id end, told_at, asked_at from told where line is not null
+        select line, case when counts then chat_id end, told_at, asked_at, arrived_at from told where line is not null
         union all
-        select b.line, m.chat_id, m.told_at, case when b.asked then m.told_at end
+        select b.line, m.chat_id, m.told_at, case when b.asked then m.told_at end, null
         from (select *, least(sent_at, seen_at, delivered_at, read_at, failed_at) as told_at from message) m join temp.better_chat b using (chat_id)
         union all
-        select c.line, h.chat_id, h.known_at, h.known_at from temp.new_health h join chat c on c.chat_id = h.chat_id and c.is_owner
+        select c.line, h.chat_id, h.known_at, h.known_at, null from temp.new_health h join chat c on c.chat_id = h.chat_id and c.is_owner
         union all
-        select line, null, '{EVER:%Y-%m-%d}'::timestamp_ms, '{EVER:%Y-%m-%d}'::timestamp_ms from (select distinct line from message where chat_id is null and line is not null)
+        select line, null, '{EVER:%Y-%m-%d}'::timestamp_ms, '{EVER:%Y-%m-%d}'::timestamp_ms, null from (select distinct line from message where chat_id is null and line is not null)
         where line in (
           select line from temp.better_chat union all select m.line from message m semi join temp.new_message using (message_id)
         )
         """
     )
     rows = con.execute(
-        "select line, min(told_at), min(asked_at) from temp.news where line is not null group by line"
+        "select line, min(told_at), min(asked_at), min(arrived_at) from temp.news where line is not null group by line"
     ).fetchall()
-    found.since = {line: at for line, at, _ in rows}
-    found.asked = {line: at for line, _, at in rows if at is not None}
+    found.since = {line: at for line, at, *_ in rows}
+    found.asked = {line: at for line, _, at, _ in rows if at is not None}
+    found.arrived = {line: at for line, *_, at in rows if at is not None}
     found.chats = [
         row[0] for row in con.execute("select distinct chat_id from temp.news where chat_id is not null").fetchall()
     ]
