@@ -92,6 +92,12 @@ def want(con: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, chats: list[str])
         where greatest(s.last_sent_at, s.last_received_at) >= w.seen_from
         """
     )
+    con.execute(
+        """
+        create or replace temp table needed_chat as
+        select chat_id from temp.whole_chat union select chat_id from temp.needed where message_id = ''
+        """
+    )
     return dict(con.execute("select line, count(*) from temp.needed group by line order by line").fetchall())
 
 
@@ -115,18 +121,18 @@ def messages(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
 
 def chats(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return the chats of the wanted messages as CHATS."""
-    return frame_of(con, "select * from chats semi join temp.needed using (chat_id) order by chat_id", CHATS)
+    return frame_of(con, "select * from chats semi join temp.needed_chat using (chat_id) order by chat_id", CHATS)
 
 
 def chat_health(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return what is known of the health of these chats as CHAT_HEALTH."""
-    sql = 'select chat_id, known_at as "at", health from chat_health semi join temp.needed using (chat_id) order by all'
+    sql = 'select chat_id, known_at as "at", health from chat_health semi join temp.needed_chat using (chat_id) order by all'
     return frame_of(con, sql, CHAT_HEALTH)
 
 
 def done(con: duckdb.DuckDBPyConnection) -> None:
     """Let go of what ``want`` collected."""
-    for name in ("wanted", "named_chat", "whole_chat", "needed"):
+    for name in ("wanted", "named_chat", "whole_chat", "needed", "needed_chat"):
         con.execute(f"drop table temp.{name}")
 
 
