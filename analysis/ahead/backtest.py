@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from analysis.ahead.model import FEATURES, HORIZONS, TICK_HOURS, Array, Taught, matrix
-from analysis.ahead.rows import Bools, Ints
+from analysis.ahead.rows import HOUR_MS, Bools, Ints, times_of
 from analysis.schema import INSTANT
 
 FIRST_DAYS, STEP_DAYS = 21, 7
@@ -235,27 +235,36 @@ def alarm_of(told: pl.DataFrame, *, most: float = FALSE_A_MONTH) -> Alarm | None
     if told.is_empty():
         return None
     months = told.height * TICK_HOURS / 24 / 30
-    lead = (pl.col("worse_at") - pl.col("at")).dt.total_seconds() / 3600
-    ticks = told.select("line", "at", "worse_at", lead.alias("lead"), p="p_24")
-    due = ticks.filter(pl.col("lead") >= LEAD_HOURS, pl.col("lead") <= ALARM_HOURS)
-    whole = ticks.filter(pl.col("lead") <= ALARM_HOURS).select("line", "worse_at").n_unique()
+    hours = (pl.col("worse_at") - pl.col("at")).dt.total_seconds() / 3600
+    p, lead = told["p_24"].to_numpy(), told.select(hours.fill_null(np.inf)).to_series().to_numpy()
+    line, at = told["line"].rle_id().to_numpy(), times_of(told, "at")
+    soon = lead <= ALARM_HOURS
+    event = told.select(pl.struct("line", "worse_at").rle_id()).to_series().to_numpy()
+    whole = len(np.unique(event[soon]))
+    due = np.flatnonzero(soon & (lead >= LEAD_HOURS))
     best: Alarm | None = None
-    for from_p in np.unique(np.quantile(ticks["p"].to_numpy(), np.linspace(0.6, 0.999, 60))):
-        on = ticks.filter(pl.col("p") >= from_p)
-        begins = _begins(on)
-        false = begins.filter(pl.col("lead").is_null() | (pl.col("lead") > ALARM_HOURS)).height / months
-        warned = due.filter(pl.col("p") >= from_p).group_by("line", "worse_at").agg(pl.col("lead").max())
-        if false <= most and (best is None or warned.height > best.warned):
-            median = warned["lead"].median() if warned.height else None
-            best = Alarm(float(from_p), false, warned.height, whole, float(median) if median is not None else None)  # type: ignore[arg-type]
+    for from_p in np.unique(np.quantile(p, np.linspace(0.6, 0.999, 60))):
+        on = np.flatnonzero(p >= from_p)
+        false = int(np.count_nonzero(~soon[on[_begins(line[on], at[on])]])) / months
+        if false > most:
+            continue
+        warning = due[p[due] >= from_p]
+        first = warning[
+            np.flatnonzero(np.diff(event[warning], prepend=-1))
+        ]  # of a worsening's ticks the first leads by most
+        if best is None or len(first) > best.warned:
+            median = float(np.median(lead[first])) if len(first) else None
+            best = Alarm(float(from_p), false, len(first), whole, median)
     return best
 
 
-def _begins(on: pl.DataFrame) -> pl.DataFrame:
-    """Return the ticks at which alarms begin, of those at which one stands."""
-    apart = (pl.col("at") - pl.col("at").shift(1).over("line")).fill_null(timedelta(days=9)) > timedelta(days=1)
-    runs = on.with_columns(run=apart.cum_sum().over("line"))
-    length = (pl.col("at") - pl.col("at").first().over("line", "run")).dt.total_hours()
-    return runs.with_columns(part=length // ALARM_HOURS).unique(
-        ["line", "run", "part"], keep="first", maintain_order=True
-    )
+def _begins(line: Ints, at: Ints) -> Ints:
+    """Return the ticks at which alarms begin, of those at which one stands: in order of line and time."""
+    if not len(line):
+        return line
+    new = np.ones(len(line), dtype=bool)
+    new[1:] = (line[1:] != line[:-1]) | (at[1:] - at[:-1] > 24 * HOUR_MS)
+    run = np.cumsum(new)
+    part = (at - at[new][run - 1]) // (ALARM_HOURS * HOUR_MS)
+    new[1:] |= part[1:] != part[:-1]
+    return np.flatnonzero(new)

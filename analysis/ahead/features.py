@@ -80,6 +80,12 @@ FACTS = (
 )  # fmt: skip
 """The counts behind them: of the last 24 h or three days, the usual of a day, and what the busiest usual days reach."""
 
+COUNTS = (
+    "outbound", "inbound", "failed", "mature", "replied", "new_conversations", "peak_recipients_24h", "peak_new_1h", "unanswered_turns",
+    "sends_after_opt_out", "chats_active", "chats_at_risk", "chats_critical", "chats_opted_out", "health", "status",
+)  # fmt: skip
+"""The columns of SIGNALS_HOUR that all of it, the gate and thresholds rest on, beside its key."""
+
 HOURLY = pl.Schema(
     {"line": pl.String, "hour": INSTANT, "health": pl.String, "status": pl.String, "known_days": pl.Float64}
     | dict.fromkeys((*NAMES, *FACTS), pl.Float64)

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from analysis.ahead.model import Array
+from analysis.ahead.rows import HOUR_MS, Lines, instants, keys_of, next_after, times_of
 from analysis.explain.words import count, percent, plural
 from analysis.schema import INSTANT
 
@@ -168,21 +169,16 @@ def survival(days: Array, open_: Array) -> list[dict[str, float]]:
 
 def _after_slowing(causes: pl.DataFrame, falls: pl.DataFrame, past: pl.DataFrame) -> dict[str, Any]:
     """Return how long it takes until healthy from when the main driver's signal was first back within its usual."""
-    known = causes.join(falls, on=["line", "at"]).filter(pl.col("driver").is_in(list(BACK)))
-    back = [
-        past.filter(pl.col(name) <= most).select(
-            "line", back_at=(pl.col("hour") + timedelta(hours=1)).cast(INSTANT), driver=pl.lit(driver)
-        )
-        for driver, (name, most) in BACK.items()
-    ]
-    found = known.sort("at").join_asof(
-        pl.concat(back).sort("back_at"),
-        left_on="at",
-        right_on="back_at",
-        by=["line", "driver"],
-        strategy="forward",
-        check_sortedness=False,
-    )
+    known = causes.join(falls, on=["line", "at"]).filter(pl.col("driver").is_in(list(BACK))).sort("at")
+    lines = Lines.of(past)
+    known = known.filter(pl.col("line").is_in(lines.names.implode()))
+    at, back_at = keys_of(lines.numbers(known), times_of(known, "at")), np.full(known.height, -1)
+    till = keys_of(lines.numbers(past), times_of(past, "hour") + HOUR_MS)
+    for driver, (name, most) in BACK.items():
+        mine = (known["driver"] == driver).to_numpy()
+        back = np.sort(till[(past[name] <= most).to_numpy()])
+        back_at[mine] = next_after(back, at[mine] - 1)
+    found = known.with_columns(instants(back_at).alias("back_at"))
     slowed = found.filter(
         pl.col("back_at").is_not_null(), pl.col("healthy_at").is_null() | (pl.col("back_at") < pl.col("healthy_at"))
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from analysis.schema import INSTANT
+from analysis.signals.gaps import seen
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -75,6 +76,30 @@ def _found(keys: Ints, place: Ints, at: Ints) -> Ints:
 def instants(times: Ints) -> pl.Series:
     """Return milliseconds since 1970 as times; null where negative."""
     return pl.select(pl.when(pl.Series(times) >= 0).then(pl.Series(times)).cast(INSTANT)).to_series()
+
+
+def seen_by_reach(hours: pl.DataFrame, gaps: pl.DataFrame, within: timedelta) -> pl.DataFrame:
+    """Return what ``signals.gaps.seen`` does, which is asked only about hours from which a gap is in reach.
+
+    Args:
+        hours: SIGNALS_HOUR, or some of its columns; the order is kept.
+        gaps: GAPS.
+        within: the reply window.
+    """
+    blank = hours.with_columns(blind=pl.lit(0, dtype=pl.Int64))
+    if gaps.is_empty() or hours.is_empty():
+        return blank
+    number = times_of(hours, "hour") // HOUR_MS
+    first, last = int(number.min()), int(number.max())
+    near = np.zeros(last - first + 1, dtype=bool)
+    for start, end in gaps.select("start_at", "end_at").iter_rows():
+        reach = milliseconds(start - within) // HOUR_MS - 1 - first
+        near[max(0, reach) : max(0, milliseconds(end) // HOUR_MS - first + 1) if end else None] = True
+    rows = np.flatnonzero(near[number - first])
+    told = seen(hours[rows], gaps, within=within)
+    return blank.with_columns(
+        blank[name].scatter(rows, told[name]) for name in told.columns if not told[name].equals(blank[name][rows])
+    )
 
 
 @dataclass(frozen=True)
