@@ -154,7 +154,9 @@ def survival(days: Array, open_: Array) -> list[dict[str, float]]:
     waiting = len(day) - np.concatenate(([0], ends[:-1] + 1))
     healthy = np.diff(np.cumsum(died)[ends], prepend=0)
     left = np.cumprod((waiting - healthy) / waiting) if open_.any() else 1 - np.cumsum(healthy) / len(day)
-    with np.errstate(divide="ignore", invalid="ignore"):  # the interval at the ends, 0 or all, is undefined: filled below
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # the interval at the ends, 0 or all, is undefined: filled below
         spread = _SURE * np.sqrt(1 / np.log(left) ** 2 * np.cumsum(healthy / (waiting * (waiting - healthy))))
         middle = np.log(-np.log(left))
         fewest, most = (np.clip(np.exp(-np.exp(middle + by)), 0, 1) for by in (spread, -spread))

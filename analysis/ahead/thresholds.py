@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from analysis.ahead.features import DAY
-from analysis.ahead.levels import LEAST_FALLS, TWICE, Level, apart_from, level_of
+from analysis.ahead.levels import LEAST_FALLS, TWICE, Level, apart_from, level_of, numbered
 from analysis.ahead.model import TICK_HOURS, Array, came, labelled
 from analysis.ahead.rows import HOUR_MS, Ints, Rows, keys_of, times_of
 from analysis.explain.words import count, plural
@@ -201,7 +201,7 @@ def _by_itself(behaviour: str, found: dict[str, _Found], stronger: list[str]) ->
     for other in stronger:
         x = mine.ticks[found[other].column(other)].to_numpy()
         strata = strata * (KINDS + 1) + np.searchsorted(_edges(x, found[other].level.level), x, side="left")
-    strata = np.unique(strata, return_inverse=True)[1]
+    strata = numbered(strata)
     above = (mine.ticks[mine.column(behaviour)].to_numpy() > mine.level.level).astype(float)
     unit = mine.ticks["line"].rle_id().to_numpy().astype(np.int64)
     ratio, low = apart_from(above, mine.ticks["fell"].to_numpy().astype(float), unit, strata)
