@@ -259,24 +259,27 @@ def _fitted(
 
     mean = np.array([prior["intercept"], *(prior[name] for name in FEATURES)])
     strength = np.array([INTERCEPT_PRECISION, *[precision] * len(FEATURES)])
-    chances: dict[bytes, Array] = {}
-    bends: dict[bytes, Array] = {}
+    kept: dict[str, Any] = {}
+
+    def looked(weights: Array) -> dict[str, Any]:
+        """Return what loss and curvature share where they are asked for the same weights in turn."""
+        if kept.get("at") != weights.tobytes():
+            z = rows.times(weights)
+            kept.clear()
+            kept.update(at=weights.tobytes(), z=z, p=_sigmoid(z))
+        return kept
 
     def loss(weights: Array) -> tuple[float, Array]:
-        z = rows.times(weights)
-        p = _sigmoid(z)
-        chances.clear()  # the curvature is asked for where the loss was looked at last
-        chances[weights.tobytes()] = p
-        off = weights - mean
+        z, p, off = looked(weights)["z"], looked(weights)["p"], weights - mean
         value = float((counts * (np.logaddexp(0, z) - y * z)).sum() + 0.5 * (strength * off**2).sum())
         return value, rows.summed(counts * (p - y)) + strength * off
 
     def curvature(weights: Array) -> Array:
-        at = weights.tobytes()
-        if at not in bends:
-            p = chances[at] if at in chances else _sigmoid(rows.times(weights))
-            bends[at] = np.asarray(rows.squared(counts * p * (1 - p)) + np.diag(strength))
-        return bends[at]
+        found = looked(weights)
+        if "curvature" not in found:
+            p = found["p"]
+            found["curvature"] = np.asarray(rows.squared(counts * p * (1 - p)) + np.diag(strength))
+        return np.asarray(found["curvature"])
 
     # the loss is convex and has a curvature: Newton's steps need 7 of these where L-BFGS needed 42 gradients, and end nearer
     told = minimize(loss, mean, jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-6, "maxiter": 200})
