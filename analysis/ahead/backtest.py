@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.ahead.model import FEATURES, HORIZONS, TICK_HOURS, Array, came, learned, matrix
+from analysis.ahead.model import FEATURES, HORIZONS, TICK_HOURS, Array, Taught, matrix
+from analysis.ahead.rows import HOUR_MS, Bools, Ints, times_of
 from analysis.schema import INSTANT
 
 FIRST_DAYS, STEP_DAYS = 21, 7
@@ -21,6 +22,10 @@ LEAST_WORSE = 10
 BINS = 10
 FALSE_A_MONTH = 1.0
 """Alarms without a worsening in the 72 h after them, a line and month, that a person bears (issue Ahead)."""
+JUST_ENDED = 0.9
+"""``spell_lately`` of the first day after a spell of trouble."""
+_SAME = 1e-9
+"""Two signals miss alike where they do but for a part so small."""
 LEAD_HOURS, ALARM_HOURS = 6, 72
 """A warning counts this many hours ahead at least, and at most."""
 
@@ -70,48 +75,89 @@ def tried(
     """
     if ticks.is_empty():
         return pl.DataFrame(schema=TRIED)
-    ends = ticks.filter(pl.col("at") <= at - timedelta(hours=max(HORIZONS)))
+    ticks = ticks.select("line", "at", "worse_at", *FEATURES)
+    taught, lately = Taught.of(ticks), (ticks["spell_lately"] > JUST_ENDED).to_numpy()
+    state = taught.rows[:, 1 + FEATURES.index("at_risk")] + 2 * lately
+    ends = taught.until(at, hours=max(HORIZONS))
     first: Any = ticks["at"].min()
     begin = first + timedelta(days=FIRST_DAYS)
     marks = [at - timedelta(days=STEP_DAYS * (w + 1)) for w in range(weeks)]
+    singles = _Singles.of(taught)
     parts = []
     for mark in sorted(m for m in marks if m >= begin):
-        week = ends.filter(pl.col("at") > mark, pl.col("at") <= mark + timedelta(days=STEP_DAYS))
-        if week.is_empty():
+        of = ends & ~taught.until(mark, hours=0) & taught.until(mark + timedelta(days=STEP_DAYS), hours=0)
+        if not of.any():
             continue
+        week = ticks.filter(pl.Series(of))
+        x = matrix(week)
         columns: dict[str, Any] = {}
         for hours in HORIZONS:
-            model = learned(ticks, at=mark, hours=hours, prior=priors[hours] if priors else None)
-            past = ticks.filter(pl.col("at") <= mark - timedelta(hours=hours))
-            rate = float(came(past, hours).mean()) if past.height else 0.0
-            columns |= {f"p_{hours}": model.chance(matrix(week)), f"base_{hours}": np.full(week.height, rate)}
-            columns[f"came_{hours}"] = came(week, hours)
+            model = taught.learned(mark, hours, priors[hours] if priors else None)
+            past, came = taught.until(mark, hours=hours), taught.came(hours)
+            rate = float(came[past].mean()) if past.any() else 0.0
+            columns |= {f"p_{hours}": model.chance(x), f"base_{hours}": np.full(len(x), rate)}
+            columns[f"came_{hours}"] = came[of].astype(float)
             if hours == HORIZONS[0]:
-                columns |= _peers(past, week, hours)
+                columns["yesterday"] = _as_yesterday(state[of], state[past], came[past], rate)
+                columns["single"] = singles.best(past, came, rate, x)
         parts.append(week.select("line", "at", "worse_at").with_columns(pl.Series(n, v) for n, v in columns.items()))
     if not parts:
         return pl.DataFrame(schema=TRIED)
     return pl.concat(parts).select(TRIED.names()).cast(dict(TRIED)).sort("line", "at")  # type: ignore[arg-type]
 
 
-def _peers(past: pl.DataFrame, week: pl.DataFrame, hours: int) -> dict[str, Array]:
-    """Return what simpler forecasts say: as yesterday (by whether a spell just ended or health is at risk), and the best single signal's rate."""
-    state = lambda t: t.select((pl.col("at_risk") + 2 * (pl.col("spell_lately") > 0.9)).alias("s"))["s"].to_numpy()  # noqa: E731
-    x, y = matrix(past), came(past, hours)
-    rate = float(y.mean()) if len(y) else 0.0
-    now, before = state(week), state(past)
-    after = {s: _rate(y[before == s].sum(), int((before == s).sum()), rate) for s in np.unique(now)}
-    yesterday = np.array([after[s] for s in now])
-    best, found = -np.inf, np.full(week.height, rate)
-    for i in range(len(FEATURES)):
-        edges = np.unique(np.quantile(x[:, i], np.linspace(0, 1, 11)[1:-1])) if len(x) else np.array([])
-        place = np.searchsorted(edges, x[:, i])
-        bins = len(edges) + 1
-        rates = _rate(np.bincount(place, weights=y, minlength=bins), np.bincount(place, minlength=bins), rate)
-        gain = float(((rate - y) ** 2).sum() - ((rates[place] - y) ** 2).sum()) if len(x) else -np.inf
-        if gain > best:
-            best, found = gain, rates[np.searchsorted(edges, matrix(week)[:, i])]
-    return {"yesterday": yesterday, "single": found}
+def _as_yesterday(now: Array, before: Array, came: Bools, rate: float) -> Array:
+    """Return how often it came where a line stood alike: by whether a spell just ended, and whether health is at risk."""
+    found = np.zeros(len(now))
+    for state in np.unique(now):
+        alike = before == state
+        found[now == state] = _rate(np.count_nonzero(came & alike), np.count_nonzero(alike), rate)
+    return found
+
+
+@dataclass(frozen=True)
+class _Singles:
+    """Each feature's ticks in order of its values: what the best single signal says."""
+
+    order: list[Ints]
+    values: list[Array]
+
+    @classmethod
+    def of(cls, taught: Taught) -> _Singles:
+        columns = [np.ascontiguousarray(taught.rows[:, 1 + i]) for i in range(len(FEATURES))]
+        order = [np.argsort(values) for values in columns]
+        return cls(order, [values[of] for values, of in zip(columns, order, strict=True)])
+
+    def best(self, past: Bools, came: Bools, rate: float, x: Array) -> Array:
+        """Return how often it came in the same tenth of the feature that told most of the past, for rows of FEATURES."""
+        if not past.any():
+            return np.full(len(x), rate)
+        told = [self._tenths(i, past, past & came, rate) for i in range(len(FEATURES))]
+        least = min(miss for _, _, miss in told)
+        near = [i for i, (_, _, miss) in enumerate(told) if miss <= least * (1 + _SAME)]
+        if len(near) > 1:  # as good but for the last digits: these are told by the sum over the ticks
+            near.sort(key=lambda i: self._missed(i, past, came, *told[i][:2]))
+        edges, rates, _ = told[near[0]]
+        return np.asarray(rates[np.searchsorted(edges, x[:, near[0]])])
+
+    def _tenths(self, i: int, past: Bools, hit: Bools, rate: float) -> tuple[Array, Array, float]:
+        """Return where one feature's tenths of the past end, how often it came in each, and by how much that misses."""
+        order, values = self.order[i], self.values[i]
+        place, hits = np.flatnonzero(past[order]), np.flatnonzero(hit[order])
+        at = (len(place) - 1) * np.linspace(0, 1, 11)[1:-1]
+        low = np.floor(at).astype(int)
+        below, above = values[place[low]], values[place[np.minimum(low + 1, len(place) - 1)]]
+        part, step = at - low, above - below
+        edges = np.unique(np.where(part < 0.5, below + step * part, above - step * (1 - part)))  # as numpy's quantile
+        ends = np.searchsorted(values, edges, side="right")
+        of, came = (np.diff(np.searchsorted(p, ends), prepend=0, append=len(p)) for p in (place, hits))
+        rates = _rate(came, of, rate)
+        return edges, rates, float(((of - came) * rates**2 + came * (1 - rates) ** 2).sum())
+
+    def _missed(self, i: int, past: Bools, came: Bools, edges: Array, rates: Array) -> float:
+        values = np.empty_like(self.values[i])
+        values[self.order[i]] = self.values[i]
+        return float(((rates[np.searchsorted(edges, values[past])] - came[past]) ** 2).sum())
 
 
 def _rate(came: Any, of: Any, rate: float) -> Any:
@@ -189,27 +235,36 @@ def alarm_of(told: pl.DataFrame, *, most: float = FALSE_A_MONTH) -> Alarm | None
     if told.is_empty():
         return None
     months = told.height * TICK_HOURS / 24 / 30
-    lead = (pl.col("worse_at") - pl.col("at")).dt.total_seconds() / 3600
-    ticks = told.select("line", "at", "worse_at", lead.alias("lead"), p="p_24")
-    due = ticks.filter(pl.col("lead") >= LEAD_HOURS, pl.col("lead") <= ALARM_HOURS)
-    whole = ticks.filter(pl.col("lead") <= ALARM_HOURS).select("line", "worse_at").n_unique()
+    hours = (pl.col("worse_at") - pl.col("at")).dt.total_seconds() / 3600
+    p, lead = told["p_24"].to_numpy(), told.select(hours.fill_null(np.inf)).to_series().to_numpy()
+    line, at = told["line"].rle_id().to_numpy(), times_of(told, "at")
+    soon = lead <= ALARM_HOURS
+    event = told.select(pl.struct("line", "worse_at").rle_id()).to_series().to_numpy()
+    whole = len(np.unique(event[soon]))
+    due = np.flatnonzero(soon & (lead >= LEAD_HOURS))
     best: Alarm | None = None
-    for from_p in np.unique(np.quantile(ticks["p"].to_numpy(), np.linspace(0.6, 0.999, 60))):
-        on = ticks.filter(pl.col("p") >= from_p)
-        begins = _begins(on)
-        false = begins.filter(pl.col("lead").is_null() | (pl.col("lead") > ALARM_HOURS)).height / months
-        warned = due.filter(pl.col("p") >= from_p).group_by("line", "worse_at").agg(pl.col("lead").max())
-        if false <= most and (best is None or warned.height > best.warned):
-            median = warned["lead"].median() if warned.height else None
-            best = Alarm(float(from_p), false, warned.height, whole, float(median) if median is not None else None)  # type: ignore[arg-type]
+    for from_p in np.unique(np.quantile(p, np.linspace(0.6, 0.999, 60))):
+        on = np.flatnonzero(p >= from_p)
+        false = int(np.count_nonzero(~soon[on[_begins(line[on], at[on])]])) / months
+        if false > most:
+            continue
+        warning = due[p[due] >= from_p]
+        first = warning[
+            np.flatnonzero(np.diff(event[warning], prepend=-1))
+        ]  # of a worsening's ticks the first leads by most
+        if best is None or len(first) > best.warned:
+            median = float(np.median(lead[first])) if len(first) else None
+            best = Alarm(float(from_p), false, len(first), whole, median)
     return best
 
 
-def _begins(on: pl.DataFrame) -> pl.DataFrame:
-    """Return the ticks at which alarms begin, of those at which one stands."""
-    apart = (pl.col("at") - pl.col("at").shift(1).over("line")).fill_null(timedelta(days=9)) > timedelta(days=1)
-    runs = on.with_columns(run=apart.cum_sum().over("line"))
-    length = (pl.col("at") - pl.col("at").first().over("line", "run")).dt.total_hours()
-    return runs.with_columns(part=length // ALARM_HOURS).unique(
-        ["line", "run", "part"], keep="first", maintain_order=True
-    )
+def _begins(line: Ints, at: Ints) -> Ints:
+    """Return the ticks at which alarms begin, of those at which one stands: in order of line and time."""
+    if not len(line):
+        return line
+    new = np.ones(len(line), dtype=bool)
+    new[1:] = (line[1:] != line[:-1]) | (at[1:] - at[:-1] > 24 * HOUR_MS)
+    run = np.cumsum(new)
+    part = (at - at[new][run - 1]) // (ALARM_HOURS * HOUR_MS)
+    new[1:] |= part[1:] != part[:-1]
+    return np.flatnonzero(new)

@@ -7,15 +7,30 @@ same figures come out of a store that ends there.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
+import numpy as np
 import polars as pl
 
+from analysis.ahead.rows import (
+    HOUR_MS,
+    Bools,
+    Ints,
+    Rows,
+    instants,
+    keys_of,
+    last_by,
+    milliseconds,
+    times_of,
+)
 from analysis.schema import INSTANT
 
 DAY = 24
 """Hours in a day: windows count rows, and the calendar below has a row for every hour."""
 USUAL_HOURS, USUAL_GAP = 28 * DAY, 2 * DAY
 """A line's usual: its healthy hours of 28 days, up to two days before (method sheet, 2.9: plain scores against the own past)."""
+USUAL_DAILY = ("new_conversations", "unanswered_turns")
+PEAKS = ("peak_new_1h", "peak_recipients_24h")
 USUAL_DAYS = 5.0
 """Below so many healthy days every ratio to the usual counts for less, down to nothing."""
 FEW = {"outbound": 5.0, "new_conversations": 3.0, "unanswered_turns": 3.0, "peak": 4.0, "inbound": 3.0}
@@ -65,6 +80,12 @@ FACTS = (
 )  # fmt: skip
 """The counts behind them: of the last 24 h or three days, the usual of a day, and what the busiest usual days reach."""
 
+COUNTS = (
+    "outbound", "inbound", "failed", "mature", "replied", "new_conversations", "peak_recipients_24h", "peak_new_1h", "unanswered_turns",
+    "sends_after_opt_out", "chats_active", "chats_at_risk", "chats_critical", "chats_opted_out", "health", "status",
+)  # fmt: skip
+"""The columns of SIGNALS_HOUR that all of it, the gate and thresholds rest on, beside its key."""
+
 HOURLY = pl.Schema(
     {"line": pl.String, "hour": INSTANT, "health": pl.String, "status": pl.String, "known_days": pl.Float64}
     | dict.fromkeys((*NAMES, *FACTS), pl.Float64)
@@ -93,40 +114,13 @@ def known_by_hour(
         return pl.DataFrame(schema=HOURLY)
     rate, found = _fleet_rate(inside if fleet is None else fleet.filter(pl.col("hour") <= end)), []
     lines = inside["line"].unique().sort()
-    kept = ((pl.lit(end) - pl.col("hour")).dt.total_hours() % every) == 0
     for some in (lines[i : i + BATCH] for i in range(0, len(lines), BATCH)):
         mine = pl.col("line").is_in(some.implode())
-        rows = complete(inside.filter(mine), end).join(rate, on="hour", how="left", maintain_order="left")
-        rows = rows.with_columns(
-            pl.col("fleet_rate").forward_fill().over("line")
-        )  # a day after the fleet's last message
-        rows = _with_scores(_with_usual(rows)).filter(kept)
-        rows = _with_record(rows, spells.filter(mine))
-        found.append(rows.select(HOURLY.names()).cast(dict(HOURLY)))  # type: ignore[arg-type]
+        rows = Rows.of(inside if len(some) == len(lines) else inside.filter(mine), end)
+        at = rows.every(every, milliseconds(end))
+        known = _with_scores(_known(rows, at, rate).hstack(_record(rows, at, spells)))
+        found.append(known.select(HOURLY.names()).cast(dict(HOURLY)))  # type: ignore[arg-type]
     return pl.concat(found)
-
-
-def complete(inside: pl.DataFrame, end: datetime) -> pl.DataFrame:
-    """Return rows of every hour up to the end: after a line's last message nothing is sent, and states stay as they were."""
-    if "blind" not in inside.columns:
-        inside = inside.with_columns(blind=pl.lit(0, dtype=pl.Int64))
-    last = inside.group_by("line").agg(pl.col("hour").max()).filter(pl.col("hour") < end)
-    hours = pl.datetime_ranges(pl.col("hour") + timedelta(hours=1), end, interval="1h", time_unit="ms")
-    more = last.select("line", hours.alias("hour")).explode("hour").cast({"hour": INSTANT})
-    states = ["blind", "health", "status", "chats_active", "chats_at_risk", "chats_critical", "chats_opted_out"]
-    rows = pl.concat([inside, more], how="diagonal").sort("line", "hour")
-    rows = rows.with_columns(pl.col(states).forward_fill().over("line")).with_columns(pl.col(pl.Int64).fill_null(0))
-    well = (pl.col("health").fill_null("HEALTHY") == "HEALTHY") & (pl.col("status").fill_null("ACTIVE") == "ACTIVE")
-    return rows.with_columns(well=well, m=_settled("mature"), r=_settled("replied"))
-
-
-def _over(what: pl.Expr, hours: int) -> pl.Expr:
-    return what.rolling_sum(hours, min_samples=1).over("line")
-
-
-def _settled(name: str) -> pl.Expr:
-    """Return counts of sends whose reply window had passed at the end of the row's hour."""
-    return pl.col(name).shift(DAY).over("line").fill_null(0)
 
 
 def _fleet_rate(hours: pl.DataFrame) -> pl.DataFrame:
@@ -140,38 +134,78 @@ def _fleet_rate(hours: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_usual(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add what is usual a day: means over healthy hours of four weeks, up to two days ago, drawn a little to 1 a day."""
+def _known(rows: Rows, at: Ints, rate: pl.DataFrame) -> pl.DataFrame:
+    """Return what is counted at some rows: of the last hours, and what is usual a day.
 
-    def mean(what: pl.Expr) -> pl.Expr:
-        return _over((what * pl.col("well")).shift(USUAL_GAP).over("line").fill_null(0), USUAL_HOURS)
+    Usual are sums over healthy hours of four weeks, up to two days ago; sends count as answered or not once their reply window had passed.
+    """
+    well = rows.is_state("health", "HEALTHY", unknown=True) & rows.is_state("status", "ACTIVE", unknown=True)
+    names = ("outbound", "inbound", "failed", "new_conversations", "unanswered_turns", "sends_after_opt_out", *PEAKS)
+    counts = {name: rows.count(name) for name in names}
+    settled = {name: rows.shifted(rows.count(name), DAY) for name in ("mature", "replied")}
+    states = {name: rows.state(name) for name in ("chats_active", "chats_opted_out")}
+    ill, seen = rows.state("chats_at_risk") + rows.state("chats_critical"), 1 - rows.state("blind")
 
-    def daily(name: str) -> pl.Expr:
-        return ((mean(pl.col(name)) + 0.5) / (pl.col("days") + 0.5)).alias(f"usual_{name}")
+    def lately(what: Any, hours: int) -> Any:
+        return rows.summed(what, hours, at)
 
-    rows = rows.with_columns(days=mean(pl.lit(1.0)) / DAY)
-    ill = pl.col("chats_at_risk") + pl.col("chats_critical")
-    return rows.with_columns(
-        *[daily(c) for c in ("outbound", "inbound", "new_conversations", "unanswered_turns")],
-        usual_rate=(mean(pl.col("r")) + REPLY_PRIOR * pl.col("fleet_rate")) / (mean(pl.col("m")) + REPLY_PRIOR),
-        usual_failed=(mean(pl.col("failed")) + FAIL_PRIOR * FAIL_RATE) / (mean(pl.col("outbound")) + FAIL_PRIOR),
-        usual_ill=(mean(ill) + ILL_RATE * ILL_PRIOR * DAY) / (mean(pl.col("chats_active")) + ILL_PRIOR * DAY),
-        past_sends=_over(pl.col("outbound").shift(USUAL_GAP).over("line").fill_null(0), USUAL_HOURS)
-        / (
-            _over(pl.col("outbound").shift(USUAL_GAP).over("line").is_not_null().cast(pl.Float64), USUAL_HOURS) / DAY
-        ).clip(1.0),
-        known=(pl.col("days") / USUAL_DAYS).clip(0, 1),
-        busy_sends=_high(_over(pl.col("outbound"), DAY)),
-        busy_new=_high(_over(pl.col("new_conversations"), DAY)),
-        busy_recipients=_high(pl.col("peak_recipients_24h")),
-        busy_hour=_high(pl.col("peak_new_1h")),
+    def usual(what: Any) -> Any:
+        return rows.summed(what * well, USUAL_HOURS, at, until=USUAL_GAP)
+
+    place = at - rows.begin[at]
+    by_hour = np.searchsorted(times_of(rate, "hour"), rows.hour[at], side="right") - 1
+    columns = {
+        **{f"{name}_usual": usual(counts[name]) for name in ("outbound", "inbound", "failed", *USUAL_DAILY)},
+        **{f"{name}_usual": usual(of) for name, of in settled.items()},
+        "ill_usual": usual(ill),
+        "chats_active_usual": usual(states["chats_active"]),
+        "well_hours": usual(np.ones(len(well))),
+        "sends_past": rows.summed(counts["outbound"], USUAL_HOURS, at, until=USUAL_GAP),
+        "hours_past": np.clip(place + 1 - USUAL_GAP, 0, USUAL_HOURS),
+        "sends_24h": lately(counts["outbound"], DAY),
+        "sends_3h": lately(counts["outbound"], 3),
+        "received_24h": lately(counts["inbound"] * seen, DAY),
+        "answerable_24h": lately(counts["outbound"] * seen, DAY),
+        "new_24h": lately(counts["new_conversations"], DAY),
+        "failed_24h": lately(counts["failed"], DAY),
+        "late_24h": lately(counts["unanswered_turns"], DAY),
+        "late_3d": lately(counts["unanswered_turns"], 3 * DAY),
+        "after_opt_out_3d": lately(counts["sends_after_opt_out"], 3 * DAY),
+        **{f"{name}_{days}d": lately(of, days * DAY) for name, of in settled.items() for days in (2, 7)},
+        **{f"{name}_day": rows.largest(counts[name], DAY, at) for name in PEAKS},
+        "ill": ill[at],
+        **{name: of[at] for name, of in states.items()},
+        **{f"{name}_before": of[np.maximum(at - 3 * DAY, rows.begin[at])] for name, of in states.items()},
+        "fleet_rate": np.where(by_hour >= 0, rate["fleet_rate"].to_numpy()[by_hour], FLEET_RATE),
+        "known_hours": place + 1,
+        **_busy(rows, at, well, counts),
+    }
+    return pl.DataFrame(columns).with_columns(
+        rows.lines.names.gather(rows.number[at]).alias("line"),
+        instants(rows.hour[at]).alias("hour"),
+        *(rows.words(name, at).alias(name) for name in ("health", "status")),
     )
 
 
-def _high(what: pl.Expr) -> pl.Expr:
+def _busy(rows: Rows, at: Ints, well: Bools, counts: dict[str, Ints]) -> dict[str, Any]:
     """Return what the largest of a line's usual hours reach; 0 without one."""
-    past = pl.when(pl.col("well")).then(what).otherwise(0).shift(USUAL_GAP).over("line").fill_null(0)
-    return past.rolling_quantile(HIGH, interpolation="linear", window_size=USUAL_HOURS, min_samples=1).over("line")
+    every = np.arange(len(well))
+    what = {
+        "busy_sends": rows.summed(counts["outbound"], DAY, every),
+        "busy_new": rows.summed(counts["new_conversations"], DAY, every),
+        "busy_recipients": counts["peak_recipients_24h"],
+        "busy_hour": counts["peak_new_1h"],
+    }
+    first = np.flatnonzero(rows.begin == every).tolist()
+    found = {}
+    for name, of in what.items():
+        past = pl.Series(rows.shifted(of * well, USUAL_GAP))
+        high = [
+            own.rolling_quantile(HIGH, interpolation="linear", window_size=USUAL_HOURS, min_samples=1)
+            for own in (past.slice(a, b - a) for a, b in zip(first, [*first[1:], len(past)], strict=True))
+        ]
+        found[name] = pl.concat(high).to_numpy()[at]
+    return found
 
 
 def _log_ratio(seen: pl.Expr, usual: pl.Expr, few: float) -> pl.Expr:
@@ -184,45 +218,49 @@ def _short_of(replied: pl.Expr, expected: pl.Expr, rate: pl.Expr) -> pl.Expr:
 
 
 def _with_scores(rows: pl.DataFrame) -> pl.DataFrame:
+    def daily(name: str) -> pl.Expr:
+        return ((pl.col(f"{name}_usual") + 0.5) / (pl.col("days") + 0.5)).alias(f"usual_{name}")
+
+    rows = rows.with_columns(days=pl.col("well_hours") / DAY)
     rows = rows.with_columns(
-        sends_24h=_over(pl.col("outbound"), DAY),
-        received_24h=_over(pl.col("inbound") * (1 - pl.col("blind")), DAY),
-        answerable_24h=_over(pl.col("outbound") * (1 - pl.col("blind")), DAY),
-        new_24h=_over(pl.col("new_conversations"), DAY),
-        failed_24h=_over(pl.col("failed"), DAY),
-        late_24h=_over(pl.col("unanswered_turns"), DAY),
-        late_3d=_over(pl.col("unanswered_turns"), 3 * DAY),
-        after_opt_out_3d=_over(pl.col("sends_after_opt_out"), 3 * DAY),
-        ill=pl.col("chats_at_risk") + pl.col("chats_critical"),
+        *[daily(c) for c in ("outbound", "inbound", *USUAL_DAILY)],
+        usual_rate=(pl.col("replied_usual") + REPLY_PRIOR * pl.col("fleet_rate"))
+        / (pl.col("mature_usual") + REPLY_PRIOR),
+        usual_failed=(pl.col("failed_usual") + FAIL_PRIOR * FAIL_RATE) / (pl.col("outbound_usual") + FAIL_PRIOR),
+        usual_ill=(pl.col("ill_usual") + ILL_RATE * ILL_PRIOR * DAY) / (pl.col("chats_active_usual") + ILL_PRIOR * DAY),
+        past_sends=pl.col("sends_past") / (pl.col("hours_past") / DAY).clip(1.0),
+        known=(pl.col("days") / USUAL_DAYS).clip(0, 1),
     )
     sends, rate = pl.col("sends_24h"), pl.col("usual_rate")
+    gone, gone_before = (
+        pl.col(f"chats_opted_out{when}") / (pl.col(f"chats_active{when}") + 5) for when in ("", "_before")
+    )
     rows = rows.with_columns(
         received_usual=pl.col("answerable_24h") * (pl.col("usual_inbound") + 1) / (pl.col("usual_outbound") + 1),
         ill_share=pl.col("ill") / (pl.col("chats_active") + 5),
-        gone=pl.col("chats_opted_out") / (pl.col("chats_active") + 5),
     )
-    gone_before = pl.col("gone").shift(3 * DAY).over("line").fill_null(strategy="backward")
     fails = pl.col("usual_failed") * sends
-    day_peak = lambda name: pl.col(name).rolling_max(DAY, min_samples=1).over("line")  # noqa: E731
     rows = rows.with_columns(
-        few_replies_2d=_short_of(_over(pl.col("r"), 2 * DAY), rate * _over(pl.col("m"), 2 * DAY), rate),
-        few_replies_7d=_short_of(_over(pl.col("r"), 7 * DAY), rate * _over(pl.col("m"), 7 * DAY), rate),
+        few_replies_2d=_short_of(pl.col("replied_2d"), rate * pl.col("mature_2d"), rate),
+        few_replies_7d=_short_of(pl.col("replied_7d"), rate * pl.col("mature_7d"), rate),
         silent_today=-_log_ratio(pl.col("received_24h"), pl.col("received_usual"), FEW["inbound"]),
         late_follow_ups=_log_ratio(pl.col("late_3d") / 3, pl.col("usual_unanswered_turns"), FEW["unanswered_turns"]),
         ill_chats=(pl.col("ill_share") / 0.1).clip(0, 6),
         ill_chats_rise=((pl.col("ill_share") - pl.col("usual_ill")) / 0.1).clip(-3, 6),
         failures=((pl.col("failed_24h") - fails) / (SPREAD * fails + 1).sqrt()).clip(-2, 8),
         openers=_log_ratio(pl.col("new_24h"), pl.col("usual_new_conversations"), FEW["new_conversations"]),
-        openers_hour=_log_ratio(day_peak("peak_new_1h"), pl.col("busy_hour"), FEW["peak"]),
-        recipients=_log_ratio(day_peak("peak_recipients_24h"), pl.col("busy_recipients"), FEW["peak"]),
+        openers_hour=_log_ratio(pl.col("peak_new_1h_day"), pl.col("busy_hour"), FEW["peak"]),
+        recipients=_log_ratio(pl.col("peak_recipients_24h_day"), pl.col("busy_recipients"), FEW["peak"]),
         volume=_log_ratio(sends, pl.col("usual_outbound"), FEW["outbound"]),
-        pace=_log_ratio(8 * _over(pl.col("outbound"), 3), pl.col("usual_outbound"), FEW["outbound"]),
+        pace=_log_ratio(8 * pl.col("sends_3h"), pl.col("usual_outbound"), FEW["outbound"]),
         after_opt_out=(1 + pl.col("after_opt_out_3d")).log(2).clip(0, 6),
-        opted_out_rise=((pl.col("gone") - gone_before) / 0.05).fill_null(0).clip(-3, 6),
+        opted_out_rise=((gone - gone_before) / 0.05).clip(-3, 6),
         flagged=(pl.col("status") == "FLAGGED").fill_null(False).cast(pl.Float64),
         at_risk=(pl.col("health") == "AT_RISK").fill_null(False).cast(pl.Float64),
+        spell_lately=(0.5 ** (pl.col("ended_days") / FADE_DAYS)).fill_null(0.0),
+        spells=(1 + pl.col("so_far")).log(2).clip(0, 4),
         young=(1 - pl.col("days") / 14).clip(0, 1),
-        known_days=pl.int_range(1, pl.len() + 1).over("line") / DAY,
+        known_days=pl.col("known_hours") / DAY,
         usual_sends="usual_outbound",
         usual_new="usual_new_conversations",
         usual_late="usual_unanswered_turns",
@@ -235,21 +273,16 @@ def _with_scores(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_record(rows: pl.DataFrame, spells: pl.DataFrame) -> pl.DataFrame:
-    """Add the line's record: how lately its last spell of trouble ended, and how many it had."""
+def _record(rows: Rows, at: Ints, spells: pl.DataFrame) -> pl.DataFrame:
+    """Return the lines' record at the end of some rows' hours: days since the last spell of trouble ended, and how many had begun."""
     bad = spells.filter(pl.col("kind") == "health", pl.col("state") != "HEALTHY", pl.col("start_at").is_not_null())
-    starts = bad.sort("line", "start_at").select(
-        "line", at="start_at", so_far=pl.int_range(1, pl.len() + 1).over("line")
+    starts, ends = rows.lines.keys(bad, "start_at"), rows.lines.keys(bad, "end_at")
+    number, till = rows.number[at], rows.hour[at] + HOUR_MS
+    ended = last_by(ends, keys_of(number, till))
+    begun = np.searchsorted(starts, keys_of(number, till), side="right")
+    return pl.DataFrame(
+        {
+            "ended_days": (instants(till) - instants(ended)).dt.total_seconds() / 86_400,
+            "so_far": begun - np.searchsorted(starts, keys_of(number, np.zeros_like(till))),
+        }
     )
-    ends = bad.filter(pl.col("end_at").is_not_null()).select("line", at="end_at", ended="end_at").sort("line", "at")
-    rows = rows.with_columns(till=(pl.col("hour") + timedelta(hours=1)).cast(INSTANT)).sort("till")
-    for other in (starts, ends):
-        rows = rows.join_asof(
-            other.sort("at"), left_on="till", right_on="at", by="line", strategy="backward", check_sortedness=False
-        )
-        rows = rows.drop("at", strict=False)
-    days = (pl.col("till") - pl.col("ended")).dt.total_seconds() / 86_400
-    return rows.with_columns(
-        spell_lately=(0.5 ** (days / FADE_DAYS)).fill_null(0.0),
-        spells=(1 + pl.col("so_far").fill_null(0)).log(2).clip(0, 4),
-    ).sort("line", "hour")

@@ -18,8 +18,8 @@ from analysis.ahead.model import (
     YOUNG_DAYS,
     Array,
     Model,
+    Taught,
     labelled,
-    learned,
     matrix,
 )
 from analysis.ahead.words import fact_of
@@ -84,7 +84,9 @@ def forecast_of(
     whole = known_by_hour(past, spells, as_of=at, every=TICK_HOURS)
     ticks = labelled(whole, told)
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    models = models or {hours_: learned(ticks, at=midnight, hours=hours_) for hours_ in HORIZONS}
+    if not models:
+        taught = Taught.of(ticks)
+        models = {hours_: taught.learned(midnight, hours_) for hours_ in HORIZONS}
     known = whole.filter(pl.col("hour") == whole["hour"].max()) if whole.height else whole
     return Ahead(
         at, known, models, _rows(known, models, at), _drivers(known, models[HORIZONS[0]]), ticks, whole, midnight

@@ -28,6 +28,8 @@ LEVELS = 60
 """At most so many levels are tried, at even steps of what occurs."""
 DRAWS, SPLITS, MOVES = 400, 10, 800
 """Fleets drawn from the lines for an interval; ways to halve the lines; ways to move the falls."""
+_ON_ONE_CORE, _UNITS = 200_000, 200
+"""Products of numbers in a product of matrices that BLAS does not share out; and lines that are summed at once."""
 SURE, CHANCE = 0.95, 0.0125
 """Of intervals; and what moved falls may do as well: a twentieth, shared by the four ways in which a level is looked for (thresholds.py)."""
 SEED = 20260301
@@ -88,7 +90,7 @@ def level_of(x: Array, fell: Array, line: Array, week: Array, *, tick_days: floa
     """Return the level of x above which falls are most clearly at least TWICE as frequent; None where no level is.
 
     Args:
-        x: how much there was before each tick; ticks in order of line and time.
+        x: how much there was before each tick, a whole number; ticks in order of line and time.
         fell: whether a fall came before the next tick.
         line: number of the line, from 0.
         week: number of the week.
@@ -97,9 +99,9 @@ def level_of(x: Array, fell: Array, line: Array, week: Array, *, tick_days: floa
     levels = _levels(x)
     if not len(levels) or fell.sum() < LEAST_FALLS:
         return None
-    unit = line if len(np.unique(line)) >= LEAST_UNITS else line * (week.max() + 1) + week
-    unit = np.unique(unit, return_inverse=True)[1]
-    place = np.searchsorted(levels, x, side="left")
+    unit = line if np.count_nonzero(np.bincount(line)) >= LEAST_UNITS else line * (week.max() + 1) + week
+    unit = numbered(unit)
+    place = np.searchsorted(levels, np.arange(x.max() + 1), side="left")[x]
     counts = _counted(place, fell, unit, len(levels))
     whole = np.ones((1, len(counts.all_ticks)))
     gain = _gain(counts, whole, tick_days)[0]
@@ -138,16 +140,31 @@ def apart_from(above: Array, fell: Array, unit: Array, strata: Array) -> tuple[f
         return np.bincount(place, weights=weights, minlength=units * kinds).reshape(units, kinds)
 
     parts = [by(w) for w in (above * fell, above * 1.0, (1 - above) * fell, (1 - above) * 1.0)]
-    draws = np.random.default_rng(SEED).multinomial(units, np.full(units, 1 / units), size=DRAWS)
-    hit, on, missed, off = (np.vstack((p.sum(axis=0), draws @ p)) for p in parts)
+    draws = np.random.default_rng(SEED).multinomial(units, np.full(units, 1 / units), size=DRAWS).astype(float)
+    hit, on, missed, off = (np.vstack((p.sum(axis=0), _product(draws, p))) for p in parts)
     whole = np.maximum(on + off, 1)
     ratio = ((hit * off / whole).sum(axis=1) + 0.5) / ((missed * on / whole).sum(axis=1) + 0.5)
     return float(ratio[0]), float(np.quantile(ratio[1:], (1 - SURE) / 2))
 
 
+def numbered(kinds: Array) -> Array:
+    """Return whole numbers numbered anew, in their order, without a hole."""
+    return np.asarray((np.cumsum(np.bincount(kinds) > 0) - 1)[kinds])
+
+
+def _product(weights: Array, counts: Array) -> Array:
+    """Return the product of two matrices of whole numbers, a part at a time: BLAS shares larger ones out to all cores, at 20 times the cost."""
+    rows = max(2, _ON_ONE_CORE // (_UNITS * counts.shape[1]))
+    found = np.zeros((len(weights), counts.shape[1]))
+    for i in range(0, len(weights), rows):
+        for j in range(0, len(counts), _UNITS):
+            found[i : i + rows] += weights[i : i + rows, j : j + _UNITS] @ counts[j : j + _UNITS]
+    return found
+
+
 def _levels(x: Array) -> Array:
     """Return the levels to try: what occurs, but for the largest."""
-    seen = np.unique(x)[:-1]
+    seen = np.flatnonzero(np.bincount(x))[:-1]
     if len(seen) <= LEVELS:
         return seen
     return np.unique(np.quantile(seen, np.linspace(0, 1, LEVELS), method="nearest"))
@@ -168,7 +185,7 @@ def _counted(place: Array, fell: Array, unit: Array, levels: int) -> _Counts:
 
 def _gain(counts: _Counts, weights: Array, tick_days: float) -> Array:
     """Return by row of weights and level how much better two rates tell the falls than one (log likelihood); -inf where it may not divide."""
-    above, falls = weights @ counts.ticks, weights @ counts.falls
+    above, falls = _product(weights, counts.ticks), _product(weights, counts.falls)
     whole, every = (weights @ counts.all_ticks)[:, None], (weights @ counts.all_falls)[:, None]
     return _gain_of(above, falls, whole, every, tick_days)
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from analysis.ahead.features import NAMES
 from analysis.ahead.prior import PRIOR
+from analysis.ahead.rows import HOUR_MS, Bools, Ints, Lines, instants, keys_of, milliseconds, next_after, times_of
 from analysis.schema import INSTANT
 
 Array = np.ndarray[Any, Any]
@@ -33,8 +34,9 @@ YOUNG_DAYS = 7.0
 """Nothing is said of a line known for less: every chat looks new (contract.md, section 3, history_days)."""
 LEAST_CHANGES = 3
 """With fewer worsenings the weights are the prior's in all but name (method sheet, 2.9)."""
-_BLOCK = 256
-"""Rows of a block: times some 30 columns, under what OpenBLAS shares out."""
+_BLOCK, _CACHED = 256, 32
+"""Rows of a block: times some 30 columns, under what OpenBLAS shares out; and blocks that fit into a core's cache."""
+_DAY_OF_A_SECOND = 1 / 86_400
 WITHIN = 1.2816
 """Standard deviations on either side that hold 80 %."""
 
@@ -91,27 +93,15 @@ def labelled(known: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
         HOURLY with ``at`` (the end of the hour) and ``worse_at`` (null where none followed), in order of line and hour; ticks of critical
         or young lines left out.
     """
-    worse = (
-        transitions.filter(pl.col("kind") == "health", pl.col("worsening"))
-        .select("line", worse_at="at")
-        .sort("worse_at")
-    )
-    ticks = known.filter(
-        pl.col("health").fill_null("HEALTHY") != "CRITICAL", pl.col("known_days") >= YOUNG_DAYS
-    ).with_columns(at=(pl.col("hour") + timedelta(hours=1)).cast(INSTANT))
-    return (
-        ticks.sort("at")
-        .join_asof(
-            worse,
-            left_on="at",
-            right_on="worse_at",
-            by="line",
-            strategy="forward",
-            allow_exact_matches=False,
-            check_sortedness=False,
-        )
-        .sort("line", "hour")
-    )
+    lines = Lines.of(known)
+    worse = lines.keys(transitions.filter(pl.col("kind") == "health", pl.col("worsening")), "at")
+    ticks = known.filter(pl.col("health").fill_null("HEALTHY") != "CRITICAL", pl.col("known_days") >= YOUNG_DAYS)
+    keys = keys_of(lines.numbers(ticks), times_of(ticks, "hour"))
+    if not (keys[1:] > keys[:-1]).all():
+        order = np.argsort(keys)
+        ticks, keys = ticks[order], keys[order]
+    at = (pl.col("hour") + timedelta(hours=1)).cast(INSTANT)
+    return ticks.with_columns(at=at, worse_at=instants(next_after(worse, keys + HOUR_MS)))
 
 
 def matrix(ticks: pl.DataFrame) -> Array:
@@ -125,6 +115,57 @@ def came(ticks: pl.DataFrame, hours: int) -> Array:
     return ticks.select(inside.fill_null(False)).to_series().to_numpy().astype(float)
 
 
+@dataclass(frozen=True)
+class Taught:
+    """Ticks of ``labelled`` in arrays: what models learn from again and again."""
+
+    rows: Array
+    """1, for the intercept, and FEATURES."""
+    at: Ints
+    worse_at: Ints
+    """Milliseconds since 1970; -1 where none followed."""
+    line: Ints
+
+    @classmethod
+    def of(cls, ticks: pl.DataFrame) -> Taught:
+        """Return the arrays of ticks, in their order."""
+        rows = np.ones((ticks.height, 1 + len(FEATURES)))
+        for place, name in enumerate(FEATURES, start=1):
+            rows[:, place] = ticks[name].to_numpy()
+        worse_at = times_of(ticks.select(pl.col("worse_at").fill_null(datetime(1970, 1, 1))), "worse_at")
+        line = ticks["line"].rle_id().to_numpy().astype(np.int64)
+        return cls(rows, times_of(ticks, "at"), np.where(worse_at > 0, worse_at, -1), line)
+
+    def part(self, which: Bools) -> Taught:
+        """Return some of the ticks."""
+        return Taught(self.rows[which], self.at[which], self.worse_at[which], self.line[which])
+
+    def until(self, at: datetime, *, hours: int) -> Bools:
+        """Say of which ticks the horizon had ended by a time."""
+        return self.at <= milliseconds(at) - hours * HOUR_MS
+
+    def came(self, hours: int) -> Bools:
+        """Say of each tick whether the line turned worse within so many hours."""
+        return (self.worse_at >= 0) & (self.worse_at - self.at <= hours * HOUR_MS)
+
+    def learned(self, at: datetime, hours: int, prior: dict[str, float] | None = None) -> Model:
+        """See ``learned``."""
+        past = self.until(at, hours=hours)
+        age = (milliseconds(at) - self.at[past]) // 1000 * _DAY_OF_A_SECOND
+        counts = TICK_HOURS / hours * 0.5 ** (age / HALF_LIFE_DAYS)
+        known = past & (self.worse_at >= 0) & (self.worse_at <= milliseconds(at))
+        told = keys_of(self.line[known], self.worse_at[known])  # ascending, as ticks are in order of line and time
+        worsenings = len(told) and 1 + int(np.count_nonzero(told[1:] != told[:-1]))
+        return _fitted(
+            _Rows(self.rows, np.flatnonzero(past)),
+            self.came(hours)[past].astype(float),
+            counts,
+            hours=hours,
+            prior=prior or PRIOR[hours],
+            worsenings=worsenings,
+        )
+
+
 def learned(ticks: pl.DataFrame, *, at: datetime, hours: int, prior: dict[str, float] | None = None) -> Model:
     """Learn from the ticks whose horizon had ended by ``at``.
 
@@ -134,12 +175,7 @@ def learned(ticks: pl.DataFrame, *, at: datetime, hours: int, prior: dict[str, f
         hours: the horizon.
         prior: weights to be drawn to, by feature and ``intercept``; PRIOR where None.
     """
-    past = ticks.filter(pl.col("at") <= at - timedelta(hours=hours))
-    x, y = matrix(past), came(past, hours)
-    age = past.select((pl.lit(at) - pl.col("at")).dt.total_seconds() / 86_400).to_series().to_numpy()
-    counts = TICK_HOURS / hours * 0.5 ** (age / HALF_LIFE_DAYS)
-    told = past.filter(pl.col("worse_at") <= at).select("line", "worse_at").n_unique()
-    return fitted(x, y, counts, hours=hours, prior=prior or PRIOR[hours], worsenings=told)
+    return Taught.of(ticks).learned(at, hours, prior)
 
 
 class _Rows:
@@ -149,30 +185,38 @@ class _Rows:
     cores), and makes the last digits depend on how many there are.
     """
 
-    def __init__(self, rows: Array) -> None:
-        self._count, width = rows.shape
-        blocks = -(-max(self._count, 1) // _BLOCK)
-        padded = np.zeros((blocks * _BLOCK, width))
-        padded[: self._count] = rows
+    def __init__(self, rows: Array, which: Ints) -> None:
+        self.count, width = len(which), rows.shape[1]
+        blocks = -(-max(self.count, 1) // _BLOCK)
+        padded = np.empty((blocks * _BLOCK, width))
+        np.take(rows, which, axis=0, out=padded[: self.count], mode="clip")
+        padded[self.count :] = 0
         self._blocks = padded.reshape(blocks, _BLOCK, width)
+        self._turned = np.ascontiguousarray(self._blocks.transpose(0, 2, 1))
 
     def _spread(self, values: Array) -> Array:
         padded = np.zeros(len(self._blocks) * _BLOCK)
-        padded[: self._count] = values
+        padded[: self.count] = values
         return padded.reshape(len(self._blocks), 1, _BLOCK)
 
     def times(self, weights: Array) -> Array:
         """Return the sum of each row, its numbers times the weights."""
-        return np.asarray((self._blocks @ weights).reshape(-1)[: self._count])
+        return np.asarray((self._blocks @ weights).reshape(-1)[: self.count])
 
     def summed(self, values: Array) -> Array:
         """Return the sum of the rows, each times a value."""
         return np.asarray((self._spread(values) @ self._blocks).sum(axis=(0, 1)))
 
     def squared(self, values: Array) -> Array:
-        """Return the sum of the products of each row with itself, each times a value."""
-        weighted = self._blocks.transpose(0, 2, 1) * self._spread(values)
-        return np.asarray((weighted @ self._blocks).sum(axis=0))
+        """Return the sum of the products of each row with itself, each times a value; some blocks at once, so that they stay in the cache."""
+        spread, (blocks, _, width) = self._spread(values), self._blocks.shape
+        found, weighted = np.empty((blocks, width, width)), np.empty((_CACHED, width, _BLOCK))
+        for first in range(0, blocks, _CACHED):
+            some = slice(first, min(blocks, first + _CACHED))
+            mine = weighted[: some.stop - first]
+            np.multiply(self._turned[some], spread[some], out=mine)
+            np.matmul(mine, self._blocks[some], out=found[some])
+        return np.asarray(found.sum(axis=0))
 
 
 def fitted(
@@ -196,24 +240,48 @@ def fitted(
         worsenings: changes behind the rows, to be told.
         precision: of every weight but the intercept's.
     """
+    full = np.column_stack((np.ones(len(x)), x))
+    rows = _Rows(full, np.arange(len(x)))
+    return _fitted(rows, y, counts, hours=hours, prior=prior, worsenings=worsenings, precision=precision)
+
+
+def _fitted(
+    rows: _Rows,
+    y: Array,
+    counts: Array,
+    *,
+    hours: int,
+    prior: dict[str, float],
+    worsenings: int,
+    precision: float = PRECISION,
+) -> Model:
     from scipy.optimize import minimize  # when something is learned: importing it takes as long as a page
 
     mean = np.array([prior["intercept"], *(prior[name] for name in FEATURES)])
     strength = np.array([INTERCEPT_PRECISION, *[precision] * len(FEATURES)])
-    full = _Rows(np.column_stack((np.ones(len(x)), x)))
+    kept: dict[str, Any] = {}
+
+    def looked(weights: Array) -> dict[str, Any]:
+        """Return what loss and curvature share where they are asked for the same weights in turn."""
+        if kept.get("at") != weights.tobytes():
+            z = rows.times(weights)
+            kept.clear()
+            kept.update(at=weights.tobytes(), z=z, p=_sigmoid(z))
+        return kept
 
     def loss(weights: Array) -> tuple[float, Array]:
-        z = full.times(weights)
-        miss = counts * (_sigmoid(z) - y)
-        off = weights - mean
+        z, p, off = looked(weights)["z"], looked(weights)["p"], weights - mean
         value = float((counts * (np.logaddexp(0, z) - y * z)).sum() + 0.5 * (strength * off**2).sum())
-        return value, full.summed(miss) + strength * off
+        return value, rows.summed(counts * (p - y)) + strength * off
 
     def curvature(weights: Array) -> Array:
-        p = _sigmoid(full.times(weights))
-        return np.asarray(full.squared(counts * p * (1 - p)) + np.diag(strength))
+        found = looked(weights)
+        if "curvature" not in found:
+            p = found["p"]
+            found["curvature"] = np.asarray(rows.squared(counts * p * (1 - p)) + np.diag(strength))
+        return np.asarray(found["curvature"])
 
     # the loss is convex and has a curvature: Newton's steps need 7 of these where L-BFGS needed 42 gradients, and end nearer
     told = minimize(loss, mean, jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-6, "maxiter": 200})
     weights = np.asarray(told.x)
-    return Model(hours, weights, np.linalg.inv(curvature(weights)), worsenings, len(x) * TICK_HOURS / 24)
+    return Model(hours, weights, np.linalg.inv(curvature(weights)), worsenings, rows.count * TICK_HOURS / 24)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.ahead.features import DAY, complete
-from analysis.ahead.levels import LEAST_FALLS, TWICE, Level, apart_from, level_of
+from analysis.ahead.features import DAY
+from analysis.ahead.levels import LEAST_FALLS, TWICE, Level, apart_from, level_of, numbered
 from analysis.ahead.model import TICK_HOURS, Array, came, labelled
+from analysis.ahead.rows import HOUR_MS, Ints, Rows, keys_of, times_of
 from analysis.explain.words import count, plural
-from analysis.schema import INSTANT
 
 BEHAVIOURS = {
     "openers": "new_conversations",
@@ -111,24 +111,36 @@ def _ticks(past: pl.DataFrame, hours: pl.DataFrame, transitions: pl.DataFrame, u
     ticks = labelled(past, transitions).filter(
         pl.col("health") == "HEALTHY", pl.col("at") <= until - timedelta(hours=TICK_HOURS)
     )
-    ticks = ticks.with_columns(
-        fell=pl.Series(came(ticks, TICK_HOURS) > 0), till=(pl.col("hour") + timedelta(hours=TICK_HOURS)).cast(INSTANT)
-    )
-    rows = complete(
-        hours.filter(pl.col("hour") < until, pl.col("line").is_in(ticks["line"].unique().implode())),
-        until - timedelta(hours=1),
-    )
-    day = [
-        pl.when(pl.col("health") == "HEALTHY").then(pl.col(c).rolling_sum(DAY, min_samples=1).over("line")).alias(b)
-        for b, c in BEHAVIOURS.items()
-    ]
-    most = [
-        pl.col(b).rolling_max(h + TICK_HOURS, min_samples=1).over("line").alias(f"{b}_{h}")
-        for b in BEHAVIOURS
-        for h in WITHIN
-    ]
-    done = rows.with_columns(day).with_columns(most).select("line", pl.col("hour").alias("till"), *COLUMNS)
-    return ticks.join(done, on=["line", "till"], how="inner", maintain_order="left").drop_nulls(COLUMNS)
+    known = hours.filter(pl.col("hour") < until)
+    ticks = ticks.select("line", "hour", "at", "sends_24h", "silent_today", fell=pl.Series(came(ticks, TICK_HOURS) > 0))
+    if ticks.is_empty() or known.is_empty():
+        return ticks.clear().with_columns(pl.lit(0).alias(name) for name in COLUMNS)
+    rows = Rows.of(known, until - timedelta(hours=1))
+    at = rows.every(TICK_HOURS, int(times_of(ticks, "hour")[0]))
+    ticks = ticks.filter(pl.col("line").is_in(rows.lines.names.implode()))
+    till = keys_of(rows.lines.numbers(ticks), times_of(ticks, "hour") + TICK_HOURS * HOUR_MS)
+    there = keys_of(rows.number[at], rows.hour[at])
+    place = np.minimum(np.searchsorted(there, till), len(there) - 1)
+    most = _most_in_a_day(rows, at)
+    done = ticks.with_columns(pl.Series(name, values[place]) for name, values in most.items())
+    return done.filter(pl.Series(there[place] == till), *(pl.col(name) >= 0 for name in COLUMNS))
+
+
+def _most_in_a_day(rows: Rows, at: Ints) -> dict[str, Ints]:
+    """Return by COLUMNS, for rows that are TICK_HOURS apart, the most in any 24 h of so many hours and TICK_HOURS more; -1 where never healthy."""
+    healthy, every = rows.is_state("health", "HEALTHY", unknown=False), np.arange(len(rows.hour))
+    first = np.searchsorted(rows.number[at], rows.number[at])
+    found = {}
+    for behaviour, column in BEHAVIOURS.items():
+        day = np.where(healthy, rows.summed(rows.count(column), DAY, every), -1)
+        steps = rows.largest(day, TICK_HOURS, at)
+        most, back = steps, 0
+        for hours in WITHIN:
+            while back < hours // TICK_HOURS:
+                back += 1
+                most = np.maximum(most, steps[np.maximum(np.arange(len(at)) - back, first)])
+            found[f"{behaviour}_{hours}"] = most
+    return found
 
 
 def _groups(ticks: pl.DataFrame) -> list[_Group]:
@@ -189,7 +201,7 @@ def _by_itself(behaviour: str, found: dict[str, _Found], stronger: list[str]) ->
     for other in stronger:
         x = mine.ticks[found[other].column(other)].to_numpy()
         strata = strata * (KINDS + 1) + np.searchsorted(_edges(x, found[other].level.level), x, side="left")
-    strata = np.unique(strata, return_inverse=True)[1]
+    strata = numbered(strata)
     above = (mine.ticks[mine.column(behaviour)].to_numpy() > mine.level.level).astype(float)
     unit = mine.ticks["line"].rle_id().to_numpy().astype(np.int64)
     ratio, low = apart_from(above, mine.ticks["fell"].to_numpy().astype(float), unit, strata)

@@ -15,11 +15,12 @@ from analysis.ahead.alerted import alerted_before
 from analysis.ahead.alerts import in_force
 from analysis.ahead.backtest import record_of, tried
 from analysis.ahead.clock import at_clock, is_stale
-from analysis.ahead.features import HOURLY
-from analysis.ahead.forecast import Ahead, forecast_of
+from analysis.ahead.features import COUNTS, HOURLY
+from analysis.ahead.forecast import TRAIN_DAYS, Ahead, forecast_of
 from analysis.ahead.gate import gate_of
 from analysis.ahead.model import Model
 from analysis.ahead.plan import Plan, plan_of
+from analysis.ahead.rows import seen_by_reach
 from analysis.errors import UsageError
 from analysis.pipeline.due import Due
 from analysis.pipeline.history import keep_history
@@ -29,7 +30,7 @@ from analysis.schema import FORECAST, GATE, Explanation
 from analysis.settings import Settings
 from analysis.signals import health as timeline
 from analysis.signals import panel
-from analysis.signals.gaps import activity_of, gaps, seen
+from analysis.signals.gaps import activity_of, gaps
 from analysis.store import marts, read
 
 RECORD = "ahead"
@@ -70,7 +71,7 @@ def keep_ahead(
     Models learn once a day, of what was known at the last UTC midnight: where all that is new is later than it, what they learned and how
     right they have been stays as it is. Gaps (``lost``) other than before (``was_lost``) change what was known of the past too.
     """
-    hours = read.signals(con, "hour")
+    hours = read.hours_since(con, at - timedelta(days=TRAIN_DAYS), COUNTS)
     kept = read.meta(con, MODELS)
     learned = Learned.of(kept) if kept and not due.whole else None
     if learned is not None and not (learned.holds(at, due.earliest) and lost.equals(was_lost)):
@@ -149,7 +150,7 @@ def foresee(
         learned: what was learned already, where it holds.
     """
     known_at = min(at, newest) if newest else at
-    told = hours if lost is None else seen(hours, lost, within=timedelta(hours=settings.reply_window_hours))
+    told = hours if lost is None else seen_by_reach(hours, lost, timedelta(hours=settings.reply_window_hours))
     ahead = forecast_of(told, spells, transitions, at=known_at, models=learned.models if learned else None)
     drivers = pl.DataFrame(
         [(line, json.dumps(of, ensure_ascii=False)) for line, of in ahead.drivers.items()],

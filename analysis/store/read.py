@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 import duckdb
@@ -186,6 +187,13 @@ def signals(
         SIGNALS_DAY if grain == "day" else SIGNALS_HOUR,
         values,
     )
+
+
+def hours_since(con: duckdb.DuckDBPyConnection, since: datetime, columns: Sequence[str]) -> pl.DataFrame:
+    """Return some columns of the mart of hours from an instant on, beside line and hour, in order of these."""
+    schema = pl.Schema({name: SIGNALS_HOUR[name] for name in ("line", "hour", *columns)})
+    sql = f"select {', '.join(schema.names())} from signal_hour where hour >= $since order by line, hour"
+    return frame_of(con, sql, schema, {"since": since})
 
 
 def spells(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.DataFrame:

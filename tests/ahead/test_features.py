@@ -89,6 +89,14 @@ def test_batches_and_order_change_nothing(monkeypatch):
     assert whole.schema == HOURLY
 
 
+def test_a_line_of_two_days_is_told_by_its_own_chats_whatever_the_lines_beside_it():
+    young = hours(2, outbound=2, chats_active=10, chats_opted_out=lambda n: 2 if n < 24 else 6)
+    other = hours(9, line="+14155550102", outbound=2, chats_active=10, chats_opted_out=9)
+    end = START + timedelta(days=2, hours=-1)
+    seen = at(known_by_hour(pl.concat([young, other]), NO_SPELLS, as_of=end), 47)
+    assert seen["opted_out_rise"] == pytest.approx((6 - 2) / 15 / 0.05)
+
+
 def test_long_after_the_fleets_last_message_every_feature_is_a_number():
     rows = hours(20, outbound=3, inbound=1, replied=1)
     known = known_by_hour(rows, NO_SPELLS, as_of=START + timedelta(days=40))
