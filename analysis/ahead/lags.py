@@ -6,6 +6,7 @@ only counts are given.
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,8 +26,6 @@ MOST_POINTS = 120
 """Steps of a curve that are kept: more can't be seen."""
 Z = 1.959964
 """Standard deviations that hold 95 %."""
-_SURE = 1.959963984540054
-"""The same to the last digit."""
 BACK = {
     "engagement": ("few_replies_2d", 1.0),
     "deliverability": ("failures", 1.0),
@@ -142,32 +141,29 @@ def _thinned(curve: list[dict[str, float]]) -> list[dict[str, float]]:
 def survival(days: Array, open_: Array) -> list[dict[str, float]]:
     """Return the share healthy again by day, with its 95 % interval and how many were still waiting just before.
 
-    As scipy.stats.ecdf of censored data, with the log-log interval; importing that takes half of what all else here does.
-
     Args:
         days: to the recovery, or to the end of the data.
         open_: whether the line had not recovered then.
     """
-    order = np.argsort(days)
-    day, died = days[order], ~open_[order]
-    ends = np.flatnonzero(np.append(day[1:] > day[:-1], True))  # the last of each day
-    waiting = len(day) - np.concatenate(([0], ends[:-1] + 1))
-    healthy = np.diff(np.cumsum(died)[ends], prepend=0)
-    left = np.cumprod((waiting - healthy) / waiting) if open_.any() else 1 - np.cumsum(healthy) / len(day)
-    with np.errstate(
-        divide="ignore", invalid="ignore"
-    ):  # the interval at the ends, 0 or all, is undefined: filled below
-        spread = _SURE * np.sqrt(1 / np.log(left) ** 2 * np.cumsum(healthy / (waiting * (waiting - healthy))))
-        middle = np.log(-np.log(left))
-        fewest, most = (np.clip(np.exp(-np.exp(middle + by)), 0, 1) for by in (spread, -spread))
+    from scipy.stats import CensoredData, ecdf  # when it is measured: importing it takes as long as a page
+
+    found = ecdf(CensoredData.right_censored(days, open_)).sf
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # the interval at the ends, 0 or all, is undefined: filled below
+        inside = found.confidence_interval(confidence_level=0.95, method="log-log")
+    waiting = [int((days >= at).sum()) for at in found.quantiles]
     rows = [{"day": 0.0, "healthy": 0.0, "low": 0.0, "high": 0.0, "open": float(len(days))}]
     low, high = 0.0, 0.0
-    for at, share, a, b, n in zip(day[ends], left, fewest, most, waiting, strict=True):
+    for at, left, a, b, n in zip(
+        found.quantiles, found.probabilities, inside.low.probabilities, inside.high.probabilities, waiting, strict=True
+    ):
         if np.isfinite(a) and np.isfinite(b):
             low, high = 1 - float(b), 1 - float(a)
-        elif share <= 0:  # all are healthy: at least as many as just before
+        elif left <= 0:  # all are healthy: at least as many as just before
             high = 1.0
-        rows.append({"day": float(at), "healthy": 1 - float(share), "low": low, "high": high, "open": float(n)})
+        rows.append({"day": float(at), "healthy": 1 - float(left), "low": low, "high": high, "open": float(n)})
     return rows
 
 

@@ -39,23 +39,6 @@ def test_the_curve_is_kaplan_and_meiers():
     assert curve[4]["low"] < curve[4]["healthy"] < curve[4]["high"]
 
 
-@pytest.mark.parametrize("waiting", [0.0, 0.3, 0.9])
-@pytest.mark.filterwarnings("ignore:The confidence interval is undefined:RuntimeWarning")
-def test_the_curve_is_that_of_a_statistics_library(waiting):
-    from scipy.stats import CensoredData, ecdf
-
-    rng = np.random.default_rng(5)
-    days, still = rng.integers(1, 40, 90) / 4, rng.random(90) < waiting
-    theirs = ecdf(CensoredData.right_censored(days, still)).sf
-    inside = theirs.confidence_interval(confidence_level=0.95, method="log-log")
-    ours = survival(days, still)[1:]
-    assert [c["day"] for c in ours] == theirs.quantiles.tolist()
-    assert [1 - c["healthy"] for c in ours] == pytest.approx(theirs.probabilities.tolist())
-    for c, low, high in zip(ours, inside.low.probabilities, inside.high.probabilities, strict=True):
-        if np.isfinite(low + high):
-            assert (1 - c["high"], 1 - c["low"]) == pytest.approx((low, high))
-
-
 def test_lines_still_at_risk_lengthen_the_time_to_healthy():
     done = [(10, 10 + d) for d in range(1, 13)]
     short = lags_of(caused(), ups_and_downs(done), NOTHING, until=UNTIL)["recovery"][0]
