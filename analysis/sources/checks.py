@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from analysis.schema import INSTANT
 from analysis.settings import Settings
 from analysis.sources.pseudonym import Pseudonyms
 from analysis.sources.times import in_range, instants, without_zone
@@ -80,6 +81,9 @@ class Check:
         earliest, latest = bounds(settings)
         for c in columns:
             raw = self.frame[c]
+            if raw.null_count() == raw.len() and c not in needed:
+                self.frame = self.frame.with_columns(raw.alias(f"_{c}"), pl.lit(None, INSTANT).alias(c))
+                continue
             if raw.dtype == pl.String and self.rules.unit is None and self.rules.zone is None:
                 self.notes["times without a zone were taken as UTC"] += _without_zone(raw)
             read = instants(raw, unit=self.rules.unit, zone=self.rules.zone)
