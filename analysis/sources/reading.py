@@ -99,7 +99,7 @@ def read_source(
 ) -> SourceFacts:
     """Read one export from end to end; its rows are facts in ``spool``, or refused with a reason.
 
-    ``content``: the name of the file's content (``source_id``) where it is known already.
+    ``content``: the name of the file's content (``source_id``) where it is known already; else it is found beside the reading.
 
     Raises:
         SourceError: the file as a whole is no export we know, is empty, or cannot be read.
@@ -116,18 +116,22 @@ def read_source(
             where=str(path),
             fix="use it as --store, or export its tables as Parquet",
         )
-    found = SourceFacts(str(path), content or source_id(path, mapping), "", spool)
+    found = SourceFacts(str(path), content or "", "", spool)
     rules = Rules(settings, pseudonyms, mapping.time.unit if mapping else None, _zone(mapping))
     longest = settings.max_line_mb << 20
     watch = _Watch(path, stream, found, progress)
-    if head.startswith(PARQUET):
-        _read_parquet(path, stream, mapping, rules, found, watch)
-    elif head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise SourceError("the file is UTF-16 text", where=str(path), fix="save it as UTF-8")
-    elif _looks_like_json(head):
-        _read_json(path, head, longest, rules, found, watch)
-    else:
-        _read_csv(path, mapping, longest, rules, found, watch)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        named = beside.submit(source_id, path, mapping) if content is None else None
+        if head.startswith(PARQUET):
+            _read_parquet(path, stream, mapping, rules, found, watch)
+        elif head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise SourceError("the file is UTF-16 text", where=str(path), fix="save it as UTF-8")
+        elif _looks_like_json(head):
+            _read_json(path, head, longest, rules, found, watch)
+        else:
+            _read_csv(path, mapping, longest, rules, found, watch)
+        if named is not None:
+            found.source_id = named.result()
     return found
 
 
