@@ -189,10 +189,11 @@ class Pseudonyms:
 
     def ids(self, series: pl.Series) -> pl.Series:
         """Return ids as they are, but those that hold a phone number, an address or free text under a keyed name."""
-        other = series.filter(~series.str.contains(f"^(?:{_HEX_ID.pattern})$"))
-        clear = other.str.contains(f"^(?:{_SAFE_ID.pattern})$") & ~other.str.contains(_TEN_DIGITS)
-        doubtful = other.filter(~clear).unique()
-        unsafe = {i: self.name(i, "h_") for i in doubtful if tells_a_person(i)}
+        doubtful = series.to_frame("id").filter(~pl.col("id").str.contains(f"^(?:{_HEX_ID.pattern})$"))
+        if doubtful.height:
+            safe = pl.col("id").str.contains(f"^(?:{_SAFE_ID.pattern})$")
+            doubtful = doubtful.filter(~(safe & ~pl.col("id").str.contains(_TEN_DIGITS)))
+        unsafe = {i: self.name(i, "h_") for i in doubtful["id"].unique() if tells_a_person(i)}
         return self._map(series, unsafe)
 
     def fingerprints(self, series: pl.Series) -> pl.Series:
