@@ -28,9 +28,9 @@ from analysis.sources.table_parquet import parquet_blocks
 
 READER = b"3"
 """Part of a file's fingerprint: raise it when the same bytes are read differently, so that known files are read again."""
-BLOCK_LINES = 25_000
+BLOCK_LINES = 50_000
 BLOCK_MB = 64
-"""Text of one block of lines: usual ones take 25 MB and end by their number. Two are held: one is checked while the next is decoded."""
+"""Text of one block of lines: usual ones take 50 MB and end by their number. Of two the rows are held: one is checked while the next is decoded."""
 WHOLE_JSON_MB = 64
 Progress = Callable[[int, float], None]
 """Called with (rows of the file read so far, part of the file that is done) while reading goes on."""
@@ -215,6 +215,7 @@ def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: Sourc
             if first == 1 and lines[0] is not None:
                 lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
             found.read += len(lines) - webhook.read_lines(lines, first, rows, longest >> 20)
+            rows.pack()
             count += len(lines)
             held += sum(map(len, filter(None, lines)))
             if count >= BLOCK_LINES or held > BLOCK_MB << 20:

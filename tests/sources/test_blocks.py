@@ -9,7 +9,7 @@ import pytest
 
 from analysis.errors import SourceError
 from analysis.settings import Settings
-from analysis.sources import Pseudonyms, opening, read_source, reading
+from analysis.sources import Pseudonyms, opening, read_source, reading, rows
 from analysis.sources.checks import Rules
 from analysis.sources.opening import Stream
 from analysis.sources.rows import Rows
@@ -57,6 +57,7 @@ def in_blocks(path, spool) -> tuple[dict, Counter, Counter, Counter]:
 def test_mutated_lines_tell_the_same_in_blocks_as_alone(write, tmp_path, monkeypatch, seed):
     monkeypatch.setattr(opening, "CHUNK", 20_000)
     monkeypatch.setattr(reading, "BLOCK_LINES", 40)
+    monkeypatch.setattr(rows, "PACKED", 15)
     m, known = Mutator(seed), seeds()
     lines = [m.json(m.draw.choice(known), known).replace(b"\n", b" ")[:15_000] for _ in range(150)]
     lines += [json.dumps(event).encode() + m.draw.choice((b"", b"\r", b"  ")) for event in known]
@@ -77,6 +78,17 @@ def test_a_chats_health_told_a_hundred_times_is_read_once_and_each_bad_report_co
     rows, _, notes, _ = in_blocks(write("log.jsonl", "\n".join(map(json.dumps, good))), tmp_path / "spool")
     assert [health for _, _, health in rows["health"]] == ["AT_RISK"]
     assert notes["chat health reports had an unknown word or no usable time and were left out"] == 25
+
+
+def test_a_value_for_every_row_reaches_those_that_are_columns_already():
+    cells = rows.Cells(("position", "chat_id", "is_group"))
+    for n in range(3):
+        cells.append((n, f"c{n}", None))
+    cells.pack()
+    cells.append((3, None, False))
+    cells.put("is_group", True)
+    assert list(cells) == [(0, "c0", True), (1, "c1", True), (2, "c2", True), (3, None, True)] == cells.frame().rows()
+    assert len(cells) == 4
 
 
 @pytest.mark.parametrize("seed", range(20))
