@@ -13,7 +13,7 @@ from analysis.sources import Pseudonyms, opening, read_source, reading, rows
 from analysis.sources.checks import Rules
 from analysis.sources.opening import Stream
 from analysis.sources.rows import Rows
-from analysis.sources.webhook import read_line
+from analysis.sources.webhook import read_line, read_lines
 from tests import events
 from tests.fuzz.files import seeds
 from tests.fuzz.mutate import Mutator
@@ -66,6 +66,21 @@ def test_mutated_lines_tell_the_same_in_blocks_as_alone(write, tmp_path, monkeyp
     first = json.dumps(events.message("message.sent", "first", 0)).encode()
     path = write("log.jsonl", b"\xef\xbb\xbf" + b"\n".join([first, *lines]))
     assert in_blocks(path, tmp_path / "spool") == one_by_one([first, *lines])
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_line_tells_the_same_read_as_the_vendors_envelope_first(seed):
+    m, known = Mutator(seed), seeds()
+    for line in [json.dumps(event).encode() for event in known] + [
+        m.json(m.draw.choice(known), known) for _ in range(500)
+    ]:
+        first, plain = rows.Rows(), rows.Rows()
+        if line.strip():
+            read_lines([line], 1, first, 16)
+            read_line(line, 1, plain)
+        for kind in ("messages", "chats", "changes"):
+            assert list(getattr(first, kind)) == list(getattr(plain, kind))
+        assert (first.refused, first.ignored) == (plain.refused, plain.ignored)
 
 
 def test_a_chats_health_told_a_hundred_times_is_read_once_and_each_bad_report_counts(write, tmp_path):
