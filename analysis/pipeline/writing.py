@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -88,14 +89,14 @@ def load(
                 if i and (r := accounts.known_source(con, i.source_id, str(path)))
             }
     else:
-        chosen, ids = Settings(), {f.path: _identify(f.path, columns) for f in found}
+        chosen, ids = Settings(), {f.path: _identify(f.path, columns) for f in _alike(found)}
     pseudonyms = Pseudonyms(load_key())
     reading = _Reading(found, progress)
     with tempfile.TemporaryDirectory(prefix="linehealth-") as scratch:
         spooled: list[merging.Spooled] = []
         order: list[tuple[str, str]] = []
         for number, file in enumerate(found):
-            content = ids[file.path]
+            content = ids.get(file.path)
             reading.begin(number)
             name = content.source_id if content is not None else None
             if name is not None and (name in known or any(s.source_id == name for s in spooled)):
@@ -119,6 +120,9 @@ def load(
                 else:
                     report.skipped.append((str(file.path), e.problem))
                 continue
+            order.append((facts.source_id, facts.path))
+            if any(s.source_id == facts.source_id for s in spooled):
+                continue  # it became what another one is since its size was looked at
             spooled.append(
                 merging.Spooled(
                     facts.source_id,
@@ -132,7 +136,6 @@ def load(
                     facts.late,
                 )
             )
-            order.append((facts.source_id, facts.path))
             reading.end(facts.read)
         if spooled:
             _write(target, spooled, chosen, known, reading.rows, progress, pseudonyms, refreshed=refreshed)
@@ -178,6 +181,12 @@ class _Reading:
         done = (sum(self.sizes[: self.number]) + self.sizes[self.number] * share) / sum(self.sizes)
         name = self.found[self.number].path.name
         self.progress(Step("reading", done, self.number + 1, len(self.found), name, self.rows + rows))
+
+
+def _alike(found: list[Found]) -> list[Found]:
+    """Return the files that may hold the same as another one, by their sizes: of the others nothing is known to a store that is new."""
+    sizes = Counter(f.path.stat().st_size for f in found)
+    return [f for f in found if sizes[f.path.stat().st_size] > 1]
 
 
 def _identify(path: Path, mapping: Mapping | None) -> Content | None:

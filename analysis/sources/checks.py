@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from analysis.schema import INSTANT
 from analysis.settings import Settings
 from analysis.sources.pseudonym import Pseudonyms
-from analysis.sources.times import in_range, instants, without_zone
+from analysis.sources.times import in_common_form, in_range, instants, without_zone
 
 REFUSED = pl.Schema({"position": pl.Int64, "kind": pl.String, "reason": pl.String, "fix": pl.String})
 _TRUTHS = {"true": True, "1": True, "t": True, "yes": True, "false": False, "0": False, "f": False, "no": False}
@@ -47,8 +48,10 @@ class Check:
         self.notes: Counter[str] = Counter()
         texts = [s.name for s in self.frame if s.dtype == pl.String and s.null_count() < s.len()]
         self.frame = self.frame.with_columns(pl.col(c).str.strip_chars() for c in texts)
-        empty = [s.name for s in self.frame.select(pl.col(c).str.len_bytes().min() for c in texts) if s.item() == 0]
-        self.frame = self.frame.with_columns(pl.when(pl.col(c) != "").then(c).alias(c) for c in empty)
+        shortest = self.frame.select(pl.col(c).str.len_bytes().min() for c in texts)
+        empty = [c for c in texts if shortest[c].item() == 0]
+        if empty:
+            self.frame = self.frame.with_columns(pl.when(pl.col(c) != "").then(c).alias(c) for c in empty)
         doubtful = self.frame.select(
             (pl.col(c).str.contains("[\x00\ufffd]").any() | (pl.col(c).str.len_bytes().max() > 400)).alias(c)
             for c in texts
@@ -76,21 +79,31 @@ class Check:
 
     def instants(self, *columns: str, needed: tuple[str, ...] = ()) -> None:
         """Read time columns; a present but unusable time refuses the row, as does a missing needed one."""
-        settings = self.rules.settings
+        raw = self.frame.select(columns)
+        unit, zone, settings = self.rules.unit, self.rules.zone, self.rules.settings
         earliest, latest = bounds(settings)
+        given = [c for c in columns if raw[c].null_count() < raw.height]
+        texts = [c for c in given if raw.schema[c] == pl.String and unit is None and zone is None]
+        read = in_common_form(raw, texts)
+        for c in given:
+            if c in texts and c not in read:
+                self.notes["times without a zone were taken as UTC"] += _without_zone(raw[c])
+            if c not in read:
+                read[c] = instants(raw[c], unit=unit, zone=zone)
+        nothing = pl.lit(None, INSTANT)
+        self.frame = self.frame.with_columns(
+            *(raw[c].alias(f"_{c}") for c in columns), *(read.get(c, nothing).alias(c) for c in columns)
+        )
+        outside = self.frame.select((~in_range(c, earliest, latest)).any() for c in given)
         for c in columns:
-            raw = self.frame[c]
-            if raw.dtype == pl.String and self.rules.unit is None and self.rules.zone is None:
-                self.notes["times without a zone were taken as UTC"] += _without_zone(raw)
-            read = instants(raw, unit=self.rules.unit, zone=self.rules.zone)
-            self.frame = self.frame.with_columns(raw.alias(f"_{c}"), read.alias(c))
-            if read.null_count() > raw.null_count():
+            if c in given and read[c].null_count() > raw[c].null_count():
                 self._unread(c)
-            self.refuse(
-                ~in_range(c, earliest, latest),
-                f"{c} lies outside {settings.earliest} to {settings.latest}",
-                "correct the clock or the export",
-            )
+            if c in given and outside[c].item():
+                self.refuse(
+                    ~in_range(c, earliest, latest),
+                    f"{c} lies outside {settings.earliest} to {settings.latest}",
+                    "correct the clock or the export",
+                )
             if c in needed:
                 self.refuse(pl.col(f"_{c}").is_null(), f"{c} is missing", "export this column for every row")
 

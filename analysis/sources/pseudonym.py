@@ -22,6 +22,8 @@ _PHONE_LIKE = re.compile(r"\+\d{7,}|(?<!\d)\d(?:[-.:]?\d){9,14}(?!\d)(?![-.:]\d)
 KEYED = re.compile(r"[phft]_[0-9a-f]{20}")
 """A keyed name: of a recipient, an id, a fingerprint, or a tombstone."""
 _HEX_ID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
+_TEN_DIGITS = r"[0-9](?:[-.:]?[0-9]){9}"
+"""What every phone-like part of an id of safe signs holds: an id without it needs no closer look."""
 
 
 def key_path() -> Path:
@@ -187,8 +189,11 @@ class Pseudonyms:
 
     def ids(self, series: pl.Series) -> pl.Series:
         """Return ids as they are, but those that hold a phone number, an address or free text under a keyed name."""
-        doubtful = series.filter(~series.str.contains(f"^(?:{_HEX_ID.pattern})$")).unique()
-        unsafe = {i: self.name(i, "h_") for i in doubtful if tells_a_person(i)}
+        doubtful = series.to_frame("id").filter(~pl.col("id").str.contains(f"^(?:{_HEX_ID.pattern})$"))
+        if doubtful.height:
+            safe = pl.col("id").str.contains(f"^(?:{_SAFE_ID.pattern})$")
+            doubtful = doubtful.filter(~(safe & ~pl.col("id").str.contains(_TEN_DIGITS)))
+        unsafe = {i: self.name(i, "h_") for i in doubtful["id"].unique() if tells_a_person(i)}
         return self._map(series, unsafe)
 
     def fingerprints(self, series: pl.Series) -> pl.Series:

@@ -28,9 +28,9 @@ from analysis.sources.table_parquet import parquet_blocks
 
 READER = b"3"
 """Part of a file's fingerprint: raise it when the same bytes are read differently, so that known files are read again."""
-BLOCK_LINES = 25_000
+BLOCK_LINES = 50_000
 BLOCK_MB = 64
-"""Text of one block of lines: usual ones take 25 MB and end by their number. Two are held: one is checked while the next is decoded."""
+"""Text of one block of lines: usual ones take 50 MB and end by their number. Of two the rows are held: one is checked while the next is decoded."""
 WHOLE_JSON_MB = 64
 Progress = Callable[[int, float], None]
 """Called with (rows of the file read so far, part of the file that is done) while reading goes on."""
@@ -99,7 +99,7 @@ def read_source(
 ) -> SourceFacts:
     """Read one export from end to end; its rows are facts in ``spool``, or refused with a reason.
 
-    ``content``: the name of the file's content (``source_id``) where it is known already.
+    ``content``: the name of the file's content (``source_id``) where it is known already; else it is found beside the reading.
 
     Raises:
         SourceError: the file as a whole is no export we know, is empty, or cannot be read.
@@ -116,18 +116,22 @@ def read_source(
             where=str(path),
             fix="use it as --store, or export its tables as Parquet",
         )
-    found = SourceFacts(str(path), content or source_id(path, mapping), "", spool)
+    found = SourceFacts(str(path), content or "", "", spool)
     rules = Rules(settings, pseudonyms, mapping.time.unit if mapping else None, _zone(mapping))
     longest = settings.max_line_mb << 20
     watch = _Watch(path, stream, found, progress)
-    if head.startswith(PARQUET):
-        _read_parquet(path, stream, mapping, rules, found, watch)
-    elif head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise SourceError("the file is UTF-16 text", where=str(path), fix="save it as UTF-8")
-    elif _looks_like_json(head):
-        _read_json(path, head, longest, rules, found, watch)
-    else:
-        _read_csv(path, mapping, longest, rules, found, watch)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        named = beside.submit(source_id, path, mapping) if content is None else None
+        if head.startswith(PARQUET):
+            _read_parquet(path, stream, mapping, rules, found, watch)
+        elif head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise SourceError("the file is UTF-16 text", where=str(path), fix="save it as UTF-8")
+        elif _looks_like_json(head):
+            _read_json(path, head, longest, rules, found, watch)
+        else:
+            _read_csv(path, mapping, longest, rules, found, watch)
+        if named is not None:
+            found.source_id = named.result()
     return found
 
 
@@ -211,6 +215,7 @@ def _read_json(path: Path, head: bytes, longest: int, rules: Rules, found: Sourc
             if first == 1 and lines[0] is not None:
                 lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
             found.read += len(lines) - webhook.read_lines(lines, first, rows, longest >> 20)
+            rows.pack()
             count += len(lines)
             held += sum(map(len, filter(None, lines)))
             if count >= BLOCK_LINES or held > BLOCK_MB << 20:

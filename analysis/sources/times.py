@@ -26,15 +26,21 @@ def _from_common(text: pl.Expr) -> pl.Expr:
     return pl.when(text.str.contains(_COMMON)).then((second + cut).cast(INSTANT))
 
 
+def in_common_form(frame: pl.DataFrame, columns: list[str]) -> dict[str, pl.Series]:
+    """Return the instants of those of the text columns whose every time has the common form, which is UTC."""
+    read = frame.select(_from_common(pl.col(c)).alias(c) for c in columns)
+    return {c: read[c] for c in columns if read[c].null_count() == frame[c].null_count()}
+
+
 def _read_texts(column: pl.Series, zone: ZoneInfo | None) -> pl.Series:
     """Return the instants of texts: the common form at once, what is left by its general form."""
     name = column.name
     read = column.to_frame().select(_from_common(pl.col(name)).alias(name)).to_series()
+    if read.null_count() == column.null_count():
+        return read
     left = (read.is_null() & column.is_not_null()).arg_true()
-    if left.len():
-        others = column.gather(left).to_frame().select(_from_text(pl.col(name).str.strip_chars(), zone)).to_series()
-        read = read.scatter(left, others)
-    return read
+    others = column.gather(left).to_frame().select(_from_text(pl.col(name).str.strip_chars(), zone)).to_series()
+    return read.scatter(left, others)
 
 
 def _from_text(text: pl.Expr, zone: ZoneInfo | None) -> pl.Expr:

@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from analysis.sources.fields import ChatHealth, ChatRef, Fields, Handle, MessageRef, Record, Text
+from analysis.sources.fields import ChatHealth, ChatRef, Envelope, Fields, Handle, MessageRef, Record, Text
 from analysis.sources.rows import Rows
 
 
@@ -20,6 +20,9 @@ class _Kind(msgspec.Struct, gc=False):
 
 _NO_CHAT, _NO_MESSAGE, _NO_HEALTH = ChatRef(), MessageRef(), ChatHealth()
 _decode = msgspec.json.Decoder(Record).decode
+_decode_envelope = msgspec.json.Decoder(Envelope).decode
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
+"""What decoding raises; the last where there is no text."""
 _decode_kind = msgspec.json.Decoder(_Kind).decode
 MOST_WRAPPED = 4
 """A logger wraps a body once or twice; each wrapping is decoded again, so that a thousand would cost a thousand readings."""
@@ -44,11 +47,20 @@ def read_lines(lines: list[bytes | None], first: int, rows: Rows, longest_mb: in
 
     ``first``: position of the first line. None stands for a line longer than ``longest_mb``.
     """
-    blank = 0
+    blank, enveloped = 0, True
     for position, text in enumerate(lines, first):
+        if enveloped:
+            try:
+                envelope = _decode_envelope(text)  # type: ignore[arg-type]  # None is an error like any other
+            except _UNREADABLE:
+                enveloped = False  # so are the lines after it, most likely: they are not tried both ways
+            else:
+                if enveloped := envelope.event_type is not None and envelope.data is not None:
+                    _event(envelope, envelope.data, position, rows)
+                    continue
         try:
-            record = _decode(text)  # type: ignore[arg-type]  # None is an error like any other
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
+            record = _decode(text)  # type: ignore[arg-type]
+        except _UNREADABLE:
             if text is None:
                 rows.refuse(
                     position,
@@ -107,20 +119,23 @@ def _kind_name(kind: str) -> str:
     return kind if re.fullmatch(r"[a-z_]{1,40}\.[a-z_.]{1,40}", kind) else "other"
 
 
+def _event(envelope: Envelope | Record, data: Fields, position: int, rows: Rows) -> None:
+    kind = envelope.event_type or ""
+    if kind in MESSAGE_EVENTS:
+        _message(data, position, rows, kind, envelope.created_at)
+    elif kind == STATUS_EVENT:
+        _change(data, position, rows)
+    elif kind == "chat.created":
+        _chat(data, position, rows, kind)
+    elif kind == "message.failed":
+        _failure(data, position, rows, envelope.trace_id)
+    else:
+        rows.ignored[_kind_name(kind)] += 1
+
+
 def _sort_record(record: Record, position: int, rows: Rows, wrapped: int) -> None:
-    kind = record.event_type
-    if kind is not None:
-        data = record.data if record.data is not None else record
-        if kind in MESSAGE_EVENTS:
-            _message(data, position, rows, kind, record.created_at)
-        elif kind == STATUS_EVENT:
-            _change(data, position, rows)
-        elif kind == "chat.created":
-            _chat(data, position, rows, kind)
-        elif kind == "message.failed":
-            _failure(data, position, rows, record.trace_id)
-        else:
-            rows.ignored[_kind_name(kind)] += 1
+    if record.event_type is not None:
+        _event(record, record.data if record.data is not None else record, position, rows)
         return
     body = bytes(record.body) or bytes(record.payload)
     if body[:1] in (b"{", b'"'):

@@ -11,7 +11,7 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
-from analysis.store.fields import MIN_FIELDS, adds
+from analysis.store.fields import adds
 from analysis.store.staged import PLAIN, Spooled
 
 CONFLICT = (
@@ -82,7 +82,7 @@ def _told(staged: str, known: str, key: tuple[str, ...], fields: tuple[str, ...]
     whole = ", ".join(f"s.{c}" for c in (*key, *fields, *(["is_group"] if grouped else [])))
     keyed = ", ".join(f"s.{c}" for c in key)
     return f"""
-        select s.source_no, s.position, s.line, {"s.message_id, " if "message_id" in key else ""}{"s.chat_id, " if grouped else ""}
+        select s.source_no, s.position, s.line, {"s.chat_id, " if grouped else ""}
           case
             when row_number() over (partition by {whole} order by s.source_no, s.position) > 1 then 'duplicates'
             when t.line_known is null and row_number() over (partition by {keyed} order by s.source_no, s.position) = 1 then 'inserted'
@@ -95,23 +95,15 @@ def _told(staged: str, known: str, key: tuple[str, ...], fields: tuple[str, ...]
 
 
 def tell(con: duckdb.DuckDBPyConnection) -> None:
-    """Sort every staged chat and change, before the merge changes the store, into temp.told_chat and told_change; begin told_message."""
+    """Sort every staged chat and change, before the merge changes the store, into temp.told_chat and told_change; begin told_message for the odd messages; all others are inserted."""
     chats = _told("stage_chat", "chat", ("chat_id", "line"), ("recipient", "created_at"), grouped=True)
     con.execute(f"create or replace temp table told_chat as {chats}")
     key = ("line", "changed_at", "new_health", "new_status")
     changes = _told("stage_change", "change", key, ("previous_health", "previous_status"), grouped=False)
     con.execute(f"create or replace temp table told_change as {changes}")
     con.execute(
-        "create or replace temp table told_message (source_no integer, position bigint, line varchar, message_id varchar, chat_id varchar, outcome varchar)"
+        "create or replace temp table told_message (source_no integer, position bigint, message_id varchar, outcome varchar)"
     )
-
-
-_MESSAGES = _told("odd_message", "temp.known_message", ("message_id",), MIN_FIELDS, grouped=True)
-
-
-def tell_messages(con: duckdb.DuckDBPyConnection) -> None:
-    """Sort a part of the odd messages (``staged.odd_parts``) into temp.told_message; all others are inserted."""
-    con.execute(f"insert into temp.told_message {_MESSAGES}")
 
 
 def counted(con: duckdb.DuckDBPyConnection, sources: list[Spooled]) -> list[Counter[str]]:

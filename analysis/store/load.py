@@ -14,6 +14,7 @@ import duckdb
 from analysis.store import accounts, forgotten, staged
 from analysis.store import touched as touching
 from analysis.store.accounts import SourceReport
+from analysis.store.compared import compared
 from analysis.store.connect import bounded
 from analysis.store.fields import MIN_FIELDS, adds
 from analysis.store.staged import Spooled
@@ -96,19 +97,12 @@ def _spans(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[datetime, datetime
 
 
 def _merge_odd(con: duckdb.DuckDBPyConnection) -> None:
-    """Make temp.merged_message of the odd ones: all that is staged of a message in one row, and which row of the store is known of it."""
+    """Sort the odd rows into temp.told_message, and make temp.merged_message of them: all that is staged of a message in one row."""
     con.execute("create or replace temp table merged_message as select * from temp.known_message limit 0")
-    least = ", ".join(f"min({c}) as {c}" for c in MIN_FIELDS)
-    for _ in staged.odd_parts(con):
-        accounts.tell_messages(con)
-        con.execute(
-            f"""
-            insert into temp.merged_message by name
-            select k.row_no, s.* from (
-              select message_id, {least}, bool_or(is_group) as is_group from temp.odd_message group by message_id
-            ) s left join temp.known_message k using (message_id)
-            """
-        )
+    for rows, known in staged.odd_parts(con):
+        told, merged = compared(rows, known)  # noqa: RUF059  # read by DuckDB under their names
+        con.execute("insert into temp.told_message by name select * from told")
+        con.execute("insert into temp.merged_message by name select * from merged")
 
 
 def _merge_messages(con: duckdb.DuckDBPyConnection) -> None:

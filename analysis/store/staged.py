@@ -15,16 +15,17 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from analysis.store.compared import FIELDS
 from analysis.store.fields import IDENTITY, NAMED
 
 PART_IDS = 16_000_000
 """Hashes of ids that are sorted at once (8 bytes each)."""
-PART_ROWS = 2_000_000
-"""Odd rows that are compared at once."""
+PART_ROWS = 1_000_000
+"""Odd rows that are compared at once: they lie in memory then, about 0.3 GB, and once more in order."""
 HASH = "hash(message_id)"
 PLAIN = "hashed(message_id) not in (select h from temp.odd_id)"
 """Says in SQL of a staged message that it is told once and is not in the store."""
-TABLES = ("stage_message", "stage_chat", "stage_health", "stage_change", "known_message", "odd_id", "odd_message")
+TABLES = ("stage_message", "stage_chat", "stage_health", "stage_change", "known_message", "odd_id")
 """What ``stage`` and ``look`` make."""
 
 
@@ -112,44 +113,44 @@ def _stage_messages(con: duckdb.DuckDBPyConnection, files: str, *, copied: bool)
 
 
 def look(con: duckdb.DuckDBPyConnection) -> None:
-    """Find the messages that must be compared: ``odd_id`` (hashes of their ids), and of the store ``known_message`` (with ``row_no``)."""
+    """Find the messages that must be compared: ``odd_id`` (hashes of their ids, and how many rows have each), and of the store ``known_message`` (with ``row_no``)."""
     repeated = _repeated(con)  # noqa: F841  # read by DuckDB under its name
-    con.execute("create or replace temp table odd_id as select h from repeated")
+    con.execute("create or replace temp table odd_id as select * from repeated")
     con.execute("create or replace temp table known_message as select rowid as row_no, * from message limit 0")
     if con.execute("select 1 from message limit 1").fetchall():
         con.execute(
             "insert into temp.known_message select rowid, * from message where hashed(message_id) in (select hashed(message_id) from temp.stage_message)"
         )
         con.execute(
-            "insert into temp.odd_id select distinct hashed(message_id) from temp.known_message where hashed(message_id) not in (select h from temp.odd_id)"
+            "insert into temp.odd_id select distinct hashed(message_id), 1 from temp.known_message where hashed(message_id) not in (select h from temp.odd_id)"
         )
 
 
 def _repeated(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return the hashes that more than one staged message has: column h."""
+    """Return the hashes that more than one staged row has, and how many: columns h, times."""
     ((rows,),) = con.execute("select count(*) from temp.stage_message").fetchall()
     parts = rows // PART_IDS + 1
-    found = [pl.DataFrame(schema={"h": pl.UInt64})]
+    found = [pl.DataFrame(schema={"h": pl.UInt64, "times": pl.UInt32})]
     for part in range(parts):
         own = f"where h % {parts} = {part}" if parts > 1 else ""
         told = con.sql(f"select h from (select hashed(message_id) as h from temp.stage_message) {own}").pl()
-        found.append(told.sort("h").filter(pl.col("h") == pl.col("h").shift()).unique())
+        told = told.sort("h").filter((pl.col("h") == pl.col("h").shift()) | (pl.col("h") == pl.col("h").shift(-1)))
+        found.append(told.group_by("h").len("times"))
     return pl.concat(found)
 
 
-def odd_parts(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Yield for each part of the odd rows, all rows of an id in one, with the part in temp.odd_message; never where there are none."""
-    ((rows,),) = con.execute(f"select count(*) from temp.stage_message where not ({PLAIN})").fetchall()
+def odd_parts(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Yield the odd rows a part at a time, all rows of an id in one, with what the store knows of them; never where there are none."""
+    ((rows,),) = con.execute("select coalesce(sum(times), 0) from temp.odd_id").fetchall()
     parts = -(-rows // PART_ROWS)
+    columns = ", ".join(("message_id", *FIELDS))
     for part in range(parts):
         own = f"where h % {parts} = {part}" if parts > 1 else ""
-        con.execute(
-            f"""
-            create or replace temp table odd_message as select * from temp.stage_message
-            where hashed(message_id) in (select h from temp.odd_id {own})
-            """
+        mine = f"where hashed(message_id) in (select h from temp.odd_id {own})"
+        yield (
+            con.sql(f"select source_no, position, {columns} from temp.stage_message {mine}").pl(),
+            con.sql(f"select row_no, {columns} from temp.known_message {mine}").pl(),
         )
-        yield
 
 
 def drop(con: duckdb.DuckDBPyConnection) -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from analysis.errors import SourceError
 from analysis.settings import Settings
-from analysis.sources import Pseudonyms, opening, read_source, reading
+from analysis.sources import Pseudonyms, opening, read_source, reading, rows
 from analysis.sources.checks import Rules
 from analysis.sources.opening import Stream
 from analysis.sources.rows import Rows
-from analysis.sources.webhook import read_line
+from analysis.sources.webhook import read_line, read_lines
 from tests import events
 from tests.fuzz.files import seeds
 from tests.fuzz.mutate import Mutator
@@ -57,6 +57,7 @@ def in_blocks(path, spool) -> tuple[dict, Counter, Counter, Counter]:
 def test_mutated_lines_tell_the_same_in_blocks_as_alone(write, tmp_path, monkeypatch, seed):
     monkeypatch.setattr(opening, "CHUNK", 20_000)
     monkeypatch.setattr(reading, "BLOCK_LINES", 40)
+    monkeypatch.setattr(rows, "PACKED", 15)
     m, known = Mutator(seed), seeds()
     lines = [m.json(m.draw.choice(known), known).replace(b"\n", b" ")[:15_000] for _ in range(150)]
     lines += [json.dumps(event).encode() + m.draw.choice((b"", b"\r", b"  ")) for event in known]
@@ -65,6 +66,21 @@ def test_mutated_lines_tell_the_same_in_blocks_as_alone(write, tmp_path, monkeyp
     first = json.dumps(events.message("message.sent", "first", 0)).encode()
     path = write("log.jsonl", b"\xef\xbb\xbf" + b"\n".join([first, *lines]))
     assert in_blocks(path, tmp_path / "spool") == one_by_one([first, *lines])
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_line_tells_the_same_read_as_the_vendors_envelope_first(seed):
+    m, known = Mutator(seed), seeds()
+    for line in [json.dumps(event).encode() for event in known] + [
+        m.json(m.draw.choice(known), known) for _ in range(500)
+    ]:
+        first, plain = rows.Rows(), rows.Rows()
+        if line.strip():
+            read_lines([line], 1, first, 16)
+            read_line(line, 1, plain)
+        for kind in ("messages", "chats", "changes"):
+            assert list(getattr(first, kind)) == list(getattr(plain, kind))
+        assert (first.refused, first.ignored) == (plain.refused, plain.ignored)
 
 
 def test_a_chats_health_told_a_hundred_times_is_read_once_and_each_bad_report_counts(write, tmp_path):
@@ -77,6 +93,17 @@ def test_a_chats_health_told_a_hundred_times_is_read_once_and_each_bad_report_co
     rows, _, notes, _ = in_blocks(write("log.jsonl", "\n".join(map(json.dumps, good))), tmp_path / "spool")
     assert [health for _, _, health in rows["health"]] == ["AT_RISK"]
     assert notes["chat health reports had an unknown word or no usable time and were left out"] == 25
+
+
+def test_a_value_for_every_row_reaches_those_that_are_columns_already():
+    cells = rows.Cells(("position", "chat_id", "is_group"))
+    for n in range(3):
+        cells.append((n, f"c{n}", None))
+    cells.pack()
+    cells.append((3, None, False))
+    cells.put("is_group", True)
+    assert list(cells) == [(0, "c0", True), (1, "c1", True), (2, "c2", True), (3, None, True)] == cells.frame().rows()
+    assert len(cells) == 4
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,3 +1,4 @@
+import random
 import stat
 
 import polars as pl
@@ -52,6 +53,15 @@ def test_ids_that_hold_a_person_are_named_too(identifier, unsafe):
     assert tells_a_person(identifier) is unsafe
     (kept,) = Pseudonyms(b"k" * 32).ids(pl.Series("chat_id", [identifier]))
     assert (kept == identifier) is not unsafe
+
+
+def test_a_column_of_ids_names_those_that_each_alone_would_be():
+    draw = random.Random(7)
+    signs = "0123456789" * 6 + "-.:+a_~=\n @é٣"
+    ids = ["".join(draw.choices(signs, k=draw.choice([9, 10, 11, 14, 36, 128, 129]))) for _ in range(5_000)]
+    kept = Pseudonyms(b"k" * 32).ids(pl.Series("chat_id", ids)).to_list()
+    assert [k != i for k, i in zip(kept, ids, strict=True)] == [tells_a_person(i) for i in ids]
+    assert 0 < sum(map(tells_a_person, ids)) < len(ids)
 
 
 @pytest.mark.parametrize(
