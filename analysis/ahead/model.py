@@ -1,7 +1,7 @@
 """What was known at past hours and the changes that followed in; the chance of turning worse, with its uncertainty, out.
 
 A logistic regression whose weights are drawn to a documented prior (``prior``): a fleet with few changes keeps the prior, one with many
-teaches its own. The fit is a maximum a posteriori by scipy's L-BFGS; the interval is Laplace's.
+teaches its own. The fit is a maximum a posteriori by scipy's trust-region Newton; the interval is Laplace's.
 """
 
 from __future__ import annotations
