@@ -7,6 +7,7 @@ import polars as pl
 
 from analysis.schema import CHAT_HEALTH, CHATS, INSTANT, MESSAGES
 from analysis.store import read
+from analysis.store.placed import SENT_AT, of_chats
 
 TABLES = {
     "asked_line": None,
@@ -102,12 +103,12 @@ def want(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> dict[str, int]:
     con.execute("create or replace temp table asked_since as select * from asked_since_now")
     con.unregister("asked_since_now")
     con.execute(
-        """
+        f"""
         create or replace temp table asked_chat as
         with least as (select min(since) as since from temp.asked_since)
         select distinct m.chat_id from message m left join temp.asked_since s on s.line = m.line, least
         where m.chat_id is not null and (m.line is null or s.line is not null)
-          and coalesce(m.sent_at, m.seen_at, least(m.delivered_at, m.read_at, m.failed_at)) >= coalesce(s.since, least.since)
+          and {SENT_AT} >= coalesce(s.since, least.since)
         union
         select distinct h.chat_id from chat_health h left join chat c on c.chat_id = h.chat_id and c.is_owner
         left join temp.asked_since s on s.line = c.line, least
@@ -117,8 +118,7 @@ def want(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> dict[str, int]:
     con.execute(
         f"""
         create or replace temp table asked_message as
-        select p.* from ({read.placed(con, "select * from main.message semi join temp.asked_chat using (chat_id)")}) p
-        semi join temp.asked_since using (line)
+        select p.* from ({of_chats(con, "asked_chat")}) p semi join temp.asked_since using (line)
         """
     )
     con.execute("create or replace temp table asked_here as select line, chat_id from temp.asked_message group by all")
@@ -147,19 +147,19 @@ def wanted(con: duckdb.DuckDBPyConnection, names: list[str]) -> tuple[pl.DataFra
 def of_lines(con: duckdb.DuckDBPyConnection, lines: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return all MESSAGES (in any order), CHATS and CHAT_HEALTH of some lines, without a look at those of others."""
     messages = read.messages(con, lines=lines, in_order=False)
-    con.register("asked_here", messages.select("chat_id").unique())
+    con.register("of_lines_now", messages.select("chat_id").unique())
     try:
         return (
             messages,
-            read.frame_of(con, "select * from chats semi join asked_here using (chat_id) order by chat_id", CHATS),
+            read.frame_of(con, "select * from chats semi join of_lines_now using (chat_id) order by chat_id", CHATS),
             read.frame_of(
                 con,
-                'select chat_id, known_at as "at", health from chat_health semi join asked_here using (chat_id) order by all',
+                'select chat_id, known_at as "at", health from chat_health semi join of_lines_now using (chat_id) order by all',
                 CHAT_HEALTH,
             ),
         )
     finally:
-        con.unregister("asked_here")
+        con.unregister("of_lines_now")
 
 
 def done(con: duckdb.DuckDBPyConnection) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -28,6 +27,7 @@ from analysis.schema import (
     SPELLS,
     TRANSITIONS,
 )
+from analysis.store.placed import placed_on, view_over
 
 _MESSAGE_ORDER = "line, chat_id, sent_at, direction desc, message_id"
 
@@ -76,39 +76,6 @@ def messages(
     source = "messages" if line is None and lines is None else f"({placed_on(con, many=lines is not None)})"
     order = f"order by {_MESSAGE_ORDER}" if in_order else ""
     return frame_of(con, f'select *, sent_at as "at" from {source} where {where} {order}', MESSAGES, values)
-
-
-def placed(con: duckdb.DuckDBPyConnection, some: str, *, chats: str = "select * from main.chat") -> str:
-    """Return the query of the view ``messages`` over some rows of the table ``message`` (and of ``chat``) only.
-
-    The view finds out each message's line from its chat, so that a filter on it reads every message.
-
-    Args:
-        con: an open store.
-        some: a query for these rows; the table in it is ``main.message``.
-        chats: a query for the chats that they may be in; the table in it is ``main.chat``.
-    """
-    return _view_over(con, "messages", some, chats=chats)
-
-
-def _view_over(con: duckdb.DuckDBPyConnection, view: str, some: str, *, chats: str = "select * from main.chat") -> str:
-    """Return the query of a view over some messages and chats only."""
-    told = con.execute(f"select sql from duckdb_views() where view_name = '{view}' and not internal").fetchall()[0][0]
-    body = re.split(r"(?i)\bas\b", told.rstrip().rstrip(";"), maxsplit=1)[1]
-    return f"with message as ({some}), chat as ({chats}) select * from ({body})"
-
-
-def placed_on(con: duckdb.DuckDBPyConnection, *, many: bool = False) -> str:
-    """Return the query of the view ``messages`` over the rows that can be of line $line (of $lines, where ``many``) only; those told without a line are few."""
-    own, of_chat = (f"list_contains($lines, {line})" if many else f"{line} = $line" for line in ("line", "c.line"))
-    return placed(
-        con,
-        f"""
-        select * from main.message where {own}
-        union all
-        select m.* from main.message m join main.chat c on c.chat_id = m.chat_id and c.is_owner and {of_chat} where m.line is null
-        """,
-    )
 
 
 def message_counts(con: duckdb.DuckDBPyConnection, lines: list[str]) -> dict[str, int]:
@@ -347,7 +314,7 @@ def newest(con: duckdb.DuckDBPyConnection) -> datetime | None:
 def waiting(con: duckdb.DuckDBPyConnection) -> int:
     """Return how many events wait for another one to say their line or direction."""
     can_be = "select * from main.message where line is null or direction is null"
-    return int(con.execute(f"select count(*) from ({_view_over(con, 'waiting', can_be)})").fetchall()[0][0])
+    return int(con.execute(f"select count(*) from ({view_over(con, 'waiting', can_be)})").fetchall()[0][0])
 
 
 def settings(con: duckdb.DuckDBPyConnection) -> dict[str, str]:

@@ -8,7 +8,8 @@ import duckdb
 import polars as pl
 
 from analysis.schema import CHAT_STATE, DELIVERY_DAY, INSTANT
-from analysis.store.read import frame_of, placed_on
+from analysis.store.placed import placed_on
+from analysis.store.read import frame_of
 
 OPENED = pl.Schema({"line": pl.String, "opened_by": pl.String, "chats": pl.Int64})
 STREAKS = pl.Schema({"line": pl.String, "unanswered": pl.Int64, "chats": pl.Int64})

@@ -8,7 +8,8 @@ import duckdb
 import polars as pl
 
 from analysis.schema import CHAT_HEALTH, CHATS, INSTANT, MESSAGES
-from analysis.store.read import frame_of, placed
+from analysis.store.placed import CHATLESS, SENT_AT, has_chatless, of_chats, on_lines, placed
+from analysis.store.read import frame_of
 
 WANTED = pl.Schema(
     {
@@ -20,8 +21,6 @@ WANTED = pl.Schema(
     }
 )
 """Lines to count again, key line; EVER in all columns: from the beginning."""
-_TIME = "coalesce(m.sent_at, m.seen_at, least(m.delivered_at, m.read_at, m.failed_at))"
-"""When a message of the table ``message`` was sent, as the view ``messages`` has it."""
 _SENDS = pl.Schema(
     {
         "line": pl.String,
@@ -33,7 +32,6 @@ _SENDS = pl.Schema(
         "delivered_at": INSTANT,
     }
 )
-_CHATLESS = "select * from main.message where chat_id is null"
 _TIMED = {
     "signal_day": "day",
     "signal_hour": "hour",
@@ -68,24 +66,24 @@ def want(con: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, chats: list[str])
         f"""
         create or replace temp table whole_chat as
         with recent as (
-          select m.chat_id, max({_TIME}) as last_at from message m where {_TIME} >= '{least}'::timestamp_ms group by m.chat_id
+          select m.chat_id, max({SENT_AT}) as last_at from message m where {SENT_AT} >= '{least}'::timestamp_ms group by m.chat_id
         )
         select c.line, c.chat_id from chats c join temp.wanted w on c.line = w.line join recent r on c.chat_id = r.chat_id where r.last_at >= w.whole_from
         union select c.line, c.chat_id from chats c semi join temp.wanted w on c.line = w.line semi join temp.named_chat n on c.chat_id = n.chat_id
         """
     )
-    if _chatless(con):
+    if has_chatless(con):
         con.execute(
             f"""
             insert into temp.whole_chat
-            select m.line, m.chat_id from ({placed(con, _CHATLESS)}) m join temp.wanted w on m.line = w.line where m.sent_at >= w.whole_from
+            select m.line, m.chat_id from ({placed(con, CHATLESS)}) m join temp.wanted w on m.line = w.line where m.sent_at >= w.whole_from
             except select * from temp.whole_chat
             """
         )
     con.execute(
         f"""
         create or replace temp table needed as
-        select m.* from ({_of_chats(con, "whole_chat")}) m semi join temp.whole_chat c on c.line = m.line and c.chat_id = m.chat_id
+        select m.* from ({of_chats(con, "whole_chat")}) m semi join temp.whole_chat c on c.line = m.line and c.chat_id = m.chat_id
         union all by name
         select '' as message_id, s.line, s.chat_id, 'inbound' as direction, greatest(s.last_sent_at, s.last_received_at) as sent_at, false as failed, false as is_group
         from chat_state s join temp.wanted w on s.line = w.line anti join temp.whole_chat c on c.line = s.line and c.chat_id = s.chat_id
@@ -99,18 +97,6 @@ def want(con: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, chats: list[str])
         """
     )
     return dict(con.execute("select line, count(*) from temp.needed group by line order by line").fetchall())
-
-
-def _chatless(con: duckdb.DuckDBPyConnection) -> bool:
-    return con.execute("select 1 from message where chat_id is null limit 1").fetchall() != []
-
-
-def _of_chats(con: duckdb.DuckDBPyConnection, named: str) -> str:
-    """Return the query of the messages of chats that a temporary table names, and of those that name no chat; of no other."""
-    rows = f"select * from main.message semi join temp.{named} using (chat_id)"
-    if _chatless(con):  # one may be of any chat of its recipient
-        return placed(con, f"{rows} union all {_CHATLESS}")
-    return placed(con, rows, chats=f"select * from main.chat semi join temp.{named} using (chat_id)")
 
 
 def messages(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
@@ -195,7 +181,7 @@ def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame | None, 
         ((least,),) = con.execute(f"select make_timestamp_ms(min(slot) * {ms}) from temp.since_slot").fetchall()
         joined = f"join temp.since_slot s on s.line = t.line and epoch_ms(told_at) // {ms} >= s.slot"
         after = f">= '{least}'::timestamp_ms"
-    rows = _on_lines(con)
+    rows = on_lines(con)
     told = " union all ".join(
         f"select line, {column} as told_at, {int(column == 'sent_at')} as message from ({rows}) where {column} {after}"
         for column in ("sent_at", "delivered_at", "read_at")
@@ -209,26 +195,6 @@ def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame | None, 
     )
     if since is not None:
         con.execute("drop table temp.since_slot")
-
-
-def _on_lines(con: duckdb.DuckDBPyConnection) -> str:
-    """Return the query of line, direction and times of every placed message, without its chat.
-
-    Where no two lines claim one chat, a message stands on the line it names.
-    """
-    columns = "sent_at, direction, delivered_at, read_at, failed_at"
-    if con.execute("select 1 from chat where not is_owner limit 1").fetchall():
-        return f"select line, {columns} from messages"
-    sent = f"{_TIME} as sent_at"
-    direction = "coalesce(direction, case when failed_at is not null then 'outbound' end) as direction"
-    rest = "delivered_at, read_at, failed_at"
-    return f"""
-    select * from (
-      select line, {sent}, {direction}, {rest} from message m where line is not null
-      union all
-      select c.line, {sent}, {direction}, {rest} from message m join chat c on c.chat_id = m.chat_id and c.is_owner where m.line is null
-    ) where direction is not null and sent_at is not null
-    """
 
 
 def spell_changes(con: duckdb.DuckDBPyConnection, spells: pl.DataFrame) -> pl.DataFrame:
@@ -375,7 +341,7 @@ def moved_since(con: duckdb.DuckDBPyConnection, chats: list[str]) -> pl.DataFram
     from chat_state s join temp.theirs t using (chat_id) anti join temp.named using (chat_id)
     union all
     select m.line, m.chat_id, any_value(t.recipient), min(m.sent_at), null
-    from ({_of_chats(con, "named")}) m join temp.theirs t using (chat_id) semi join temp.named using (chat_id) group by m.line, m.chat_id
+    from ({of_chats(con, "named")}) m join temp.theirs t using (chat_id) semi join temp.named using (chat_id) group by m.line, m.chat_id
     order by 1, 2
     """
     schema = {
