@@ -10,8 +10,10 @@ import numpy as np
 import polars as pl
 
 from analysis.ahead.model import FEATURES, HORIZONS, TICK_HOURS, Array, Taught, matrix
-from analysis.ahead.rows import HOUR_MS, Bools, Ints, times_of
+from analysis.ahead.rows import times_of
+from analysis.explain.constants import HOUR
 from analysis.schema import INSTANT
+from analysis.signals.grid import Bools, Ints
 
 FIRST_DAYS, STEP_DAYS = 21, 7
 """The first forecast is made after three weeks; then the model learns again every week."""
@@ -263,8 +265,8 @@ def _begins(line: Ints, at: Ints) -> Ints:
     if not len(line):
         return line
     new = np.ones(len(line), dtype=bool)
-    new[1:] = (line[1:] != line[:-1]) | (at[1:] - at[:-1] > 24 * HOUR_MS)
+    new[1:] = (line[1:] != line[:-1]) | (at[1:] - at[:-1] > 24 * HOUR)
     run = np.cumsum(new)
-    part = (at - at[new][run - 1]) // (ALARM_HOURS * HOUR_MS)
+    part = (at - at[new][run - 1]) // (ALARM_HOURS * HOUR)
     new[1:] |= part[1:] != part[:-1]
     return np.flatnonzero(new)

@@ -12,18 +12,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.ahead.rows import (
-    HOUR_MS,
-    Bools,
-    Ints,
-    Rows,
-    instants,
-    keys_of,
-    last_by,
-    milliseconds,
-    times_of,
-)
+from analysis.ahead.rows import Rows, instants, keys_of, last_by, times_of
+from analysis.explain.constants import HOUR
+from analysis.explain.words import milliseconds
 from analysis.schema import INSTANT
+from analysis.signals.grid import Bools, Ints
 
 DAY = 24
 """Hours in a day: windows count rows, and the calendar below has a row for every hour."""
@@ -277,7 +270,7 @@ def _record(rows: Rows, at: Ints, spells: pl.DataFrame) -> pl.DataFrame:
     """Return the lines' record at the end of some rows' hours: days since the last spell of trouble ended, and how many had begun."""
     bad = spells.filter(pl.col("kind") == "health", pl.col("state") != "HEALTHY", pl.col("start_at").is_not_null())
     starts, ends = rows.lines.keys(bad, "start_at"), rows.lines.keys(bad, "end_at")
-    number, till = rows.number[at], rows.hour[at] + HOUR_MS
+    number, till = rows.number[at], rows.hour[at] + HOUR
     ended = last_by(ends, keys_of(number, till))
     begun = np.searchsorted(starts, keys_of(number, till), side="right")
     return pl.DataFrame(

@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from analysis.ahead.model import Array
-from analysis.ahead.rows import HOUR_MS, Lines, instants, keys_of, next_after, times_of
+from analysis.ahead.rows import Lines, instants, keys_of, next_after, times_of
+from analysis.explain.constants import HOUR
 from analysis.explain.words import count, percent, plural
 from analysis.schema import INSTANT
 
@@ -173,7 +174,7 @@ def _after_slowing(causes: pl.DataFrame, falls: pl.DataFrame, past: pl.DataFrame
     lines = Lines.of(past)
     known = known.filter(pl.col("line").is_in(lines.names.implode()))
     at, back_at = keys_of(lines.numbers(known), times_of(known, "at")), np.full(known.height, -1)
-    till = keys_of(lines.numbers(past), times_of(past, "hour") + HOUR_MS)
+    till = keys_of(lines.numbers(past), times_of(past, "hour") + HOUR)
     for driver, (name, most) in BACK.items():
         mine = (known["driver"] == driver).to_numpy()
         back = np.sort(till[(past[name] <= most).to_numpy()])

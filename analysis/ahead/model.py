@@ -15,8 +15,11 @@ import polars as pl
 
 from analysis.ahead.features import NAMES
 from analysis.ahead.prior import PRIOR
-from analysis.ahead.rows import HOUR_MS, Bools, Ints, Lines, instants, keys_of, milliseconds, next_after, times_of
+from analysis.ahead.rows import Lines, instants, keys_of, next_after, times_of
+from analysis.explain.constants import HOUR
+from analysis.explain.words import milliseconds
 from analysis.schema import INSTANT
+from analysis.signals.grid import Bools, Ints
 
 Array = np.ndarray[Any, Any]
 FEATURES = tuple(NAMES)
@@ -101,7 +104,7 @@ def labelled(known: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
         order = np.argsort(keys)
         ticks, keys = ticks[order], keys[order]
     at = (pl.col("hour") + timedelta(hours=1)).cast(INSTANT)
-    return ticks.with_columns(at=at, worse_at=instants(next_after(worse, keys + HOUR_MS)))
+    return ticks.with_columns(at=at, worse_at=instants(next_after(worse, keys + HOUR)))
 
 
 def matrix(ticks: pl.DataFrame) -> Array:
@@ -142,11 +145,11 @@ class Taught:
 
     def until(self, at: datetime, *, hours: int) -> Bools:
         """Say of which ticks the horizon had ended by a time."""
-        return self.at <= milliseconds(at) - hours * HOUR_MS
+        return self.at <= milliseconds(at) - hours * HOUR
 
     def came(self, hours: int) -> Bools:
         """Say of each tick whether the line turned worse within so many hours."""
-        return (self.worse_at >= 0) & (self.worse_at - self.at <= hours * HOUR_MS)
+        return (self.worse_at >= 0) & (self.worse_at - self.at <= hours * HOUR)
 
     def learned(self, at: datetime, hours: int, prior: dict[str, float] | None = None) -> Model:
         """See ``learned``."""

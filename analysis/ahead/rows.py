@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from analysis.explain.constants import HOUR
+from analysis.explain.words import milliseconds
 from analysis.schema import INSTANT
-from analysis.signals.gaps import seen
+from analysis.signals.grid import Bools, Ints
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-HOUR_MS = 3_600_000
 _TIME_BITS = 44
 """A key is the line's number before the milliseconds since 1970: these take 41 bits until 2039."""
-
-
-def milliseconds(at: datetime) -> int:
-    """Return the milliseconds from 1970 to a time, UTC."""
-    return round(at.replace(tzinfo=UTC).timestamp() * 1000)
 
 
 @dataclass(frozen=True)
@@ -78,30 +71,6 @@ def instants(times: Ints) -> pl.Series:
     return pl.Series(np.where(times >= 0, times, np.iinfo(np.int64).min).view("datetime64[ms]")).cast(INSTANT)
 
 
-def seen_by_reach(hours: pl.DataFrame, gaps: pl.DataFrame, within: timedelta) -> pl.DataFrame:
-    """Return what ``signals.gaps.seen`` does, which is asked only about hours from which a gap is in reach.
-
-    Args:
-        hours: SIGNALS_HOUR, or some of its columns; the order is kept.
-        gaps: GAPS.
-        within: the reply window.
-    """
-    blank = hours.with_columns(blind=pl.lit(0, dtype=pl.Int64))
-    if gaps.is_empty() or hours.is_empty():
-        return blank
-    number = times_of(hours, "hour") // HOUR_MS
-    first, last = int(number.min()), int(number.max())
-    near = np.zeros(last - first + 1, dtype=bool)
-    for start, end in gaps.select("start_at", "end_at").iter_rows():
-        reach = milliseconds(start - within) // HOUR_MS - 1 - first
-        near[max(0, reach) : max(0, milliseconds(end) // HOUR_MS - first + 1) if end else None] = True
-    rows = np.flatnonzero(near[number - first])
-    told = seen(hours[rows], gaps, within=within)
-    return blank.with_columns(
-        blank[name].scatter(rows, told[name]) for name in told.columns if not told[name].equals(blank[name][rows])
-    )
-
-
 @dataclass(frozen=True)
 class Rows:
     """Hourly signals line after line: every hour up to the end, after a line's last message as of one that sends nothing and stays as it was.
@@ -134,7 +103,7 @@ class Rows:
             frame, number, hour = frame[order], number[order], hour[order]
         many = np.bincount(number, minlength=len(lines.names))
         first = np.concatenate(([0], np.cumsum(many)[:-1]))
-        more = (milliseconds(end) - hour[first + many - 1]) // HOUR_MS
+        more = (milliseconds(end) - hour[first + many - 1]) // HOUR
         source, told = np.arange(len(hour)), None
         begin = first
         if more.any():
@@ -144,7 +113,7 @@ class Rows:
             place = np.arange(len(number)) - begin[number]
             over = place - (many - 1)[number]
             told, source = over <= 0, first[number] + np.minimum(place, (many - 1)[number])
-            hour = hour[source] + np.maximum(over, 0) * HOUR_MS
+            hour = hour[source] + np.maximum(over, 0) * HOUR
         return cls(lines, number, begin[number], hour, frame, source, told)
 
     def count(self, name: str) -> Ints:
@@ -180,7 +149,7 @@ class Rows:
 
     def every(self, hours: int, at: int) -> Ints:
         """Return the rows whose hour is a multiple of so many hours from a time (milliseconds)."""
-        return np.flatnonzero((at - self.hour) // HOUR_MS % hours == 0)
+        return np.flatnonzero((at - self.hour) // HOUR % hours == 0)
 
     def shifted(self, values: Any, by: int) -> Any:
         """Return what stood so many rows before each row of the same line; 0 before its first."""

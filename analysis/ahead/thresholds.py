@@ -16,8 +16,10 @@ import polars as pl
 from analysis.ahead.features import DAY
 from analysis.ahead.levels import LEAST_FALLS, TWICE, Level, apart_from, level_of, numbered
 from analysis.ahead.model import TICK_HOURS, Array, came, labelled
-from analysis.ahead.rows import HOUR_MS, Ints, Rows, keys_of, times_of
+from analysis.ahead.rows import Rows, keys_of, times_of
+from analysis.explain.constants import HOUR
 from analysis.explain.words import count, plural
+from analysis.signals.grid import Ints
 
 BEHAVIOURS = {
     "openers": "new_conversations",
@@ -118,7 +120,7 @@ def _ticks(past: pl.DataFrame, hours: pl.DataFrame, transitions: pl.DataFrame, u
     rows = Rows.of(known, until - timedelta(hours=1))
     at = rows.every(TICK_HOURS, int(times_of(ticks, "hour")[0]))
     ticks = ticks.filter(pl.col("line").is_in(rows.lines.names.implode()))
-    till = keys_of(rows.lines.numbers(ticks), times_of(ticks, "hour") + TICK_HOURS * HOUR_MS)
+    till = keys_of(rows.lines.numbers(ticks), times_of(ticks, "hour") + TICK_HOURS * HOUR)
     there = keys_of(rows.number[at], rows.hour[at])
     place = np.minimum(np.searchsorted(there, till), len(there) - 1)
     most = _most_in_a_day(rows, at)

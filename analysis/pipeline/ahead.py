@@ -20,7 +20,6 @@ from analysis.ahead.forecast import TRAIN_DAYS, Ahead, forecast_of
 from analysis.ahead.gate import gate_of
 from analysis.ahead.model import Model
 from analysis.ahead.plan import Plan, plan_of
-from analysis.ahead.rows import seen_by_reach
 from analysis.errors import UsageError
 from analysis.pipeline.due import Due
 from analysis.pipeline.history import keep_history
@@ -30,7 +29,7 @@ from analysis.schema import FORECAST, GATE, Explanation
 from analysis.settings import Settings
 from analysis.signals import health as timeline
 from analysis.signals import panel
-from analysis.signals.gaps import activity_of, gaps
+from analysis.signals.gaps import activity_of, gaps, seen
 from analysis.store import marts, read
 
 RECORD = "ahead"
@@ -150,7 +149,7 @@ def foresee(
         learned: what was learned already, where it holds.
     """
     known_at = min(at, newest) if newest else at
-    told = hours if lost is None else seen_by_reach(hours, lost, timedelta(hours=settings.reply_window_hours))
+    told = hours if lost is None else seen(hours, lost, within=timedelta(hours=settings.reply_window_hours))
     ahead = forecast_of(told, spells, transitions, at=known_at, models=learned.models if learned else None)
     drivers = pl.DataFrame(
         [(line, json.dumps(of, ensure_ascii=False)) for line, of in ahead.drivers.items()],

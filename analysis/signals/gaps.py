@@ -15,10 +15,12 @@ import polars as pl
 
 from analysis.schema import ACTIVITY, GAPS, INSTANT
 from analysis.settings import Settings
+from analysis.signals.grid import Ints
 from analysis.signals.rhythm import SLOT_MINUTES, Activity, Rhythms
 
 FLEET = ""
 """The whole fleet, where a line's name would stand, inside this module."""
+_HOUR_MS = 3_600_000
 _LINES = 256
 """Lines that are looked at together: a year of each is 1.5 MB of counts by hour of the week."""
 
@@ -190,17 +192,35 @@ def seen(hours: pl.DataFrame, gaps: pl.DataFrame, *, within: timedelta) -> pl.Da
     An hour from which an answer may lie in a gap (``blind``, by whole hours) counts no send as mature or replied, and says so.
 
     Args:
-        hours: SIGNALS_HOUR; the order is kept.
+        hours: SIGNALS_HOUR, or some of its columns; the order is kept.
         gaps: GAPS.
         within: the reply window.
 
     Returns:
         SIGNALS_HOUR and ``blind`` (1 or 0).
     """
-    if gaps.is_empty():
-        return hours.with_columns(blind=pl.lit(0, dtype=pl.Int64))
-    told = blind(hours.rename({"hour": "at"}), gaps, within=within + timedelta(hours=1)).rename({"at": "hour"})
+    blank = hours.with_columns(blind=pl.lit(0, dtype=pl.Int64))
+    rows = _in_reach(hours["hour"], gaps, within)
+    if not len(rows):
+        return blank
+    told = blind(hours[rows].rename({"hour": "at"}), gaps, within=within + timedelta(hours=1))
     counts = [c for c in ("mature", "replied", "new_mature", "new_replied") if c in hours.columns]
-    return told.with_columns(
-        pl.when("blind").then(pl.lit(0, dtype=pl.Int64)).otherwise(pl.col(c)).alias(c) for c in counts
-    ).with_columns(pl.col("blind").cast(pl.Int64))
+    told = told.select(
+        *(pl.when("blind").then(pl.lit(0, dtype=pl.Int64)).otherwise(pl.col(c)).alias(c) for c in counts),
+        pl.col("blind").cast(pl.Int64),
+    )
+    return blank.with_columns(blank[name].scatter(rows, told[name]) for name in told.columns)
+
+
+def _in_reach(hours: pl.Series, gaps: pl.DataFrame, within: timedelta) -> Ints:
+    """Return the rows of hours from which a gap may be in reach, of any line: most are from none."""
+    if gaps.is_empty() or not len(hours):
+        return np.array([], dtype=np.int64)
+    number = _ms(hours).to_numpy() // _HOUR_MS
+    first, last = int(number.min()), int(number.max())
+    near = np.zeros(last - first + 1, dtype=bool)
+    reaches = gaps.select((pl.col("start_at") - within).dt.epoch("ms"), pl.col("end_at").dt.epoch("ms"))
+    for start, end in reaches.iter_rows():
+        stop = None if end is None else max(0, end // _HOUR_MS - first + 1)
+        near[max(0, start // _HOUR_MS - 1 - first) : stop] = True
+    return np.flatnonzero(near[number - first])
