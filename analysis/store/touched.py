@@ -8,6 +8,7 @@ from datetime import datetime
 
 import duckdb
 
+from analysis.store.compared import FIELDS
 from analysis.store.marts import set_meta
 from analysis.store.staged import PLAIN
 
@@ -90,27 +91,17 @@ def keep(con: duckdb.DuckDBPyConnection, more: Touched) -> None:
     set_meta(con, _KEPT, told)
 
 
+_RECEIPTS = ("delivered_at", "read_at")
+
+
 def _of(name: str) -> str:
     """Return what is counted of a message but for its receipts, in SQL."""
-    columns = (
-        "line",
-        "chat_id",
-        "recipient",
-        "direction",
-        "sent_at",
-        "seen_at",
-        "failed_at",
-        "failure_code",
-        "service",
-        "is_group",
-        "fingerprint",
-    )
-    return ", ".join(f"{name}.{c}" for c in columns)
+    return ", ".join(f"{name}.{c}" for c in FIELDS if c not in (*_RECEIPTS, "trace_id"))
 
 
 def _receipt(name: str) -> str:
     """Return when the first receipt of a message came, in SQL."""
-    return f"least({name}.delivered_at, {name}.read_at)"
+    return f"least({', '.join(f'{name}.{c}' for c in _RECEIPTS)})"
 
 
 _SETTLED_HOURS = 168
