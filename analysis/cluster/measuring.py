@@ -7,7 +7,6 @@ In order (``explaining`` calls them): ``looked`` and ``lost`` (receipts), ``meas
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,16 +24,16 @@ from analysis.explain.cases import Cases, tells, with_messages
 from analysis.explain.change import Change
 from analysis.explain.constants import DAY, HOUR
 from analysis.explain.drift import ScoringChanges
-from analysis.explain.histories import Histories
+from analysis.explain.histories import Histories, gaps_of
 from analysis.explain.history import LineHistory
-from analysis.explain.measure import Measured, changes_of, drifts_in, shares_in, weighable
+from analysis.explain.measure import Measured, changes_of, drifts_in, shares_in, troubles_of, weighable
 from analysis.explain.peers import AsksTold, Hours, Peers
 from analysis.explain.quiet import WIDTH, KnownQuietTimes, QuietTimes, effects_of, vector
-from analysis.explain.receipts import lost_at, marked, reaches, sends_of, within, within_own
+from analysis.explain.receipts import lost_at, marked, reaches, sends_of, unmarked, within, within_own
 from analysis.explain.running import NEVER, Array
 from analysis.explain.shelf import firsts_of
-from analysis.explain.together import Told, firsts_in, hours_in, sums_of, tells_to, together
-from analysis.explain.troubles import Troubles, troubles
+from analysis.explain.together import firsts_in, hours_in, sums_of, told_of
+from analysis.explain.troubles import Troubles
 from analysis.explain.verdict import explained
 from analysis.pipeline.explaining import kept_rows
 from analysis.pipeline.looks import with_looks
@@ -114,10 +113,9 @@ def looked(run: Run, shard: Shard) -> tuple[Looked, float]:
     by_period = telling.with_columns(period=pl.col("at") // (run.hours * HOUR)).partition_by("period", as_dict=True)
     for (period,), here in by_period.items():
         folder.write(_of_period("sends", int(period), number), here.select(_SENDS.names()).cast(dict(_SENDS)))  # type: ignore[arg-type]
-    bare, carried, told = rows.with_columns(lost=pl.lit(None, dtype=pl.Int64)), carried_by(rows), list[Told]()
-    settings = known(run.source)[1]
-    tells_to(told, _troubles(run, lines), _gaps(run), settings)(asks_of(bare, chats, settings, carried), carried)
-    found = together(told)
+    settings, carried = known(run.source)[1], carried_by(rows)
+    asks = asks_of(unmarked(rows), chats, settings, carried)
+    found = told_of(asks, carried, _troubles(run, lines), gaps_of(_gaps(run)), settings)
     periods = sorted(int(period) for (period,) in by_period)
     sums, hours = sums_of(found.days, found.services), hours_in(found.hours)
     return Looked(periods, sums, hours, firsts_in(found.lines)), time.process_time() - began
@@ -262,7 +260,7 @@ def _changes(run: Run, lines: list[str]) -> list[Change]:
 
 
 def _troubles(run: Run, lines: list[str]) -> dict[str, Troubles]:
-    return defaultdict(lambda: Troubles([]), troubles(_spells(run).filter(pl.col("line").is_in(lines))))
+    return troubles_of(_spells(run).filter(pl.col("line").is_in(lines)))
 
 
 def _worse(found: list[tuple[Change, Array]]) -> pl.DataFrame:

@@ -95,7 +95,7 @@ class LineHistory:
         self.reply_at, self.receipt_at, self.failed_at = times("reply_at"), times("receipt_at"), times("failed_at")
         self.opted_out, self.receipt, self.dead = (asks[c].to_numpy() for c in ("opted_out", "receipt", "dead"))
         self.answered_before = asks["answered_before"].to_numpy()
-        self.lost, self.created = times("lost"), asks["created"].to_numpy()
+        self.lost = times("lost")
         self.receipts_here = asks["receipts_here"].cast(pl.Int8).fill_null(-1).to_numpy()
         self.services, self.service = _numbered(asks["service"])
         self.gaps = gaps or []

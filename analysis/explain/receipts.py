@@ -66,6 +66,11 @@ def marked(rows: pl.DataFrame, places: pl.Series, lost: Array) -> pl.DataFrame:
     return rows.with_columns(lost=pl.Series(known).replace(NEVER, None))
 
 
+def unmarked(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with ``lost``: of none. For what whether receipts were lost does not change: pooled rates, and what was answered."""
+    return rows.with_columns(lost=pl.lit(None, dtype=pl.Int64))
+
+
 def reaches() -> tuple[tuple[int, int], ...]:
     """Return the periods around a send that are looked at (ms before it, ms after it): the two half hours, then the hours before."""
     half = int(CONSTANTS.receipt_minutes * MINUTE)

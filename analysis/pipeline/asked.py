@@ -21,7 +21,7 @@ from analysis.explain.histories import Histories
 from analysis.explain.history import LineHistory
 from analysis.explain.measure import AllLines
 from analysis.explain.peers import Hours
-from analysis.explain.receipts import expected_of, with_lost
+from analysis.explain.receipts import expected_of, unmarked, with_lost
 from analysis.explain.shelf import Shelf
 from analysis.explain.together import Told, carried_of, firsts_in, hours_in, sums_of, tells_to, together
 from analysis.explain.troubles import Troubles
@@ -30,6 +30,7 @@ from analysis.pipeline.shards import grouped, side_by_side, whole_lines
 from analysis.schema import INSTANT
 from analysis.settings import Settings
 from analysis.store import asked, read
+from analysis.store.since import SINCE
 
 _TOGETHER = 250_000
 """Messages of the lines whose histories are built together."""
@@ -48,32 +49,6 @@ class Part(NamedTuple):
     health: pl.DataFrame
     carried: pl.DataFrame
     """CARRIED."""
-
-
-def all_lines(
-    con: Any, scratch: Path, lost: pl.DataFrame, troubles: Mapping[str, Troubles], settings: Settings
-) -> AllLines:
-    """Return all lines with their histories, and keep what they tell together.
-
-    Args:
-        con: a store open for writing.
-        scratch: a folder for histories that do not fit into memory.
-        lost: GAPS.
-        troubles: unhealthy times of each line.
-        settings: see Settings.
-    """
-    asked.clear(con)
-    parts, found = Histories(settings, scratch), Shelf(scratch)
-    groups = whole_lines(con, read.chat_firsts(con), most=_TOGETHER, in_order=False)
-    for told in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
-        asked.add(con, "expected_receipt", _expected(told))
-    of_parts: list[Told] = []
-    for history in parts.each(asked.expected(con), lost, tells_to(of_parts, troubles, lost, settings)):
-        found.put(history)
-    whole = together(of_parts)
-    for table, frame in zip(_TOLD, whole, strict=True):
-        asked.add(con, table, frame)
-    return AllLines(found, whole)
 
 
 class StoreLines:
@@ -103,6 +78,22 @@ class StoreLines:
         con = self._con
         return sums_of(asked.days(con), asked.services(con)), hours_in(asked.hours(con))
 
+    def all(self) -> AllLines:
+        """Return all lines with their histories, and keep what they tell together."""
+        con, told = self._con, list[Told]()
+        asked.clear(con)
+        parts, found = Histories(self._settings, self._scratch), Shelf(self._scratch)
+        groups = whole_lines(con, read.chat_firsts(con), most=_TOGETHER, in_order=False)
+        for expected in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
+            asked.add(con, "expected_receipt", _expected(expected))
+        tells = tells_to(told, self._troubles, self._lost, self._settings)
+        for history in parts.each(asked.expected(con), self._lost, tells):
+            found.put(history)
+        whole = together(told)
+        for table, frame in zip(_TOLD, whole, strict=True):
+            asked.add(con, table, frame)
+        return AllLines(found, whole)
+
     def whole(self, lines: list[str]) -> Mapping[str, LineHistory]:
         """Return the histories of some lines."""
         found = Shelf(self._scratch)
@@ -129,16 +120,14 @@ class StoreLines:
 
     def _keep(self, since: Mapping[str, float]) -> set[str]:
         """Do so, and return the lines with an ask that began on a day before, and went on after the time."""
-        days = {line: _day(at) if at > self.firsts.get(line, at) else 0 for line, at in since.items()}
-        told, expected, late = list[Told](), [pl.DataFrame(schema=_EXPECTED)], set[str]()
+        days, told, expected, late = self._days(since), list[Told](), [pl.DataFrame(schema=_EXPECTED)], set[str]()
         tell = tells_to(told, self._troubles, self._lost, self._settings)
         times = pl.DataFrame(
             [(line, at, days[line]) for line, at in since.items()], schema=["line", "at", "day"], orient="row"
         )
         for part in self._parts(days):
             expected.append(_expected(expected_of(part.rows)))
-            bare = part.rows.with_columns(lost=pl.lit(None, dtype=pl.Int64))
-            asks = asks_of(bare, part.chats, self._settings, part.carried)
+            asks = asks_of(unmarked(part.rows), part.chats, self._settings, part.carried)
             tell(asks, part.carried)
             over = asks.join(times, on="line").filter(pl.col("last") >= pl.col("at"), pl.col("first") < pl.col("day"))
             late |= set(over["line"])
@@ -147,10 +136,14 @@ class StoreLines:
         self.__dict__.pop("firsts", None)
         return late
 
+    def _days(self, since: Mapping[str, float]) -> dict[str, int]:
+        """Return the begin of the day of each time (ms); 0 where that is not after the line's first message."""
+        return {line: _day(at) if at > self.firsts.get(line, at) else 0 for line, at in since.items()}
+
     def _parts(self, since: Mapping[str, float]) -> Iterator[Part]:
         """Yield lines by the chats with anything since the begin of the day of a time (ms); whole ones where that is before their first message."""
         unnamed = set(asked.unnamed(self._con))
-        days = {line: _day(at) for line, at in since.items() if at > self.firsts.get(line, at) and line not in unnamed}
+        days = {line: day for line, day in self._days(since).items() if day and line not in unnamed}
         if days:
             begins = _since(days)
             carried = carried_of(
@@ -212,8 +205,7 @@ def _day(at: float) -> int:
 
 
 def _since(days: Mapping[str, float]) -> pl.DataFrame:
-    rows = pl.DataFrame(list(days.items()), schema={"line": pl.String, "since": pl.Int64}, orient="row")
-    return rows.with_columns(pl.col("since").cast(INSTANT))
+    return pl.DataFrame(list(days.items()), schema=["line", "since"], orient="row").cast(dict(SINCE))  # type: ignore[arg-type]
 
 
 def _expected(told: pl.DataFrame) -> pl.DataFrame:

@@ -8,18 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from analysis.schema import INSTANT
 from analysis.settings import Settings
 from analysis.signals.calendar import calendar
 from analysis.signals.chats import moved
 from analysis.store import read, since
-from analysis.store.since import WANTED
+from analysis.store.since import SINCE, WANTED
 from analysis.store.touched import EVER, Touched
 
 _WINDOW = timedelta(hours=25)
 """The longest sliding window, and an hour for a clock put back."""
-
-_SINCE = pl.Schema({"line": pl.String, "since": INSTANT})
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Due:
     moved: pl.DataFrame = field(default_factory=pl.DataFrame)
     asked: pl.DataFrame = field(default_factory=pl.DataFrame)
     activity: pl.DataFrame = field(default_factory=pl.DataFrame)
-    arrived: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_SINCE))
+    arrived: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SINCE))
     earliest: datetime | None = None
     asks: dict[str, datetime] = field(default_factory=dict)
     spells: dict[str, datetime] = field(default_factory=dict)
@@ -94,8 +91,8 @@ def due(con: Any, touched: Touched, spells: pl.DataFrame, *, as_of: datetime, se
         chats=[*touched.chats, *turned["chat_id"]],
         moved=now_moved,
         asked=theirs.select("line", "chat_id"),
-        activity=pl.DataFrame(list(touched.since.items()), schema=_SINCE, orient="row"),
-        arrived=pl.DataFrame(list(touched.arrived.items()), schema=_SINCE, orient="row"),
+        activity=pl.DataFrame(list(touched.since.items()), schema=SINCE, orient="row"),
+        arrived=pl.DataFrame(list(touched.arrived.items()), schema=SINCE, orient="row"),
         earliest=min([*facts.values(), *touched.changes.values(), *states["since"]], default=None),
         asks=touched.asked,
         spells=dict(states.iter_rows()),

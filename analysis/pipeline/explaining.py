@@ -21,7 +21,7 @@ from analysis.explain.progress import progress_in
 from analysis.explain.telling import level_of
 from analysis.explain.verdict import explained
 from analysis.explain.words import milliseconds
-from analysis.pipeline.asked import StoreLines, all_lines, begins_of
+from analysis.pipeline.asked import StoreLines, begins_of
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.due import Due
 from analysis.pipeline.looks import with_looks
@@ -79,11 +79,7 @@ def explain_again(
             lines.tell_again(_begins(con, due, lost, was_lost, settings))
         if fresh or stands < len(known) or stands < transitions.height:
             earlier = None if fresh or begin is None else _kept(con, begin)
-            of = (
-                all_lines(con, Path(scratch), lost, troubles_of(spells), settings)
-                if fresh and transitions.height
-                else lines
-            )
+            of = lines.all() if fresh and transitions.height else lines
             made = _measured(
                 con, of, spells, transitions, told[:stands], earlier, as_of=as_of, settings=settings, tell=tell
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import polars as pl
 
-from analysis.schema import CHAT_HEALTH, CHATS, INSTANT, MESSAGES
+from analysis.schema import CHAT_HEALTH, CHATS, MESSAGES
 from analysis.store import read
 from analysis.store.placed import SENT_AT, of_chats
 
@@ -17,8 +17,6 @@ TABLES = {
     "expected_receipt": "sent_at",
 }
 """What is kept, and the column that says when."""
-SINCE = pl.Schema({"line": pl.String, "since": INSTANT})
-"""Lines, and the begin of the UTC day from which on something is to be told again, key line."""
 
 
 def lines(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -64,7 +62,7 @@ def replace_since(con: duckdb.DuckDBPyConnection, since: pl.DataFrame, frames: d
 
     Args:
         con: a store open for writing.
-        since: SINCE.
+        since: SINCE (``since``), each the begin of a UTC day.
         frames: each table's name to its rows; ``asked_line`` is replaced whole for the lines of these.
     """
     con.register("asked_since_now", since)
@@ -97,7 +95,7 @@ def want(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> dict[str, int]:
 
     Args:
         con: a store open for writing.
-        since: SINCE.
+        since: SINCE (``since``), each the begin of a UTC day.
     """
     con.register("asked_since_now", since)
     con.execute("create or replace temp table asked_since as select * from asked_since_now")

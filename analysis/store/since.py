@@ -11,6 +11,8 @@ from analysis.schema import CHAT_HEALTH, CHATS, INSTANT, MESSAGES
 from analysis.store.placed import CHATLESS, SENT_AT, has_chatless, of_chats, on_lines, placed
 from analysis.store.read import frame_of
 
+SINCE = pl.Schema({"line": pl.String, "since": INSTANT})
+"""Lines, and the instant from which on something is to be looked at again, key line."""
 WANTED = pl.Schema(
     {
         "line": pl.String,

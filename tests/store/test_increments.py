@@ -12,8 +12,7 @@ from analysis import pipeline
 from analysis.explain import cases, quiet
 from analysis.explain.constants import DAY
 from analysis.pipeline import explaining
-from analysis.simulate import write_demo
-from tests.store.refreshing import events_of, load, marts, same_as_in_full
+from tests.store.refreshing import events_of, fleet_store, load, marts, same_as_in_full
 from tests.sweep import EVERY
 
 
@@ -46,10 +45,7 @@ def test_any_sequence_of_loads_gives_the_marts_of_one_full_recompute(tmp_path, s
 @pytest.fixture(scope="module")
 def three_weeks(tmp_path_factory):
     """A store of a fleet with transitions that are explained."""
-    folder = tmp_path_factory.mktemp("increments")
-    write_demo(folder / "fleet", lines=4, days=20, seed=3)
-    pipeline.load([folder / "fleet"], store=folder / "store.duckdb")
-    return folder / "store.duckdb"
+    return fleet_store(tmp_path_factory.mktemp("increments"), lines=4, days=20, seed=3)
 
 
 def six_hours_more(store, path):
@@ -69,7 +65,7 @@ def test_hours_more_read_no_message_for_explanations_that_stand(three_weeks, tmp
     shutil.copy(three_weeks, store)
     before = marts(store)["explanation"]
     assert before.height > 0
-    monkeypatch.setattr(explaining, "all_lines", lambda *a: pytest.fail("read all messages again"))
+    monkeypatch.setattr(explaining.StoreLines, "all", lambda *a: pytest.fail("read all messages again"))
     monkeypatch.setattr(explaining.StoreLines, "whole", lambda *a: pytest.fail("read all messages of a line again"))
     assert pipeline.load([six_hours_more(store, tmp_path / "more.csv")], store=store).totals["inserted"] == 24 * 4
     assert marts(store)["explanation"].equals(before)
@@ -110,10 +106,7 @@ def test_a_late_event_of_one_line_leaves_the_rows_of_the_others_alone(three_week
 @pytest.fixture(scope="module")
 def six_weeks(tmp_path_factory):
     """A store of a fleet that is old enough for quiet times."""
-    folder = tmp_path_factory.mktemp("explained")
-    write_demo(folder / "fleet", lines=6, days=42, seed=8)
-    pipeline.load([folder / "fleet"], store=folder / "store.duckdb")
-    return folder / "store.duckdb"
+    return fleet_store(tmp_path_factory.mktemp("explained"), lines=6, days=42, seed=8)
 
 
 @pytest.fixture
