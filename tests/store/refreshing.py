@@ -66,6 +66,13 @@ def events_of(folder, *, lines, days, seed):
     return sorted(rows, key=made), [p for p in folder.iterdir() if p.suffix in (".parquet", ".csv")]
 
 
+def fleet_store(folder, *, lines, days, seed):
+    """The store of a made-up fleet."""
+    write_demo(folder / "fleet", lines=lines, days=days, seed=seed)
+    pipeline.load([folder / "fleet"], store=folder / "store.duckdb")
+    return folder / "store.duckdb"
+
+
 def load(store, folder, rows, name):
     path = folder / f"{name}.jsonl"
     path.write_text("".join(rows))

@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 
 from analysis import pipeline
-from analysis.simulate import write_demo
-from tests.store.refreshing import differing, marts, same_as_in_full
+from tests.store.refreshing import differing, fleet_store, marts, same_as_in_full
 
 OLD = timedelta(days=12)
 """Receipts come so long after their sends, or longer."""
@@ -20,10 +19,7 @@ CALM = (
 
 @pytest.fixture(scope="module")
 def three_weeks(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("receipts")
-    write_demo(folder / "fleet", lines=4, days=20, seed=3)
-    pipeline.load([folder / "fleet"], store=folder / "store.duckdb")
-    return folder / "store.duckdb"
+    return fleet_store(tmp_path_factory.mktemp("receipts"), lines=4, days=20, seed=3)
 
 
 @pytest.fixture

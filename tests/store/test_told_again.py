@@ -18,9 +18,8 @@ from analysis.explain.measure import troubles_of
 from analysis.explain.quiet import vector
 from analysis.pipeline.asked import StoreLines
 from analysis.settings import Settings
-from analysis.simulate import write_demo
 from analysis.store import asked, read
-from tests.store.refreshing import events_of, load, marts, same_as_in_full
+from tests.store.refreshing import events_of, fleet_store, load, marts, same_as_in_full
 from tests.sweep import EVERY
 
 DAYS = 77
@@ -119,9 +118,7 @@ def test_a_message_that_was_read_weeks_after_its_delivery_makes_no_explanation_d
 
 
 def test_a_reply_to_a_run_of_sends_that_began_days_before_is_counted_where_it_began(tmp_path):
-    write_demo(tmp_path / "fleet", lines=2, days=20, seed=3)
-    store = tmp_path / "store.duckdb"
-    pipeline.load([tmp_path / "fleet"], store=store)
+    store = fleet_store(tmp_path, lines=2, days=20, seed=3)
     begin = pipeline.lines(store)["last_at"].max()
     line = pipeline.lines(store)["line"][0]
     rows = [
