@@ -22,7 +22,7 @@ from analysis.cluster.run import Counted, finished, opened
 from analysis.cluster.work import known
 from analysis.cluster.workers import Spread, workers
 from analysis.explain import baseline, peers
-from analysis.explain.measure import started
+from analysis.explain.drift import started
 from analysis.explain.quiet import pool_of
 from analysis.pipeline.shards import MESSAGES, grouped
 from analysis.schema import TRANSITIONS

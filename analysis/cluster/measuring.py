@@ -21,12 +21,12 @@ from analysis.explain.asks import asks_of, carried_by, rows_of
 from analysis.explain.attribution import Scales, rounded, shares_of
 from analysis.explain.baseline import Fleet, FleetSums
 from analysis.explain.cases import Cases, tells, with_messages
-from analysis.explain.change import Change
+from analysis.explain.change import Change, weighable
 from analysis.explain.constants import DAY, HOUR
 from analysis.explain.drift import ScoringChanges
 from analysis.explain.histories import Histories, gaps_of
 from analysis.explain.history import LineHistory
-from analysis.explain.measure import Measured, changes_of, drifts_in, shares_in, troubles_of, weighable
+from analysis.explain.measure import Measured, changes_of, drifts_in, shares_in, troubles_of
 from analysis.explain.peers import AsksTold, Hours, Peers
 from analysis.explain.quiet import WIDTH, KnownQuietTimes, QuietTimes, effects_of, vector
 from analysis.explain.receipts import lost_at, marked, reaches, sends_of, unmarked, within, within_own
@@ -34,10 +34,10 @@ from analysis.explain.running import NEVER, Array
 from analysis.explain.shelf import firsts_of
 from analysis.explain.together import firsts_in, hours_in, sums_of, told_of
 from analysis.explain.troubles import Troubles
-from analysis.explain.verdict import explained
+from analysis.explain.verdict import Verdict, verdicts
 from analysis.pipeline.explaining import kept_rows
 from analysis.pipeline.looks import with_looks
-from analysis.schema import GAPS, OBSERVED, SPELLS, TRANSITIONS, Explanation
+from analysis.schema import GAPS, OBSERVED, SPELLS, TRANSITIONS
 
 Points = dict[str, tuple[Array, Array]]
 """Line to its quiet days and their effects (``QuietTimes.of_line``)."""
@@ -216,7 +216,7 @@ def told(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tuple[i
     began, (number, lines, periods, silent) = time.process_time(), task
     settings, of_line = known(run.source)[1], _troubles(run, lines + silent)
     changes = _changes(run, lines + silent)
-    found: list[Explanation] = []
+    found: list[Verdict] = []
     if changes:
         needed = [line for line in lines if line in {change.line for change in changes}]
         histories = _histories(run, number, needed, periods) if needed else {}
@@ -226,9 +226,11 @@ def told(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tuple[i
         shares = shares_in({c: case.effects for c, case in cases.items()}, scales)
         drifts = drifts_in(shares, _scoring(run)) if shares else {}
         peers = Peers(AsksTold(histories), _hours(run))
-        found = explained(Measured(changes, cases, shares, drifts, scales, of_line, peers))
-        found = with_looks(found, Folder(run.source).frame("observed.parquet", OBSERVED))
-    Folder(run.out).write(part("explanation", number), kept_rows(found, found))
+        found = verdicts(Measured(changes, cases, shares, drifts, scales, of_line, peers))
+    observed = Folder(run.source).frame("observed.parquet", OBSERVED)
+    told_ = with_looks([verdict.explanation for verdict in found], observed)
+    rows = kept_rows(told_, told_, [verdict.compared_from for verdict in found])
+    Folder(run.out).write(part("explanation", number), rows)
     return len(found), time.process_time() - began
 
 

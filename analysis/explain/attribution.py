@@ -57,6 +57,11 @@ class Scale:
     quiet: Array = field(default_factory=_NONE.copy)
     counts: Array = field(default_factory=_NONE.copy)
 
+    def weighs_as(self, other: Scale) -> bool:
+        """Say whether shares by both are the same; how often quiet times had as much pressure (``tail``) may still be another."""
+        same = np.array_equal(self.units, other.units) and np.array_equal(self.weights, other.weights)
+        return same and self.ordinary() == other.ordinary()
+
     def z(self, effects: Effects) -> dict[str, float]:
         """Return the pressure of each driver: effect in units, times how much of it there was, times its weight."""
         return dict(zip(SCALED, (float(v) for v in pressures(vector(effects), self.units, self.weights)), strict=True))

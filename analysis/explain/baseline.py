@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,7 @@ EDGES += [h * HOUR for h in (30, 36, 48, 60, 72, 96, 120, 168)]
 """Delays (ms) up to which replies are counted."""
 FIXED = 2 * len(KINDS) + 2
 """Columns of ``FleetSums.counts`` that are there whatever the services."""
-_DEFAULTS = dict(zip(KINDS, CONSTANTS.reply_default, strict=True))
+_REPLY_DEFAULTS = np.array(CONSTANTS.reply_default)
 
 
 def _interpolate(points: list[tuple[float, float]], x: float) -> float:
@@ -33,6 +35,11 @@ def _interpolate(points: list[tuple[float, float]], x: float) -> float:
     return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
 
 
+def stepped(values: Array, step: float) -> Array:
+    """Return values at the nearest multiple of a step: what many lines rest on, and one message hardly moves, then stays as it is."""
+    return np.round(np.round(values / step) * step, 6)
+
+
 class ReplyCurve:
     """Share of replies that have come within a delay, given that one comes within the reply window."""
 
@@ -44,7 +51,14 @@ class ReplyCurve:
         seen = np.cumsum(counts)[: len(edges)]
         shares = np.array([_interpolate(prior, e) / whole for e in edges]) * weight
         self._delays = np.array([0.0, *edges, window])
-        self._shares = np.concatenate(([0.0], (shares + seen) / (weight + total), [1.0]))
+        self._shares = np.concatenate(
+            ([0.0], stepped((shares + seen) / (weight + total), CONSTANTS.pooled_step), [1.0])
+        )
+
+    @property
+    def key(self) -> tuple[float, ...]:
+        """What two curves have in common that give the same shares."""
+        return tuple(self._shares.tolist())
 
     def shares(self, delays: Array) -> Array:
         """Return the share of replies within each delay (ms)."""
@@ -62,8 +76,15 @@ class FleetRates:
     reply: dict[str, float]
     failed: float
     silent: dict[str, float]
+    """By service, of those that have been used often enough by then."""
     receipts: dict[str, bool]
     curve: ReplyCurve
+
+    @cached_property
+    def key(self) -> tuple[Any, ...]:
+        """What two days have in common whose rates are the same."""
+        told = (tuple(sorted(of.items())) for of in (self.reply, self.silent, self.receipts))
+        return (*told, self.failed, self.curve.key)
 
 
 @dataclass(frozen=True)
@@ -118,23 +139,20 @@ class Fleet:
         sums = self._sums[days - 1] if days else np.zeros(self._sums.shape[1])
         delays = self._delays[days - 1] if days else np.zeros(len(EDGES))
         measured, replied = sums[:n], sums[n : 2 * n]
-        reply = {
-            kind: float((replied[i] + k.reply_prior * _DEFAULTS[kind]) / (measured[i] + k.reply_prior))
-            for i, kind in enumerate(KINDS)
-        }
-        failed = float((sums[2 * n + 1] + k.fail_prior * k.fail_default) / (sums[2 * n] + k.fail_prior))
+        reply = stepped((replied + k.reply_prior * _REPLY_DEFAULTS) / (measured + k.reply_prior), k.pooled_step)
         sent, receipt, silent = sums[FIXED:].reshape(3, wide)
+        used = np.flatnonzero(sent >= k.receipt_sends)  # of a service that was hardly used yet nothing is told
+        failed, *quiet = stepped(
+            (np.append(sums[2 * n + 1], silent[used]) + k.fail_prior * k.fail_default) / (np.append(sums[2 * n], sent[used]) + k.fail_prior),
+            k.pooled_fail_step,
+        ).tolist()  # fmt: skip
+        receipts = receipt[used] >= k.receipt_share * sent[used]
+        names = [self._services[i] for i in used]
         return FleetRates(
-            reply,
+            dict(zip(KINDS, reply.tolist(), strict=True)),
             failed,
-            {
-                s: float((silent[i] + k.fail_prior * k.fail_default) / (sent[i] + k.fail_prior))
-                for i, s in enumerate(self._services)
-            },
-            {
-                s: bool(sent[i] >= k.receipt_sends and receipt[i] >= k.receipt_share * sent[i])
-                for i, s in enumerate(self._services)
-            },
+            dict(zip(names, quiet, strict=True)),
+            dict(zip(names, receipts.tolist(), strict=True)),
             ReplyCurve(delays, self._window),
         )
 
@@ -259,7 +277,11 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
         [(start, t + 1.0)]
     )  # services that it is known to use; not what it used long ago, nor later
     fleet_failed = pooled.failed + max(
-        (pooled.silent.get(s, 0.0) for s in history.services if receipts.get(s, False) and lately["judged", s]),
+        (
+            pooled.silent.get(s, k.fail_default)
+            for s in history.services
+            if receipts.get(s, False) and lately["judged", s]
+        ),
         default=0.0,
     )
     # in its first week every chat only looks known, and no silence is long yet: openers and late follow-ups are counted from then on

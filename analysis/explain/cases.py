@@ -60,6 +60,9 @@ class Cases(Mapping[Change, Case]):
             raise KeyError(change)
         return (self._held.get(change.line) or self._of(change.line))[change]
 
+    def __contains__(self, change: object) -> bool:
+        return change in self._all
+
     def __iter__(self) -> Iterator[Change]:
         return iter(self._all)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _WELL = ("HEALTHY", "ACTIVE")
@@ -18,6 +19,16 @@ class Change:
     new: str
     worsening: bool
     missed_before: bool
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What tells it from others."""
+        return self.line, self.at, self.kind
+
+
+def weighable(changes: Iterable[Change]) -> list[Change]:
+    """Return the changes that drivers are weighed for: worsenings, and recoveries from a known state."""
+    return [c for c in changes if c.worsening or c.previous is not None]
 
 
 def episode_of(before: list[Change], change: Change) -> list[Change]:

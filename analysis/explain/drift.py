@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import log
 from zoneinfo import ZoneInfo
@@ -11,7 +11,25 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from analysis.explain.constants import CONSTANTS, DAY
+from analysis.explain.running import Array
 from analysis.explain.words import count, day
+from analysis.settings import Settings
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a worsening teaches about later ones: its effects and amounts (``quiet.vector``), and the share left unexplained."""
+
+    line: str
+    at: int
+    kind: str
+    effects: Array
+    unexplained: float
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What tells it from others."""
+        return self.line, self.at, self.kind
 
 
 @dataclass(frozen=True)
@@ -79,3 +97,20 @@ def scoring_changed(change: ScoringChange, zone: ZoneInfo) -> str:
         f"No cause in this line's own sends: {count(change.lines)} of {count(change.of)} lines worsened since {day(change.since, zone)} "
         "without pressure of their own. The vendor may have changed its scoring around then."
     )
+
+
+def scoring_of(lessons: Iterable[Lesson], firsts: Mapping[str, int], settings: Settings) -> ScoringChanges:
+    """Return what lessons tell of changes of the vendor's scoring.
+
+    Args:
+        lessons: of all changes.
+        firsts: when each line's first message was (ms).
+        settings: the age from which a line can be explained.
+    """
+    starts = {line: started(first_at, settings) for line, first_at in firsts.items()}
+    return ScoringChanges([(lesson.at, lesson.line, lesson.unexplained) for lesson in lessons], starts)
+
+
+def started(first_at: int, settings: Settings) -> int:
+    """Return from when a line can be explained (ms), from the time of its first message."""
+    return round(first_at + settings.young_line_days * DAY)

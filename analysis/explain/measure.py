@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -11,49 +11,22 @@ from typing import Protocol
 import polars as pl
 
 from analysis.explain.attribution import Scales, rounded, shares_of
-from analysis.explain.baseline import Fleet, FleetSums
+from analysis.explain.baseline import Fleet
 from analysis.explain.cases import Cases, tells, with_messages
-from analysis.explain.change import Change, episode_of
-from analysis.explain.constants import DAY
-from analysis.explain.drift import ScoringChange, ScoringChanges
+from analysis.explain.change import Change, episode_of, weighable
+from analysis.explain.drift import Lesson, ScoringChange, ScoringChanges, scoring_of
 from analysis.explain.evidence import Case
 from analysis.explain.found import Effects
 from analysis.explain.histories import histories
 from analysis.explain.history import LineHistory
-from analysis.explain.peers import AsksTold, Hours, Peers
-from analysis.explain.quiet import KeptQuiet, Points, QuietTimes, vector
-from analysis.explain.running import Array
+from analysis.explain.peers import Peers
+from analysis.explain.quiet import Points, QuietTimes, pool_of, vector
 from analysis.explain.shelf import firsts_of
-from analysis.explain.together import ASKED_HOURS, Told, hours_in, sums_of, tells_to, together
+from analysis.explain.standing import Kept, Standing
+from analysis.explain.together import ASKED_HOURS, Shared, Told, hours_in, shared, tells_to, together
 from analysis.explain.troubles import Troubles, troubles
 from analysis.schema import SEVERITY
 from analysis.settings import Settings
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a worsening teaches about later ones: its effects and amounts (``quiet.vector``), and the share left unexplained."""
-
-    line: str
-    at: int
-    kind: str
-    effects: Array
-    unexplained: float
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What an earlier refresh measured; nothing that a change uses is later than it.
-
-    Args:
-        begin: ms; changes from then on are measured again.
-        quiet: quiet times by line.
-        lessons: of all changes.
-    """
-
-    begin: int
-    quiet: dict[str, Points]
-    lessons: list[Lesson]
 
 
 @dataclass(frozen=True)
@@ -71,6 +44,7 @@ class Measured:
     scales: Scales = field(default_factory=lambda: Scales(None, []))
     troubles: dict[str, Troubles] = field(default_factory=dict)
     peers: Peers = field(default_factory=lambda: Peers({}, hours_in(pl.DataFrame(schema=ASKED_HOURS))))
+    """How the other lines did."""
     lessons: list[Lesson] = field(default_factory=list)
     """Of all changes that teach, in order of time, line and kind."""
     quiet: dict[str, Points] = field(default_factory=dict)
@@ -79,6 +53,8 @@ class Measured:
     """Those to explain: all but what an earlier refresh explained; all where None."""
     histories: Mapping[str, LineHistory] = field(default_factory=dict)
     """Of the lines that have a change to explain, at least."""
+    rescaled: frozenset[Change] = frozenset()
+    """Of those that stand the ones that are weighed as before, but by other quiet times."""
 
 
 class Lines(Protocol):
@@ -88,8 +64,8 @@ class Lines(Protocol):
     def firsts(self) -> Mapping[str, int]:
         """When each line's first message was (ms), in order of line."""
 
-    def together(self) -> tuple[FleetSums, Hours]:
-        """Return what pooled rates and the replies of other lines rest on."""
+    def together(self) -> Shared:
+        """Return what all lines tell together."""
 
     def whole(self, lines: list[str]) -> Mapping[str, LineHistory]:
         """Return the histories of some lines, and of others as it may be."""
@@ -110,9 +86,9 @@ class AllLines:
         self._histories, self._told = histories, told
         self.firsts = firsts_of(histories)
 
-    def together(self) -> tuple[FleetSums, Hours]:
-        """Return what pooled rates and the replies of other lines rest on."""
-        return sums_of(self._told.days, self._told.services), hours_in(self._told.hours)
+    def together(self) -> Shared:
+        """Return what all lines tell together."""
+        return shared(self._told.days, self._told.services, self._told.hours)
 
     def whole(self, lines: list[str]) -> Mapping[str, LineHistory]:
         """Return all histories."""
@@ -159,53 +135,107 @@ def measured(
     changes = changes_of(transitions, as_of)
     if not changes:
         return Measured()
-    of_line, (sums, hours) = troubles_of(spells), lines.together()
+    of_line, (sums, peers) = troubles_of(spells), lines.together()
     fleet = Fleet(sums, settings)
-    begin = kept.begin if kept else changes[0].at
-    due = frozenset(c for c in changes if c.at >= begin)
+    standing = Standing(kept, changes, pool_of(lines.firsts), fleet, settings) if kept else None
+    due = standing.due() if standing else frozenset(changes)
     seen = with_messages(changes, lines.firsts)
-    standing = KeptQuiet(kept.quiet, begin) if kept else None
-    quiet = QuietTimes(lines.firsts, weighable(seen), of_line.__getitem__, fleet, settings, kept=standing)
-    needed = due.union(*_led_up_to(changes, due))
-    asked = [c for c in seen if c in needed]
-    known = lines.whole(sorted({c.line for c in asked}))
-    lacking = {line: at for line, at in quiet.lacking().items() if line not in known}
-    quiet.rest_on(ChainMap(dict(lines.since(lacking)), known) if lacking else known)  # type: ignore[arg-type]
-    cases = Cases(asked, known, of_line, fleet, settings, progress=progress)
-    effects, points = _effects_of(cases, quiet), quiet.all()
-    teach = [c for c, (_, tells) in effects.items() if c in due and c.worsening and tells]
-    stand = [lesson for lesson in kept.lessons if lesson.at < begin] if kept else []
-    told = [(lesson.at, lesson.effects) for lesson in stand] + [(c.at, vector(effects[c][0])) for c in teach]
-    scales = Scales(quiet, told)
-    shares = shares_in({c: x for c, (x, _) in effects.items()}, scales)
+    quiet = QuietTimes(
+        lines.firsts,
+        weighable(seen),
+        of_line.__getitem__,
+        fleet,
+        settings,
+        kept=standing.quiet() if standing else None,
+    )
+    found = _Found(changes, seen, lines, of_line, fleet, settings, progress)
+    found.read(due)
+    lacking = {line: at for line, at in quiet.lacking().items() if line not in found.known}
+    quiet.rest_on(ChainMap(dict(lines.since(lacking)), found.known) if lacking else found.known)
+    found.measure(quiet)
+    points = quiet.all()
+    taught = {lesson.key: lesson.effects for lesson in standing.lessons(due)} if standing else {}
+    taught |= {c.key: vector(found.effects[c]) for c in found.teaching(due)}
+    scales = Scales(quiet, [(at, effects) for (_, at, _), effects in taught.items()])
+    if standing:
+        due |= found.more(due, standing.on_another_scale(due, scales, points, taught), quiet)
+    shares = shares_in(found.effects, scales)
     # what a line without a usual, or with too few sends, does not explain says nothing of the vendor
-    lessons = stand + [
-        Lesson(c.line, c.at, c.kind, vector(effects[c][0]), dict(shares[c])["unexplained"]) for c in teach
+    lessons = (standing.lessons(due) if standing else []) + [
+        Lesson(*c.key, taught[c.key], dict(shares[c])["unexplained"]) for c in found.teaching(due)
     ]
-    starts = {line: started(first_at, settings) for line, first_at in lines.firsts.items()}
-    unexplained = [(lesson.at, lesson.line, lesson.unexplained) for lesson in lessons]
-    drifts = drifts_in(shares, ScoringChanges(unexplained, starts))
-    peers = Peers(AsksTold(known), hours)
-    return Measured(changes, cases, shares, drifts, scales, of_line, peers, lessons, points, due, known)
+    scoring = scoring_of(lessons, lines.firsts, settings)
+    if standing:
+        due |= found.more(due, standing.drifted(due, scoring), quiet)
+        shares = shares_in(found.effects, scales)
+    return Measured(
+        changes=changes,
+        cases=found.cases,
+        shares=shares,
+        drifts=drifts_in(shares, scoring),
+        scales=scales,
+        troubles=of_line,
+        peers=peers,
+        lessons=sorted(lessons, key=lambda lesson: (lesson.at, lesson.line, lesson.kind)),
+        quiet=points,
+        due=due,
+        histories=found.known,
+        rescaled=standing.rescaled if standing else frozenset(),
+    )
+
+
+class _Found:
+    """What was found of changes, added some at a time: of those that are due, and of the worsenings that led up to them."""
+
+    def __init__(
+        self,
+        changes: list[Change],
+        seen: list[Change],
+        lines: Lines,
+        of_line: Mapping[str, Troubles],
+        fleet: Fleet,
+        settings: Settings,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._changes, self._seen, self._lines = changes, seen, lines
+        self._rest = of_line, fleet, settings
+        self._progress = progress
+        self.known = ChainMap[str, LineHistory]()
+        self.cases = ChainMap[Change, Case]()
+        self.effects: dict[Change, Effects] = {}
+        """Without their asks."""
+        self._tells: dict[Change, bool] = {}
+
+    def read(self, due: frozenset[Change]) -> None:
+        """Read the histories of the lines of changes."""
+        needed = due.union(*_led_up_to(self._changes, due))
+        asked = [c for c in self._seen if c in needed and c not in self.effects]
+        if lines := sorted({c.line for c in asked} - set(self.known)):
+            self.known.maps.insert(0, self._lines.whole(lines))  # type: ignore[arg-type]
+        self._new = Cases(asked, self.known, *self._rest, progress=self._progress)
+        self.cases.maps.insert(0, self._new)  # type: ignore[arg-type]
+
+    def measure(self, quiet: QuietTimes) -> None:
+        """Measure what was read last; quiet times of its lines are worked out on the way."""
+        for change, case in self._new.by_line():
+            self.effects[change], self._tells[change] = replace(case.effects, window=None), tells(case)
+            quiet.of_line(change.line)
+
+    def more(self, due: frozenset[Change], more: frozenset[Change], quiet: QuietTimes) -> frozenset[Change]:
+        """Read and measure further changes, and return them."""
+        if more - due:
+            self.read(more)
+            self.measure(quiet)
+        return more
+
+    def teaching(self, due: frozenset[Change]) -> list[Change]:
+        """Return the worsenings among changes that teach about later ones, in order of time, line and kind."""
+        return [c for c in self._seen if c in due and c.worsening and self._tells.get(c)]
 
 
 def troubles_of(spells: pl.DataFrame) -> dict[str, Troubles]:
     """Return the unhealthy times of every line, of SPELLS; none of a line without any."""
     return defaultdict(lambda: Troubles([]), troubles(spells))
-
-
-def weighable(changes: Iterable[Change]) -> list[Change]:
-    """Return the changes that drivers are weighed for: worsenings, and recoveries from a known state."""
-    return [c for c in changes if c.worsening or c.previous is not None]
-
-
-def _effects_of(cases: Cases, quiet: QuietTimes) -> dict[Change, tuple[Effects, bool]]:
-    """Return the effects of every case, without its asks, and whether it can teach; quiet times of its line are worked out on the way."""
-    found = {}
-    for change, case in cases.by_line():
-        found[change] = replace(case.effects, window=None), tells(case)
-        quiet.of_line(change.line)
-    return {change: found[change] for change in cases}
 
 
 def _led_up_to(changes: list[Change], due: frozenset[Change]) -> Iterator[list[Change]]:
@@ -238,8 +268,3 @@ def drifts_in(
 ) -> dict[Change, ScoringChange | None]:
     """Return the change of the vendor's scoring as it shows at every worsening without a cause."""
     return {c: changed.at(c.at) for c, of in shares.items() if of[0][0] == "unexplained"}
-
-
-def started(first_at: int, settings: Settings) -> int:
-    """Return from when a line can be explained (ms), from the time of its first message."""
-    return round(first_at + settings.young_line_days * DAY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,13 +43,24 @@ def added(parts: Sequence[Hours]) -> Hours:
     return Hours(begin, asks, answered, sent)
 
 
-class AsksTold(Mapping[str, tuple[Array, Array]]):
+class Own(NamedTuple):
+    """Asks of one line that can be answered, by when they were sent (ms, in order): how many, and how many of these were answered soon."""
+
+    at: Array
+    asks: Array
+    answered: Array
+
+
+NO_ASKS = Own(*(np.zeros(0, dtype=np.int64),) * 3)
+
+
+class AsksTold(Mapping[str, Own]):
     """``asks_told`` of lines by their histories: worked out when asked for; of the line asked for last it is held."""
 
     def __init__(self, histories: Mapping[str, LineHistory]) -> None:
-        self._histories, self._last = histories, ("", (np.zeros(0), np.zeros(0)))
+        self._histories, self._last = histories, ("", NO_ASKS)
 
-    def __getitem__(self, line: str) -> tuple[Array, Array]:
+    def __getitem__(self, line: str) -> Own:
         if line != self._last[0]:
             self._last = line, asks_told(self._histories[line])
         return self._last[1]
@@ -68,11 +79,11 @@ class Peers:
     they are, without an estimate of replies still to come.
 
     Args:
-        told: ``asks_told`` of the lines that are asked for.
+        told: asks of the lines that are asked for.
         hours: of all lines.
     """
 
-    def __init__(self, told: Mapping[str, tuple[Array, Array]], hours: Hours) -> None:
+    def __init__(self, told: Mapping[str, Own], hours: Hours) -> None:
         self._own, self.hours = told, hours
         self._asks, self._answered = np.cumsum(self.hours.asks), np.cumsum(self.hours.answered)
 
@@ -110,9 +121,9 @@ class Peers:
         return int(self._asks[high] - self._asks[low]), int(self._answered[high] - self._answered[low])
 
     def _of_line(self, line: str, a: int, b: int) -> tuple[int, int]:
-        times, answered = self._own[line]
-        low, high = np.searchsorted(times, (a, b))
-        return int(high - low), int(answered[low:high].sum())
+        own = self._own[line]
+        low, high = np.searchsorted(own.at, (a, b))
+        return int(own.asks[low:high].sum()), int(own.answered[low:high].sum())
 
     def _lines(self, a: int, b: int) -> int:
         """Return how many lines sent in the hours [a, b): a line that pauses then, whatever it does later, is none of them."""
@@ -120,11 +131,12 @@ class Peers:
         return int(np.bitwise_count(np.bitwise_or.reduce(self.hours.sent[low + 1 : high + 1], axis=0)).sum())
 
 
-def asks_told(h: LineHistory) -> tuple[Array, Array]:
-    """Return when the asks of a line that can be answered were sent, in order, and which were answered soon."""
+def asks_told(h: LineHistory) -> Own:
+    """Return the asks of a line that can be answered, and which were answered soon."""
     kept = answerable(h.last, h.opted_out, h.failed_at, h.receipt_at, h.gap_at)
     order = np.argsort(h.last[kept], kind="stable")
-    return h.last[kept][order], answered_soon(h.last, h.reply_at)[kept][order]
+    at = h.last[kept][order]
+    return Own(at, np.ones(len(at), dtype=np.int64), answered_soon(h.last, h.reply_at)[kept][order])
 
 
 def answerable(last: Array, opted_out: Array, failed_at: Array, receipt_at: Array, gap_at: Array) -> Array:

@@ -37,17 +37,29 @@ Points = tuple[Array, Array]
 """Quiet days of a line (since 1970, in order), and its effects at the noon of each, a row a day."""
 
 
+NO_POINTS: Points = (np.array([], dtype=int), np.zeros((0, WIDTH)))
+"""Of a line without any."""
+_DIGITS = 3
+"""To which effects at quiet times are told: one message among many then mostly leaves them as they are."""
+
+
 @dataclass(frozen=True)
 class KeptQuiet:
     """Quiet times as an earlier refresh measured them.
 
     Args:
         points: of each line that has some.
-        begin: ms; from then on anything may be other than it was: changes up to it stand, and what was measured for them.
+        begins: line to the time (ms) from which on anything of it may be other than it was; lines that are not among them are as they were.
+        changes: those that they were measured for.
+        pool: of ``pool_of`` then.
+        same: whether pooled rates at a time (ms) are what they were.
     """
 
     points: dict[str, Points] = field(default_factory=dict)
-    begin: float = 0.0
+    begins: Mapping[str, float] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    pool: list[str] = field(default_factory=list)
+    same: Callable[[int], bool] = lambda t: True
 
 
 def vector(effects: Effects) -> Array:
@@ -122,7 +134,7 @@ class QuietTimes:
         self._kept, self._pool = kept or KeptQuiet(), pool_of(firsts) if pool is None else pool
         changes = list(changes)
         self._days = _Days(changes, self._pool)
-        self._were = _Days([c for c in changes if c.at < self._kept.begin], self._pool)
+        self._were = _Days(self._kept.changes, self._kept.pool)
         self._histories: Mapping[str, LineHistory] = {}
         self._points: dict[str, Points] = {}
         self._shared: tuple[Array, Array, Array] | None = None
@@ -165,18 +177,20 @@ class QuietTimes:
         step, wanted, were = CONSTANTS.quiet_step_days, self._days.of(line), self._were.of(line)
         first = int(self._firsts[line] // DAY) + self._settings.young_line_days
         first += first % step
-        same = int((self._kept.begin - DAY // 2 - 1) // DAY)  # the last noon before anything new
-        stands = same - int(CONSTANTS.quiet_days) - 1
-        days, effects = self._kept.points.get(line, (np.array([], dtype=int), np.zeros((0, WIDTH))))
+        begin = self._kept.begins.get(line, np.inf)
+        health_until = begin - (CONSTANTS.quiet_days + 1) * DAY
+        days, effects = self._kept.points.get(line, NO_POINTS)
         kept, quiet_at = dict(zip(days.tolist(), effects, strict=True)), self._troubles(line).quiet_at
         known, lacking = {}, []
         for day in sorted(wanted):
             if day < first or (day - first) % step:
                 continue
-            as_then = day <= stands and day in were
-            if day in kept and day <= same and (as_then or quiet_at(day * DAY + DAY // 2)):
+            noon = day * DAY + DAY // 2
+            as_it_was = noon < begin and self._kept.same(noon)
+            settled = as_it_was and noon < health_until and day in were
+            if day in kept and as_it_was and (settled or quiet_at(noon)):
                 known[day] = kept[day]
-            elif not as_then and quiet_at(day * DAY + DAY // 2):
+            elif not settled and quiet_at(noon):
                 lacking.append(day)
         return known, lacking
 
@@ -187,7 +201,9 @@ class QuietTimes:
         if high - low < settings.explain_thin_sends or not troubles.quiet_at(t):
             return None
         usual = usual_of(history, troubles, self._fleet, t, settings)
-        return vector(effects_at(history, troubles, usual, t, settings, flags=False)) if usual.own else None
+        if not usual.own:
+            return None
+        return np.round(vector(effects_at(history, troubles, usual, t, settings, flags=False)), _DIGITS)
 
     def _of_pool(self) -> tuple[Array, Array, Array]:
         """Return owner (place in the pool), day and effects of all quiet times of the pool."""

@@ -18,17 +18,29 @@ def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
         rows: of ``asks.rows_of``, in its order.
     """
     first = pl.col("receipt").cum_min().forward_fill().shift(1).over("chat_no", "service")
-    half = int(CONSTANTS.receipt_minutes * MINUTE)
-    in_time = (pl.col("receipt") - pl.col("at") <= half).fill_null(False)
-    failed = (pl.col("failed") - pl.col("at") <= half).fill_null(False)
     return (
         rows.select("line", "at", "receipt", "failed", "service", "outbound", chat_no=_chat_no())
         .with_row_index("row")
         .filter("outbound")
-        .with_columns(expected=(first <= pl.col("at")).fill_null(False) & ~failed, silent=~in_time & ~failed)
+        .with_columns(expected=(first <= pl.col("at")).fill_null(False) & ~_soon("failed"), silent=_silent())
         .select("row", "line", "at", "expected", "silent")
         .sort("at", "row")
     )
+
+
+def _soon(what: str) -> pl.Expr:
+    """Say whether it came within the time in which nearly all receipts come."""
+    return (pl.col(what) - pl.col("at") <= int(CONSTANTS.receipt_minutes * MINUTE)).fill_null(value=False)
+
+
+def _silent() -> pl.Expr:
+    return ~_soon("receipt") & ~_soon("failed")
+
+
+def reach_of(first: int, last: int) -> tuple[int, int]:
+    """Return from when to when sends went out (ms) of which receipts expected between two times may say that theirs were lost."""
+    before, after = (max(ends) for ends in zip(*reaches(), strict=True))
+    return first - after, last + before
 
 
 def _chat_no() -> pl.Expr:
@@ -57,6 +69,23 @@ def with_lost(rows: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
     sends = sends_of(rows)
     at = sends.filter("silent")["at"].to_numpy()
     return marked(rows, sends.filter("silent")["row"], lost_at(at, within(at, expected), within_own(sends)))
+
+
+def lost_otherwise(sends: pl.DataFrame, was: pl.DataFrame, now: pl.DataFrame) -> dict[str, int]:
+    """Return the lines with a silent send that went out while receipts were lost by one of two accounts only, and the first of these (ms).
+
+    Args:
+        sends: line, at (ms), receipt, failed (ms or null): those in the time of ``reach_of``.
+        was: of ``expected_of`` over all lines, any order, those within ``reaches`` of these sends at least.
+        now: the same by the other account.
+    """
+    silent = sends.filter(_silent()).sort("line", "at")
+    at, lost = silent["at"].to_numpy(), []
+    for expected in (was, now):
+        expected = expected.sort("at")
+        lost.append(lost_at(at, within(at, expected), _within_of_line(silent, expected)))
+    first = silent.filter(pl.Series(lost[0] != lost[1])).group_by("line").agg(pl.col("at").min())
+    return dict(first.iter_rows())
 
 
 def marked(rows: pl.DataFrame, places: pl.Series, lost: Array) -> pl.DataFrame:
@@ -93,10 +122,14 @@ def within(at: Array, expected: pl.DataFrame) -> Array:
 
 def within_own(sends: pl.DataFrame) -> Array:
     """Return what ``within`` gives of its own line for every silent send, in order of ``sends_of``."""
-    silent = sends.filter("silent").with_row_index("place")
+    return _within_of_line(sends.filter("silent"), sends.filter("expected"))
+
+
+def _within_of_line(silent: pl.DataFrame, expected: pl.DataFrame) -> Array:
+    """Return what ``within`` gives of its own line for every silent send, in their order."""
     found = np.zeros((silent.height, len(reaches()), 2), dtype=np.int64)
-    own = sends.filter("expected").partition_by("line", as_dict=True)
-    for key, part in silent.partition_by("line", as_dict=True).items():
+    own = expected.partition_by("line", as_dict=True)
+    for key, part in silent.with_row_index("place").partition_by("line", as_dict=True).items():
         if key in own:
             found[part["place"].to_numpy()] = within(part["at"].to_numpy(), own[key])
     return found

@@ -69,12 +69,13 @@ def basis_of(name: str, figures: Figures, case: Case) -> str:
 
 def unexplained_figures(effects: Effects, scale: Scale) -> Figures:
     """Return the pressure on the line, and how often quiet times had as much."""
-    pressure = sum(scale.z(effects).values())
-    return {
-        "observed": round(pressure, 3),
-        "quiet_share": round(scale.tail(pressure), 4),
-        "quiet_times": len(scale.quiet),
-    }
+    pressure = round(sum(scale.z(effects).values()), 3)
+    return {"observed": pressure, **quiet_figures(pressure, scale)}
+
+
+def quiet_figures(pressure: float, scale: Scale) -> Figures:
+    """Return how often quiet times had at least so much pressure, and how many there are."""
+    return {"quiet_share": round(scale.tail(pressure), 4), "quiet_times": len(scale.quiet)}
 
 
 def unexplained(change: Change, headline: str, notes: list[str]) -> Explanation:

@@ -6,6 +6,7 @@ What is said of one line rests on the others in three ways: pooled rates (``base
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from analysis.explain.baseline import EDGES, FIXED, FleetSums
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
 from analysis.explain.histories import gaps_of
 from analysis.explain.history import next_gap, recent_of
-from analysis.explain.peers import Hours, answerable, answered_soon
+from analysis.explain.peers import NO_ASKS, Hours, Own, Peers, answerable, answered_soon
 from analysis.explain.running import NEVER, Array, Span
 from analysis.explain.troubles import Troubles
 from analysis.schema import INSTANT
@@ -267,6 +268,30 @@ def hours_in(hours: pl.DataFrame) -> Hours:
     sent = np.zeros((length, int(lines.max()) + 1 if len(lines) else 0), dtype=bool)
     sent[place, lines] = True
     return Hours(begin, asks, answered, np.packbits(sent, axis=1))
+
+
+def own_in(hours: pl.DataFrame) -> dict[str, Own]:
+    """Return the asks of each line, times cut to the hour: enough where whole hours are compared; from ASKED_HOURS, any order."""
+    parts = hours.sort("line", "hour").partition_by("line", as_dict=True)
+    found = {
+        str(line): Own(*(part[c].to_physical().to_numpy() for c in ("hour", "asks", "answered")))
+        for (line,), part in parts.items()
+    }
+    return defaultdict(lambda: NO_ASKS, found)
+
+
+class Shared(NamedTuple):
+    """What all lines tell together, ready to be asked."""
+
+    sums: FleetSums
+    """What pooled rates rest on."""
+    peers: Peers
+    """How lines were answered beside each other."""
+
+
+def shared(days: pl.DataFrame, services: pl.DataFrame, hours: pl.DataFrame) -> Shared:
+    """Return what all lines tell together, from their ASKED_DAYS, ASKED_SERVICES and ASKED_HOURS, any order."""
+    return Shared(sums_of(days, services), Peers(own_in(hours), hours_in(hours)))
 
 
 def firsts_in(lines: pl.DataFrame) -> dict[str, int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -21,6 +21,7 @@ from analysis.explain.measure import Measured, measure
 from analysis.explain.onset import Onset
 from analysis.explain.playbook import actions_of
 from analysis.explain.recovery import recovery_of
+from analysis.explain.standing import retold
 from analysis.explain.telling import change_notes, data_notes, driver_of, level_of, unexplained, word
 from analysis.explain.troubles import Troubles
 from analysis.explain.volume import risen
@@ -74,16 +75,41 @@ def explain(
     )
 
 
+class Verdict(NamedTuple):
+    """An explanation, and what it takes to tell it again where other lines' asks are known better."""
+
+    explanation: Explanation
+    compared_from: int | None = None
+    """Since when the line is compared with the others (ms); None where it is not."""
+
+
 def explained(measured: Measured) -> list[Explanation]:
     """Return the explanation of every change that is due, ordered by (at, line, kind)."""
+    return [verdict.explanation for verdict in verdicts(measured)]
+
+
+def verdicts(measured: Measured) -> list[Verdict]:
+    """Return the same with what it takes to tell them again."""
     by_line: dict[str, list[Change]] = defaultdict(list)
     for change in measured.changes:
         by_line[change.line].append(change)
-    found = [e for line, own in by_line.items() for e in explain_line(own, measured, measured.troubles[line])]
-    return sorted(found, key=lambda e: (e.at, e.line, e.kind))
+    found = [v for line, own in by_line.items() for v in explain_line(own, measured, measured.troubles[line])]
+    return sorted(found, key=lambda v: (v.explanation.at, v.explanation.line, v.explanation.kind))
 
 
-def explain_line(changes: list[Change], measured: Measured, of_line: Troubles) -> list[Explanation]:
+def standing(told: Iterable[Verdict], measured: Measured) -> list[Verdict]:
+    """Return those of an earlier refresh that stand: changes that are there and not due; with what they tell of other lines as it is now."""
+    found, stand = [], {c.key: c for c in measured.changes if measured.due is not None and c not in measured.due}
+    for verdict in told:
+        e = verdict.explanation
+        change = stand.get((e.line, round(datetime.fromisoformat(e.at).timestamp() * 1000), e.kind))
+        if change is not None:
+            scale = measured.scales.at(change.line, change.at) if change in measured.rescaled else None
+            found.append(verdict._replace(explanation=retold(e, change, verdict.compared_from, scale, measured.peers)))
+    return found
+
+
+def explain_line(changes: list[Change], measured: Measured, of_line: Troubles) -> list[Verdict]:
     """Explain the changes of one line that are due, oldest first.
 
     Args:
@@ -98,23 +124,22 @@ def explain_line(changes: list[Change], measured: Measured, of_line: Troubles) -
         case = cases.get(change)
         if case is None:
             text = not_enough(0, young_days=None, any_message=False)
-            found.append(unexplained(change, text, change_notes(change)))
+            found.append(Verdict(unexplained(change, text, change_notes(change))))
         elif change.worsening:
             story = story_of(change, episode_of(changes[:i], change), measured, case.settings.zone)
             found.append(_worsening(change, case, scales.at(change.line, change.at), measured, story))
         elif change.previous is None:
             text = f"First known state: {word(change.new)}. Nothing before it to compare with."
-            found.append(unexplained(change, text, change_notes(change)))
+            found.append(Verdict(unexplained(change, text, change_notes(change))))
         else:
             episode = episode_of(changes[:i], change)
             worst = [cases[c] for c in episode if c in cases]
-            found.append(recovery_of(change, case, episode, worst, of_line, scales.at(change.line, change.at)))
+            scale = scales.at(change.line, change.at)
+            found.append(Verdict(recovery_of(change, case, episode, worst, of_line, scale)))
     return found
 
 
-def _worsening(
-    change: Change, case: Case, scale: Scale, measured: Measured, story: dict[str, Any] | None
-) -> Explanation:
+def _worsening(change: Change, case: Case, scale: Scale, measured: Measured, story: dict[str, Any] | None) -> Verdict:
     settings = case.settings
     shares, drift = measured.shares[change], measured.drifts.get(change)
     figures = {d: figures_of(d, case) for d, _ in shares if d != "unexplained"}
@@ -137,7 +162,8 @@ def _worsening(
     dated = case.onsets.get(first, Onset())
     intervals = intervals_of(case.effects, scale)
     p = confidence_of(shares, 0 if unknown else case.effects.asks_week)
-    return Explanation(
+    compared_from = int(fell) if case.usual.own else None
+    explanation = Explanation(
         line=change.line,
         at=iso(change.at),
         kind=change.kind,
@@ -152,10 +178,11 @@ def _worsening(
         chats_to_fix=chats_to_fix(case, dict(shares)),
         actions=actions_of(case, scale, shares, figures, audience),
         audience=audience,
-        peers=measured.peers.beside(change.line, fell, change.at) if case.usual.own else None,
+        peers=None if compared_from is None else measured.peers.beside(change.line, compared_from, change.at),
         what_if=outcomes(case, scale),
         episode=story,
         confidence=level_of(p),
         confidence_p=p,
         notes=[*change_notes(change), *data_notes(case, change)],
     )
+    return Verdict(explanation, compared_from)

@@ -8,6 +8,8 @@ from analysis.explain.constants import CONSTANTS
 from analysis.explain.running import Array
 
 _STEPS = 25
+_DIGITS = 2
+"""To which weights are told: what one worsening more or less moves in later digits says nothing."""
 
 
 def learned(worse: Array, quiet: Array) -> Array:
@@ -29,7 +31,7 @@ def learned(worse: Array, quiet: Array) -> Array:
     tried, even = fitted(worse[:cut], quiet), np.ones(n)
     if _told(worse[cut:], quiet, tried) <= _told(worse[cut:], quiet, even):
         return even
-    return fitted(worse, quiet)
+    return np.round(fitted(worse, quiet), _DIGITS)
 
 
 def fitted(worse: Array, quiet: Array) -> Array:

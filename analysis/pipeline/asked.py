@@ -6,24 +6,24 @@ read: for the rows of the last days (``tell_again``), and for quiet times (``Sto
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from analysis.explain.asks import asks_of, carried_by, rows_of
-from analysis.explain.baseline import FleetSums
 from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.histories import Histories
 from analysis.explain.history import LineHistory
 from analysis.explain.measure import AllLines
-from analysis.explain.peers import Hours
-from analysis.explain.receipts import expected_of, unmarked, with_lost
+from analysis.explain.receipts import expected_of, lost_otherwise, reach_of, reaches, unmarked, with_lost
 from analysis.explain.shelf import Shelf
-from analysis.explain.together import Told, carried_of, firsts_in, hours_in, sums_of, tells_to, together
+from analysis.explain.together import Shared, Told, carried_of, firsts_in, shared, tells_to, together
 from analysis.explain.troubles import Troubles
 from analysis.explain.words import milliseconds
 from analysis.pipeline.shards import grouped, side_by_side, whole_lines
@@ -73,10 +73,14 @@ class StoreLines:
         """When each line's first message was (ms), in order of line."""
         return firsts_in(asked.lines(self._con))
 
-    def together(self) -> tuple[FleetSums, Hours]:
-        """Return what pooled rates and the replies of other lines rest on."""
+    def names(self) -> list[str]:
+        """Return all lines of which anything is kept."""
+        return list(self.firsts)
+
+    def together(self) -> Shared:
+        """Return what all lines tell together."""
         con = self._con
-        return sums_of(asked.days(con), asked.services(con)), hours_in(asked.hours(con))
+        return shared(asked.days(con), asked.services(con), asked.hours(con))
 
     def all(self) -> AllLines:
         """Return all lines with their histories, and keep what they tell together."""
@@ -96,7 +100,7 @@ class StoreLines:
 
     def whole(self, lines: list[str]) -> Mapping[str, LineHistory]:
         """Return the histories of some lines."""
-        found = Shelf(self._scratch)
+        found = Shelf(Path(mkdtemp(dir=self._scratch)))
         for part in self._whole(lines):
             for history in self._histories(part).values():
                 found.put(history)
@@ -112,11 +116,58 @@ class StoreLines:
         begins = {line: at if at > self.firsts[line] + young else 0 for line, at in begins.items()}
         return {line: history for part in self._parts(begins) for line, history in self._histories(part).items()}
 
-    def tell_again(self, since: Mapping[str, float]) -> None:
-        """Keep again what lines tell together, of each line from a time (ms) on; 0: of all of it."""
+    def tell_again(self, since: Mapping[str, float], begins: Mapping[str, float]) -> dict[str, int]:
+        """Keep again what lines tell together, of each line from a time (ms) on; 0: of all of it.
+
+        Args:
+            since: line to that time.
+            begins: line to the time from which on anything of it may be otherwise anyway.
+
+        Returns:
+            Other lines of which it is told otherwise now whether receipts were lost, and from when on (ms).
+        """
+        days = _since(self._days(since))
+        was = asked.expected_of(self._con, days)
         late = self._keep(since)
         if late:  # runs of sends that began long before: seldom, so all of their lines
+            whole = _since(dict.fromkeys(late, 0.0))
+            stood = asked.expected_of(self._con, whole).join(
+                days.select("line", pl.col("since").cast(pl.Int64)), on="line"
+            )
+            was = pl.concat([was, stood.filter(pl.col("at") < pl.col("since")).select(was.columns)])
             self._keep(dict.fromkeys(late, 0.0))
+            days = pl.concat([days.join(whole, on="line", how="anti"), whole])
+        return self._lost_otherwise(days, was, begins)
+
+    def _lost_otherwise(self, days: pl.DataFrame, was: pl.DataFrame, begins: Mapping[str, float]) -> dict[str, int]:
+        """Return lines of which receipts were lost by other lines' receipts then, or are now.
+
+        Args:
+            days: SINCE: what was kept again.
+            was: what was expected of these lines since then before.
+            begins: as ``tell_again``.
+        """
+        con, now = self._con, asked.expected_of(self._con, days)
+        counts = (
+            pl.concat([was.with_columns(by=-1), now.with_columns(by=1)])
+            .group_by("line", "at", "silent")
+            .agg(pl.col("by").sum())
+        )
+        unlike = counts.filter(pl.col("by") != 0)["at"]
+        if unlike.is_empty():
+            return {}
+        first, last = reach_of(int(unlike.min()), int(unlike.max()))  # type: ignore[arg-type]
+        others = [line for line in self.firsts if begins.get(line, math.inf) > first]
+        if not others:
+            return {}
+        sends = asked.sends_between(con, first, last).filter(pl.col("line").is_in(others))
+        around = first - max(before for before, _ in reaches()), last + max(after for _, after in reaches())
+        expected = asked.expected_between(con, *around)
+        told_again = days.select("line", pl.col("since").cast(pl.Int64))
+        stood = expected.join(told_again, on="line", how="left").filter(
+            pl.col("since").is_null() | (pl.col("at") < pl.col("since"))
+        )
+        return lost_otherwise(sends, pl.concat([stood.select(was.columns), was]), expected)
 
     def _keep(self, since: Mapping[str, float]) -> set[str]:
         """Do so, and return the lines with an ask that began on a day before, and went on after the time."""

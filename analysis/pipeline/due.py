@@ -34,7 +34,7 @@ class Due:
         earliest: the earliest instant of which anything new was told; None where nothing was.
         asks: line to the earliest instant of which anything was told that explanations use, its own changes apart.
         spells: line to the instant from which on its health or status is told otherwise.
-        changed: the earliest new report of a line's health or status; None where there is none.
+        changes: line to the earliest new report of its health or status.
     """
 
     whole: bool = False
@@ -47,7 +47,7 @@ class Due:
     earliest: datetime | None = None
     asks: dict[str, datetime] = field(default_factory=dict)
     spells: dict[str, datetime] = field(default_factory=dict)
-    changed: datetime | None = None
+    changes: dict[str, datetime] = field(default_factory=dict)
 
 
 def due(con: Any, touched: Touched, spells: pl.DataFrame, *, as_of: datetime, settings: Settings) -> Due:
@@ -96,7 +96,7 @@ def due(con: Any, touched: Touched, spells: pl.DataFrame, *, as_of: datetime, se
         earliest=min([*facts.values(), *touched.changes.values(), *states["since"]], default=None),
         asks=touched.asked,
         spells=dict(states.iter_rows()),
-        changed=min(touched.changes.values(), default=None),
+        changes=dict(touched.changes),
     )
 
 

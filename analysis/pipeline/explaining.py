@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
-from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,11 +15,14 @@ import numpy as np
 import polars as pl
 
 from analysis.explain.agreement import recalibrated
+from analysis.explain.change import Change
+from analysis.explain.drift import Lesson
 from analysis.explain.history import LineHistory
-from analysis.explain.measure import Kept, Lesson, Lines, Measured, measured, troubles_of
+from analysis.explain.measure import Lines, Measured, changes_of, measured, troubles_of
 from analysis.explain.progress import progress_in
+from analysis.explain.standing import Kept
 from analysis.explain.telling import level_of
-from analysis.explain.verdict import explained
+from analysis.explain.verdict import Verdict, standing, verdicts
 from analysis.explain.words import milliseconds
 from analysis.pipeline.asked import StoreLines, begins_of
 from analysis.pipeline.beside import audits_in
@@ -48,8 +51,8 @@ def explain_again(
 ) -> list[Explanation]:
     """Fill the marts of explanations and of what has been done since; returns the explanations, oldest first.
 
-    An explanation uses nothing later than its transition: those before all that is new stay as they are, and so does what later ones
-    take from them (quiet times, lessons). Only the others are measured.
+    An explanation uses nothing later than its transition, and little of other lines: those that rest on nothing new stand, and so does what
+    others take from them (quiet times, lessons). Only the others are measured.
 
     Args:
         con: a store open for writing.
@@ -65,29 +68,31 @@ def explain_again(
         tell: is told how far it is.
     """
     kept = read_measured.explanations_as_kept(con)
-    told = [_as_measured(document, p) for document, p in kept]
-    known = [(e.line, instant(e.at), e.kind) for e in told]
-    begin = _begin(due, transitions, was, lost, was_lost, settings)
+    told = [Verdict(_as_measured(document, p), since) for document, p, since in kept]
+    known = [(v.explanation.line, instant(v.explanation.at), v.explanation.kind) for v in told]
     keys = was.sort("at", "line", "kind").select("line", "at", "kind")
-    fresh = due.whole or not known or any(p is None for _, p in kept) or known != keys.rows()
-    stands = 0 if fresh else len(known) if begin is None else bisect_left(known, begin, key=lambda of: of[1])
+    fresh = due.whole or not known or any(p is None for _, p, _ in kept) or known != keys.rows()
     with tempfile.TemporaryDirectory(prefix="linehealth-") as scratch:
         lines = StoreLines(con, Path(scratch), lost, troubles_of(spells), settings)
+        gaps = _begins_of_gaps(lost, was_lost)
+        begins = _begins(due, transitions, was, gaps, lines.names(), settings)
+        earlier = None if fresh else _kept(con, lines, begins, changes_of(was, as_of))
         if not transitions.height:
             asked.clear(con)
         elif not fresh:
-            lines.tell_again(_begins(con, due, lost, was_lost, settings))
-        if fresh or stands < len(known) or stands < transitions.height:
-            earlier = None if fresh or begin is None else _kept(con, begin)
+            told_from = begins_of(due.asks, due.spells, gaps, lines.names(), settings)
+            for line, at in lines.tell_again(told_from, begins).items():
+                begins[line] = min(at, begins.get(line, at))
+        last = milliseconds(transitions["at"].max()) if transitions.height else -1  # type: ignore[arg-type]
+        if fresh or min(begins.values(), default=math.inf) <= last or transitions.height < was.height:
             of = lines.all() if fresh and transitions.height else lines
-            made = _measured(
-                con, of, spells, transitions, told[:stands], earlier, as_of=as_of, settings=settings, tell=tell
+            told = _measured(
+                con, of, spells, transitions, [] if fresh else told, earlier, as_of=as_of, settings=settings, tell=tell
             )
-            told = told[:stands] + made
-    told = with_looks(told, seen_by_pull)
-    found = recalibrated(told, audits_in(con))
-    rows = kept_rows(found, told)
-    if rows.select("document", "measured_p").rows() != kept:
+    as_measured = with_looks([v.explanation for v in told], seen_by_pull)
+    found = recalibrated(as_measured, audits_in(con))
+    rows = kept_rows(found, as_measured, [v.compared_from for v in told])
+    if rows.select("document", "measured_p", pl.col("compared_from").cast(pl.Int64)).rows() != kept:
         marts.replace(con, "explanation", rows)
     return found
 
@@ -100,36 +105,32 @@ def _as_measured(document: str, p: float | None) -> Explanation:
     return msgspec.structs.replace(e, confidence_p=p, confidence=level_of(p))
 
 
-def _begin(
+def _begins(
     due: Due,
     transitions: pl.DataFrame,
     was: pl.DataFrame,
-    lost: pl.DataFrame,
-    was_lost: pl.DataFrame,
+    gaps: Mapping[str | None, datetime],
+    lines: list[str],
     settings: Settings,
-) -> datetime | None:
-    """Return from when on an explanation may come out otherwise; None where nothing is new."""
+) -> dict[str, float]:
+    """Return from when on (ms) anything that explanations take from each line itself may be otherwise."""
     # whether a send before a silence was answered is not known where its reply window reaches into it
-    silent = [
-        at - timedelta(hours=settings.explain_reply_hours)
-        for at in _other(lost, was_lost, "line", "start_at", "end_at")
-    ]
-    changed = _other(transitions, was, *TRANSITIONS.names(), when="at")
-    told = [*due.asks.values(), *due.spells.values(), *([due.changed] if due.changed is not None else [])]
-    return min([*silent, *changed, *told], default=None)
+    window, found = timedelta(hours=settings.explain_reply_hours), dict[str, float]()
+    silent = {line: at - window for line, at in gaps.items() if line is not None}
+    of_all = dict.fromkeys(lines, gaps[None] - window) if None in gaps else {}
+    for times in (silent, of_all, _earliest(_unlike(transitions, was, *TRANSITIONS.names()), "at"), due.asks, due.spells, due.changes):  # fmt: skip
+        for line, at in times.items():
+            found[line] = min(float(milliseconds(at)), found.get(line, math.inf))
+    return found
 
 
-def _begins(con: Any, due: Due, lost: pl.DataFrame, was_lost: pl.DataFrame, settings: Settings) -> dict[str, float]:
-    """Return from when on (ms) what each line tells together may be otherwise."""
-    gaps: dict[str | None, datetime] = {}
-    for line, at in _unlike(lost, was_lost, "line", "start_at", "end_at").select("line", "start_at").iter_rows():
-        gaps[line] = min(at, gaps.get(line, at))
-    return begins_of(due.asks, due.spells, gaps, asked.lines(con)["line"].to_list(), settings)
+def _begins_of_gaps(lost: pl.DataFrame, was_lost: pl.DataFrame) -> dict[str | None, datetime]:
+    """Return line (None: all) to the start of the earliest gap that was not there before, or is no more."""
+    return _earliest(_unlike(lost, was_lost, "line", "start_at", "end_at"), "start_at")
 
 
-def _other(one: pl.DataFrame, two: pl.DataFrame, *key: str, when: str = "start_at") -> list[datetime]:
-    """Return the times of the rows that only one of two frames has."""
-    return _unlike(one, two, *key)[when].to_list()
+def _earliest(rows: pl.DataFrame, when: str) -> dict[Any, datetime]:
+    return dict(rows.group_by("line").agg(pl.col(when).min()).iter_rows())
 
 
 def _unlike(one: pl.DataFrame, two: pl.DataFrame, *key: str) -> pl.DataFrame:
@@ -137,8 +138,8 @@ def _unlike(one: pl.DataFrame, two: pl.DataFrame, *key: str) -> pl.DataFrame:
     return pl.concat(a.join(b, on=key, how="anti", nulls_equal=True) for a, b in ((one, two), (two, one)))
 
 
-def _kept(con: Any, begin: datetime) -> Kept:
-    """Return what was measured before, from the marts."""
+def _kept(con: Any, lines: StoreLines, begins: Mapping[str, float], changes: list[Change]) -> Kept:
+    """Return what was measured before and what it rested on, from the marts; ``begins`` may be told earlier times yet."""
     points = {
         str(line): (part["day"].cast(pl.Int32).to_numpy().astype(int), np.array(part["effects"].to_list()))
         for (line,), part in read_measured.quiet_times(con).partition_by("line", as_dict=True).items()
@@ -147,7 +148,7 @@ def _kept(con: Any, begin: datetime) -> Kept:
         Lesson(line, milliseconds(at), kind, np.array(effects), share)
         for line, at, kind, effects, share in read_measured.lessons(con).iter_rows()
     ]
-    return Kept(milliseconds(begin), points, lessons)
+    return Kept(begins, changes, dict(lines.firsts), lines.together().sums, points, lessons)
 
 
 def _measured(
@@ -155,14 +156,14 @@ def _measured(
     lines: Lines,
     spells: pl.DataFrame,
     transitions: pl.DataFrame,
-    standing: list[Explanation],
+    told: list[Verdict],
     kept: Kept | None,
     *,
     as_of: datetime,
     settings: Settings,
     tell: Progress,
-) -> list[Explanation]:
-    """Explain transitions, all but those that stand, and keep what later ones take from them."""
+) -> list[Verdict]:
+    """Explain transitions, all but those whose explanation (of those told before) stands, and keep what later ones take from them."""
     known = measured(
         lines,
         spells,
@@ -172,13 +173,15 @@ def _measured(
         progress=lambda done, total: tell(Step("explaining", done=done / total)),
         kept=kept,
     )
-    found = explained(known)
-    before = read_measured.progress_rows(con) if standing else []
-    progress = _progress_rows(standing, found, before, known.histories, settings)
+    found, stand = verdicts(known), standing(told, known)
+    before = read_measured.progress_rows(con) if stand else []
+    progress = _progress_rows(
+        [v.explanation for v in stand], [v.explanation for v in found], before, known.histories, settings
+    )
     marts.replace(con, "progress", progress)
     marts.replace(con, "quiet_time", _quiet_rows(known))
     marts.replace(con, "lesson", _lesson_rows(known))
-    return found
+    return sorted(stand + found, key=lambda v: (v.explanation.at, v.explanation.line, v.explanation.kind))
 
 
 def _quiet_rows(known: Measured) -> pl.DataFrame:
@@ -214,7 +217,7 @@ def _progress_rows(
 
     What is done while a line is still in trouble changes with every event: it is looked at when somebody asks (`lh.progress`).
     """
-    kept, over = {(line, at, kind): row for line, at, kind, row in before}, {instant(e.at) for e in found}
+    kept, over = {(line, at, kind): row for line, at, kind, row in before}, {(e.line, instant(e.at)) for e in found}
     back: dict[tuple[str, str], datetime] = {}
     rows = []
     # a line's changes one after the other, for one history at a time; latest first: what comes after each is known
@@ -224,19 +227,22 @@ def _progress_rows(
             back[e.line, e.kind] = when
         elif e.actions and (e.line, e.kind) in back:
             until, row = back[e.line, e.kind], kept.get((e.line, when, e.kind))
-            if row is None or until in over:
+            if row is None or not over.isdisjoint(((e.line, when), (e.line, until))):
                 steps = progress_in(e, histories.get(e.line), since=when, until=until, settings=settings)
                 row = json.dumps(steps, ensure_ascii=False)
             rows.append((e.line, when, e.kind, row))
     return pl.DataFrame(rows, schema=marts.PROGRESS, orient="row").sort("line", "at", "kind")
 
 
-def kept_rows(found: list[Explanation], as_measured: list[Explanation]) -> pl.DataFrame:
+def kept_rows(
+    found: list[Explanation], as_measured: list[Explanation], compared_from: list[int | None]
+) -> pl.DataFrame:
     """Return explanations as a store keeps them (marts.EXPLANATIONS).
 
     Args:
         found: after the vendor's audits corrected how sure each is.
         as_measured: the same before that.
+        compared_from: since when the line of each is compared with the others (ms).
     """
     rows = [
         (
@@ -249,7 +255,9 @@ def kept_rows(found: list[Explanation], as_measured: list[Explanation]) -> pl.Da
             e.confidence,
             msgspec.json.encode(e).decode(),
             before.confidence_p,
+            since,
         )
-        for e, before in zip(found, as_measured, strict=True)
+        for e, before, since in zip(found, as_measured, compared_from, strict=True)
     ]
-    return pl.DataFrame(rows, schema=marts.EXPLANATIONS, orient="row")
+    schema = marts.EXPLANATIONS
+    return pl.DataFrame(rows, schema={**schema, "compared_from": pl.Int64}, orient="row").cast(dict(schema))  # type: ignore[arg-type]

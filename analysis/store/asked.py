@@ -7,7 +7,7 @@ import polars as pl
 
 from analysis.schema import CHAT_HEALTH, CHATS, MESSAGES
 from analysis.store import read
-from analysis.store.placed import SENT_AT, of_chats
+from analysis.store.placed import SENT_AT, of_chats, placed
 
 TABLES = {
     "asked_line": None,
@@ -17,6 +17,8 @@ TABLES = {
     "expected_receipt": "sent_at",
 }
 """What is kept, and the column that says when."""
+_EXPECTED = pl.Schema({"line": pl.String, "at": pl.Int64, "silent": pl.Boolean})
+_SENDS = pl.Schema({"line": pl.String, "at": pl.Int64, "receipt": pl.Int64, "failed": pl.Int64})
 
 
 def lines(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -42,6 +44,34 @@ def hours(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 def expected(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return the sends of which a receipt was to be expected, in order of time: at (ms since 1970), silent."""
     return con.sql('select epoch_ms(sent_at) as "at", silent from expected_receipt order by sent_at').pl()
+
+
+def expected_of(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> pl.DataFrame:
+    """Return the same of some lines, each from an instant on (SINCE): line, at (ms since 1970), silent; any order."""
+    con.register("expected_since_now", since)
+    try:
+        sql = 'select line, epoch_ms(sent_at) as "at", silent from expected_receipt join expected_since_now s using (line) where sent_at >= s.since'
+        return read.frame_of(con, sql, _EXPECTED)
+    finally:
+        con.unregister("expected_since_now")
+
+
+def expected_between(con: duckdb.DuckDBPyConnection, first: int, last: int) -> pl.DataFrame:
+    """Return the same of all lines between two times (ms): line, at, silent; any order."""
+    sql = 'select line, epoch_ms(sent_at) as "at", silent from expected_receipt where sent_at between make_timestamp_ms($first) and make_timestamp_ms($last)'
+    return read.frame_of(con, sql, _EXPECTED, {"first": first, "last": last})
+
+
+def sends_between(con: duckdb.DuckDBPyConnection, first: int, last: int) -> pl.DataFrame:
+    """Return the sends of all lines between two times (ms): line, at, receipt (the first one), failed (ms or null); any order."""
+    some = f"select m.* from main.message m where m.chat_id is null or {SENT_AT} between make_timestamp_ms($first) and make_timestamp_ms($last)"
+    sql = f"""
+    select line, epoch_ms(sent_at) as "at", epoch_ms(least(delivered_at, read_at)) as receipt,
+      epoch_ms(case when failed then coalesce(failed_at, sent_at) else failed_at end) as failed
+    from ({placed(con, some)}) where direction = 'outbound' and line is not null and chat_id is not null
+      and sent_at between make_timestamp_ms($first) and make_timestamp_ms($last)
+    """
+    return read.frame_of(con, sql, _SENDS, {"first": first, "last": last})
 
 
 def clear(con: duckdb.DuckDBPyConnection) -> None:

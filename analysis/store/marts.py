@@ -13,6 +13,7 @@ EXPLANATIONS = pl.Schema(
     {
         "line": pl.String, "at": INSTANT, "kind": pl.String, "main_driver": pl.String, "headline": pl.String, "onset": INSTANT,
         "confidence": pl.String, "document": pl.String, "measured_p": pl.Float64,
+        "compared_from": INSTANT,
     }
 )  # fmt: skip
 """Explanations as kept, key (line, at, kind)."""

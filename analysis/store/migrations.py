@@ -23,6 +23,7 @@ STEPS = (
     "011_forgotten.sql",
     "012_measured.sql",
     "013_asked.sql",
+    "014_compared.sql",
 )
 """SQL of each schema version, oldest first: version n is STEPS[n-1]."""
 VERSION = len(STEPS)

@@ -8,12 +8,13 @@ import duckdb
 import polars as pl
 
 
-def explanations_as_kept(con: duckdb.DuckDBPyConnection) -> list[tuple[str, float | None]]:
-    """Return the JSON of every explanation with its stated probability before the vendor's audits corrected it, ordered by (at, line, kind).
+def explanations_as_kept(con: duckdb.DuckDBPyConnection) -> list[tuple[str, float | None, int | None]]:
+    """Return the JSON of every explanation, ordered by (at, line, kind); with its stated probability before the vendor's audits corrected it, and since when its line was compared with others (ms).
 
     A null probability: made by an older version.
     """
-    return con.execute("select document, measured_p from explanation order by changed_at, line, kind").fetchall()
+    sql = "select document, measured_p, epoch_ms(compared_from) from explanation order by changed_at, line, kind"
+    return con.execute(sql).fetchall()
 
 
 def quiet_times(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:

@@ -69,7 +69,7 @@ def test_what_was_worked_out_is_kept_on_disk_too(known, tmp_path):
 
 def test_cases_of_one_line_at_a_time_are_those_of_all(world):
     found = measured(world)
-    every, told = found.cases, []
+    every, told = found.cases.maps[0], []
     assert len(every) == 6
     one = Cases(
         every, every._known, found.troubles, every._fleet, Settings(), most=1, progress=lambda *at: told.append(at)
