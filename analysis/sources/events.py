@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import re
 
-from analysis.sources.fields import ChatHealth, ChatRef, Envelope, Fields, Handle, MessageRef, Record, Text
+from analysis.sources.fields import (
+    ChatHealth,
+    ChatRef,
+    Envelope,
+    Fields,
+    Handle,
+    MessageEvent,
+    MessageRef,
+    Record,
+    Text,
+)
 from analysis.sources.rows import Rows
 
 _NO_CHAT, _NO_MESSAGE, _NO_HEALTH = ChatRef(), MessageRef(), ChatHealth()
@@ -39,6 +49,36 @@ def sort_event(envelope: Envelope | Record, data: Fields, position: int, rows: R
         _failure(data, position, rows, envelope.trace_id)
     else:
         rows.ignored[kind_name(kind)] += 1
+
+
+def sort_message_event(event: MessageEvent, position: int, rows: Rows) -> bool:
+    """Put a message event into ``rows`` as ``sort_event`` does, in half its time; returns whether it is one that says enough for that."""
+    data = event.data
+    if data is None or event.event_type not in MESSAGE_EVENTS:
+        return False
+    chat, direction = data.chat, data.direction
+    if chat is None or direction is None or data.id is None:
+        return False
+    owner, sender, health, at = (
+        chat.owner_handle,
+        data.sender_handle,
+        chat.health_status or _NO_HEALTH,
+        event.created_at,
+    )
+    line = owner.handle if owner is not None else None
+    recipient: Text = None
+    if direction == "outbound" or direction.lower() == "outbound":
+        if line is None and sender is not None and sender.is_me:
+            line = sender.handle
+    elif sender is not None and not sender.is_me:
+        recipient = sender.handle
+    rows.messages.append(
+        (
+            position, data.id, line, chat.id or None, recipient, direction, data.sent_at or None, at, data.delivered_at, data.read_at, None, None,
+            data.service, chat.is_group, None, None, health.status, health.updated_at, at,
+        )
+    )  # fmt: skip
+    return True
 
 
 def sort_bare(data: Fields, position: int, rows: Rows) -> None:

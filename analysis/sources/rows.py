@@ -53,7 +53,12 @@ class Cells:
         if len(self._cells) < least * len(self.columns):
             return
         width = len(self.columns)
-        columns = [pl.Series(c, self._cells[n::width], t) for n, (c, t) in enumerate(self._schema.items())]
+        cells = [(c, self._cells[n::width], t) for n, (c, t) in enumerate(self._schema.items())]
+        # of a column in which nothing is, no cell is looked at
+        columns = [
+            pl.Series(c, values, t) if values.count(None) < len(values) else _nothing(c, len(values), t)
+            for c, values, t in cells
+        ]
         self._packed.append(pl.DataFrame(columns))
         self._cells.clear()
 
@@ -61,6 +66,10 @@ class Cells:
         """Return the rows as columns: position a whole number, is_group yes or no, all others text."""
         self.pack()
         return pl.concat(self._packed, rechunk=True) if self._packed else pl.DataFrame(schema=self._schema)
+
+
+def _nothing(column: str, rows: int, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+    return pl.Series(column, [None], dtype).new_from_index(0, rows)
 
 
 @dataclass

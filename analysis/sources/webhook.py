@@ -10,8 +10,16 @@ import re
 
 import msgspec
 
-from analysis.sources.events import READ_EVENTS, chat_row, kind_name, listed_message_row, sort_bare, sort_event
-from analysis.sources.fields import Envelope, Fields, Record, Text
+from analysis.sources.events import (
+    READ_EVENTS,
+    chat_row,
+    kind_name,
+    listed_message_row,
+    sort_bare,
+    sort_event,
+    sort_message_event,
+)
+from analysis.sources.fields import Envelope, Fields, MessageEvent, Record, Text
 from analysis.sources.rows import Rows
 
 
@@ -20,10 +28,13 @@ class _Kind(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(Record).decode
+_decode_message = msgspec.json.Decoder(MessageEvent).decode
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
 """What decoding raises; the last where there is no text."""
 _decode_kind = msgspec.json.Decoder(_Kind).decode
+MOST_OTHERS = 0.1
+"""Share of lines that are tried as message events of the present shape and are none: after that the other lines of a piece are not tried."""
 MOST_WRAPPED = 4
 """A logger wraps a body once or twice; each wrapping is decoded again, so that a thousand would cost a thousand readings."""
 TOO_DEEP = ("the JSON is nested too deep", "log the delivery's body unchanged")
@@ -40,10 +51,18 @@ def read_lines(lines: list[bytes | None], first: int, rows: Rows, longest_mb: in
     ``first``: position of the first line. None stands for a line longer than ``longest_mb``.
     """
     blank, enveloped = 0, True
+    others = MOST_OTHERS * len(lines)
     for position, text in enumerate(lines, first):
+        if others >= 0:
+            try:
+                if sort_message_event(_decode_message(text), position, rows):  # type: ignore[arg-type]  # None is an error like any other
+                    continue
+            except _UNREADABLE:
+                pass
+            others -= 1
         if enveloped:
             try:
-                envelope = _decode_envelope(text)  # type: ignore[arg-type]  # None is an error like any other
+                envelope = _decode_envelope(text)  # type: ignore[arg-type]
             except _UNREADABLE:
                 enveloped = False  # so are the lines after it, most likely: they are not tried both ways
             else:

@@ -17,6 +17,7 @@ from analysis.sources.webhook import read_line, read_lines
 from tests import events
 from tests.fuzz.files import seeds
 from tests.fuzz.mutate import Mutator
+from tests.sources.test_delivered import KNOWN, ODD, places, put
 
 KEY = b"a key that only the tests use"
 KINDS = ("messages", "chats", "health", "changes")
@@ -78,9 +79,31 @@ def test_a_line_tells_the_same_read_as_the_vendors_envelope_first(seed):
         if line.strip():
             read_lines([line], 1, first, 16)
             read_line(line, 1, plain)
-        for kind in ("messages", "chats", "changes"):
-            assert list(getattr(first, kind)) == list(getattr(plain, kind))
-        assert (first.refused, first.ignored) == (plain.refused, plain.ignored)
+        same(first, plain)
+
+
+def same(one: Rows, other: Rows) -> None:
+    for kind in ("messages", "chats", "changes"):
+        assert list(getattr(one, kind)) == list(getattr(other, kind))
+    assert (one.refused, one.ignored) == (other.refused, other.ignored)
+
+
+def test_every_odd_value_in_every_place_is_read_in_a_piece_as_alone():
+    lines = [
+        json.dumps(put(event, path, value)).encode()
+        for event in KNOWN
+        for path in places(event)
+        if path
+        for value in ODD
+    ]
+    plain = Rows()
+    for position, line in enumerate(lines, start=1):
+        read_line(line, position, plain)
+    for piece in (3, len(lines)):  # short ones, of which each first line is tried in every way, and one
+        together = Rows()
+        for start in range(0, len(lines), piece):
+            read_lines(lines[start : start + piece], start + 1, together, 16)
+        same(together, plain)
 
 
 def test_a_chats_health_told_a_hundred_times_is_read_once_and_each_bad_report_counts(write, tmp_path):
