@@ -15,6 +15,10 @@ from analysis.sources.pseudonym import Pseudonyms
 from analysis.sources.times import in_common_form, in_range, instants, without_zone
 
 REFUSED = pl.Schema({"position": pl.Int64, "kind": pl.String, "reason": pl.String, "fix": pl.String})
+_FEW_WORDS = frozenset({"line", "direction", "service", "failure_code", "chat_health", "chat_health_at", "health"})
+"""Columns that say few things many times: each is looked at once, and the cells only where one of them is odd."""
+MOST_WORDS = 500
+_ODD_SIGNS = frozenset("\x00\ufffd")
 _TRUTHS = {"true": True, "1": True, "t": True, "yes": True, "false": False, "0": False, "f": False, "no": False}
 
 
@@ -34,9 +38,15 @@ def bounds(settings: Settings) -> tuple[datetime, datetime]:
 
 
 class Check:
-    """Collects, for one raw frame, typed columns and the reasons why rows are refused."""
+    """Collects, for one raw frame, typed columns and the reasons why rows are refused.
 
-    def __init__(self, raw: pl.DataFrame, kind: str, columns: tuple[str, ...], rules: Rules) -> None:
+    ``times``: columns of times; of those whose every text is a time of the common form, which nothing is to be said against, ``read`` has
+    the instants.
+    """
+
+    def __init__(
+        self, raw: pl.DataFrame, kind: str, columns: tuple[str, ...], rules: Rules, *, times: tuple[str, ...] = ()
+    ) -> None:
         missing = [c for c in columns if c not in raw.columns]
         self.frame = (
             raw.with_columns(pl.lit(None, dtype=pl.String).alias(c) for c in missing)
@@ -47,6 +57,8 @@ class Check:
         self.reasons: list[tuple[pl.Series, str, str]] = []
         self.notes: Counter[str] = Counter()
         texts = [s.name for s in self.frame if s.dtype == pl.String and s.null_count() < s.len()]
+        self.read = in_common_form(self.frame, [c for c in times if c in texts])
+        texts = [c for c in texts if c not in self.read and not (c in _FEW_WORDS and _clean(self.frame[c].unique()))]
         self.frame = self.frame.with_columns(pl.col(c).str.strip_chars() for c in texts)
         shortest = self.frame.select(pl.col(c).str.len_bytes().min() for c in texts)
         empty = [c for c in texts if shortest[c].item() == 0]
@@ -84,7 +96,8 @@ class Check:
         earliest, latest = bounds(settings)
         given = [c for c in columns if raw[c].null_count() < raw.height]
         texts = [c for c in given if raw.schema[c] == pl.String and unit is None and zone is None]
-        read = in_common_form(raw, texts)
+        read = {c: self.read[c] for c in texts if c in self.read}
+        read |= in_common_form(raw, [c for c in texts if c not in read])  # with blanks around it, say
         for c in given:
             if c in texts and c not in read:
                 self.notes["times without a zone were taken as UTC"] += _without_zone(raw[c])
@@ -167,6 +180,14 @@ class Check:
             )
         )
         return self.frame.filter(~bad), refused.select(REFUSED.names()).cast(REFUSED).sort("position")
+
+
+def _clean(words: pl.Series) -> bool:
+    """Return whether these texts are few, and nothing is in them to strip, to empty or to refuse; a null is none of them."""
+    return words.len() <= MOST_WORDS and all(
+        word is None or (word == word.strip() != "" and len(word) <= 100 and not _ODD_SIGNS.intersection(word))
+        for word in words.to_list()
+    )
 
 
 def _without_zone(texts: pl.Series) -> int:

@@ -157,7 +157,7 @@ class Named(Pseudonyms):
         """Return them as they are."""
         return series
 
-    def ids(self, series: pl.Series) -> pl.Series:
+    def ids(self, series: pl.Series, *, repeated: bool = False) -> pl.Series:
         """Return them as they are."""
         return series
 

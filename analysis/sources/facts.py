@@ -76,6 +76,7 @@ class Facts:
 
 def _lines(frame: pl.DataFrame) -> pl.DataFrame:
     names = {text: canonical_line(text) for text in frame["line"].drop_nulls().unique()}
+    names = {text: name for text, name in names.items() if name != text}
     return frame.with_columns(pl.col("line").replace(list(names), list(names.values()))) if names else frame
 
 
@@ -89,7 +90,7 @@ def message_facts(raw: pl.DataFrame, rules: Rules, *, line_needed: bool = True, 
     ``line_needed``: refuse rows without a line (tables); webhook events of a known chat may lack it. ``time_needed``: refuse rows
     that tell no time at all. Chat health with an unknown word or an unusable time is left out and noted; the message is kept.
     """
-    check = Check(raw, "message", RAW_MESSAGES, rules)
+    check = Check(raw, "message", RAW_MESSAGES, rules, times=(*_MESSAGE_TIMES, "event_at"))
     check.text(
         "message_id",
         "line",
@@ -102,6 +103,8 @@ def message_facts(raw: pl.DataFrame, rules: Rules, *, line_needed: bool = True, 
         "chat_health",
     )
     check.instants(*_MESSAGE_TIMES)
+    if "event_at" in check.read:
+        check.frame = check.frame.with_columns(check.read["event_at"])
     check.words("direction", _DIRECTIONS, "outbound, inbound")
     check.flag("is_group")
     if line_needed:
@@ -129,7 +132,7 @@ def message_facts(raw: pl.DataFrame, rules: Rules, *, line_needed: bool = True, 
     people = rules.pseudonyms
     good = _lines(good).with_columns(
         people.ids(good["message_id"]),
-        people.ids(good["chat_id"]),
+        people.ids(good["chat_id"], repeated=True),
         people.fingerprints(good["fingerprint"]),
         # a group has no one recipient; its chat stands for it
         people.recipients(
@@ -202,7 +205,7 @@ def _health_rows(
 
 def chat_facts(raw: pl.DataFrame, rules: Rules) -> Facts:
     """Return the facts of raw chat rows (RAW_CHATS, any of them missing); health without its time cannot be placed and is left out."""
-    check = Check(raw, "chat", RAW_CHATS, rules)
+    check = Check(raw, "chat", RAW_CHATS, rules, times=("created_at",))
     check.text("chat_id", "line", "recipient", "health")
     check.instants("created_at")
     if check.frame["health_updated_at"].dtype != pl.String or rules.unit or rules.zone:
@@ -228,7 +231,7 @@ def chat_facts(raw: pl.DataFrame, rules: Rules) -> Facts:
 
 def change_facts(raw: pl.DataFrame, rules: Rules) -> Facts:
     """Return the facts of raw line changes (RAW_CHANGES, any of them missing)."""
-    check = Check(raw, "transition", RAW_CHANGES, rules)
+    check = Check(raw, "transition", RAW_CHANGES, rules, times=("changed_at",))
     check.text("line")
     check.instants("changed_at", needed=("changed_at",))
     for column, words in (

@@ -27,9 +27,21 @@ def _from_common(text: pl.Expr) -> pl.Expr:
 
 
 def in_common_form(frame: pl.DataFrame, columns: list[str]) -> dict[str, pl.Series]:
-    """Return the instants of those of the text columns whose every time has the common form, which is UTC."""
-    read = frame.select(_from_common(pl.col(c)).alias(c) for c in columns)
-    return {c: read[c] for c in columns if read[c].null_count() == frame[c].null_count()}
+    """Return the instants of those of the text columns whose every time has the common form, which is UTC; columns that say the same are read once."""
+    read: dict[str, pl.Series] = {}
+    for c in columns:
+        told = frame[c]
+        same = next((b for b in columns[: columns.index(c)] if b in read and _alike(told, frame[b])), None)
+        times = read[same].alias(c) if same is not None else frame.select(_from_common(pl.col(c)).alias(c)).to_series()
+        if times.null_count() == told.null_count():
+            read[c] = times
+    return read
+
+
+def _alike(one: pl.Series, other: pl.Series) -> bool:
+    """Return whether two columns say the same; most that do not already differ at an end."""
+    ends = one.null_count() == other.null_count() and one[0] == other[0] and one[-1] == other[-1]
+    return ends and one.equals(other)
 
 
 def _read_texts(column: pl.Series, zone: ZoneInfo | None) -> pl.Series:

@@ -34,11 +34,12 @@ def compared(rows: pl.DataFrame, known: pl.DataFrame) -> tuple[pl.DataFrame, pl.
     if varying:
         least = [pl.col(c).max() if c == "is_group" else pl.col(c).min() for c in varying]
         merged = merged.with_columns(rows.group_by("_number", maintain_order=True).agg(least).drop("_number"))
-    merged = merged.join(known.select("message_id", "row_no"), on="message_id", how="left")
     if known.height:
+        merged = merged.join(known.select("message_id", "row_no"), on="message_id", how="left")
         rows = rows.join(known, on="message_id", how="left", suffix="_known")
         new, adds = pl.col("row_no").is_null(), _adds()
     else:
+        merged = merged.with_columns(row_no=pl.lit(None, known.schema["row_no"]))
         new, adds = pl.lit(value=True), pl.lit(value=False)
     outcome = (
         pl.when("_repeats").then(pl.lit("duplicates"))
