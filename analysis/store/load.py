@@ -42,10 +42,10 @@ def _merge(
     staged.stage(con, sources, copied=tombstone is not None)
     if tombstone is not None:
         forgotten.leave_out(con, tombstone)
-    staged.look(con)
+    whole = staged.look(con, log=not any(s.is_table for s in sources))
     touched = touching.before(con)
     accounts.tell(con)
-    _merge_odd(con)
+    _merge_odd(con, whole=whole)
     _merge_chats(con)
     _merge_health(con)
     _merge_changes(con)
@@ -96,10 +96,10 @@ def _spans(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[datetime, datetime
     return {number: (first, last) for number, first, last in rows}
 
 
-def _merge_odd(con: duckdb.DuckDBPyConnection) -> None:
+def _merge_odd(con: duckdb.DuckDBPyConnection, *, whole: bool) -> None:
     """Sort the odd rows into temp.told_message, and make temp.merged_message of them: all that is staged of a message in one row."""
     con.execute("create or replace temp table merged_message as select * from temp.known_message limit 0")
-    for rows, known in staged.odd_parts(con):
+    for rows, known in staged.odd_parts(con, whole=whole):
         told, merged = compared(rows, known)  # noqa: RUF059  # read by DuckDB under their names
         con.execute("insert into temp.told_message by name select * from told")
         con.execute("insert into temp.merged_message by name select * from merged")

@@ -23,8 +23,8 @@ PART_IDS = 16_000_000
 PART_ROWS = 1_000_000
 """Odd rows that are compared at once: they lie in memory then, about 0.3 GB, and once more in order."""
 HASH = "hash(message_id)"
-PLAIN = "hashed(message_id) not in (select h from temp.odd_id)"
-"""Says in SQL of a staged message that it is told once and is not in the store."""
+PLAIN = "plain(message_id)"
+"""Says in SQL of a staged message that it is told once and is not in the store, or may be: those of a short log are all compared."""
 TABLES = ("stage_message", "stage_chat", "stage_health", "stage_change", "known_message", "odd_id")
 """What ``stage`` and ``look`` make."""
 
@@ -112,10 +112,23 @@ def _stage_messages(con: duckdb.DuckDBPyConnection, files: str, *, copied: bool)
     )
 
 
-def look(con: duckdb.DuckDBPyConnection) -> None:
-    """Find the messages that must be compared: ``odd_id`` (hashes of their ids, and how many rows have each), and of the store ``known_message`` (with ``row_no``)."""
-    repeated = _repeated(con)  # noqa: F841  # read by DuckDB under its name
+def look(con: duckdb.DuckDBPyConnection, *, log: bool) -> bool:
+    """Find the messages that must be compared: ``odd_id`` (hashes of their ids, and how many rows have each), and of the store ``known_message`` (with ``row_no``).
+
+    Args:
+        con: an open store with what ``stage`` made.
+        log: whether all is of logs, which tell most messages several times: the rows of one that is short are all compared, since to find
+            out which of them need it costs more.
+
+    Returns:
+        whether all rows are to be compared; ``odd_id`` does not tell of those of ``stage_message`` then.
+    """
+    ((rows,),) = con.execute("select count(*) from temp.stage_message").fetchall()
+    whole = log and rows <= PART_ROWS
+    repeated = _NONE_REPEATED if whole else _repeated(con, rows)  # noqa: F841  # read by DuckDB under its name
     con.execute("create or replace temp table odd_id as select * from repeated")
+    plain = "false" if whole else "hashed(message_id) not in (select h from temp.odd_id)"
+    con.execute(f"create or replace temp macro plain(message_id) as {plain}")
     con.execute("create or replace temp table known_message as select rowid as row_no, * from message limit 0")
     if con.execute("select 1 from message limit 1").fetchall():
         con.execute(
@@ -124,13 +137,16 @@ def look(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(
             "insert into temp.odd_id select distinct hashed(message_id), 1 from temp.known_message where hashed(message_id) not in (select h from temp.odd_id)"
         )
+    return whole
 
 
-def _repeated(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return the hashes that more than one staged row has, and how many: columns h, times."""
-    ((rows,),) = con.execute("select count(*) from temp.stage_message").fetchall()
+_NONE_REPEATED = pl.DataFrame(schema={"h": pl.UInt64, "times": pl.UInt32})
+
+
+def _repeated(con: duckdb.DuckDBPyConnection, rows: int) -> pl.DataFrame:
+    """Return the hashes that more than one of so many staged rows has, and how many: columns h, times."""
     parts = rows // PART_IDS + 1
-    found = [pl.DataFrame(schema={"h": pl.UInt64, "times": pl.UInt32})]
+    found = [_NONE_REPEATED]
     for part in range(parts):
         own = f"where h % {parts} = {part}" if parts > 1 else ""
         told = con.sql(f"select h from (select hashed(message_id) as h from temp.stage_message) {own}").pl()
@@ -139,18 +155,24 @@ def _repeated(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return pl.concat(found)
 
 
-def odd_parts(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Yield the odd rows a part at a time, all rows of an id in one, with what the store knows of them; never where there are none."""
-    ((rows,),) = con.execute("select coalesce(sum(times), 0) from temp.odd_id").fetchall()
-    parts = -(-rows // PART_ROWS)
+def odd_parts(con: duckdb.DuckDBPyConnection, *, whole: bool) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Yield the odd rows (``whole``: all rows) a part at a time, all rows of an id in one, with what the store knows of them; never where there are none."""
     columns = ", ".join(("message_id", *FIELDS))
-    for part in range(parts):
-        own = f"where h % {parts} = {part}" if parts > 1 else ""
-        mine = f"where hashed(message_id) in (select h from temp.odd_id {own})"
-        yield (
+
+    def part(mine: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return (
             con.sql(f"select source_no, position, {columns} from temp.stage_message {mine}").pl(),
             con.sql(f"select row_no, {columns} from temp.known_message {mine}").pl(),
         )
+
+    if whole:
+        yield part("")
+        return
+    ((rows,),) = con.execute("select coalesce(sum(times), 0) from temp.odd_id").fetchall()
+    parts = -(-rows // PART_ROWS)
+    for number in range(parts):
+        own = f"where h % {parts} = {number}" if parts > 1 else ""
+        yield part(f"where hashed(message_id) in (select h from temp.odd_id {own})")
 
 
 def drop(con: duckdb.DuckDBPyConnection) -> None:
@@ -158,4 +180,4 @@ def drop(con: duckdb.DuckDBPyConnection) -> None:
     views = {n for (n,) in con.execute("select view_name from duckdb_views() where temporary and not internal").fetchall()}  # fmt: skip
     for name in (*TABLES, "spooled", "named_message"):
         con.execute(f"drop {'view' if name in views else 'table'} if exists temp.{name}")
-    con.execute("drop macro temp.hashed")
+    con.execute("drop macro temp.plain; drop macro temp.hashed")
