@@ -76,7 +76,10 @@ def _merge(
         reports.append(report)
     touching.keep(con, touching.after(con, touched))
     accounts.drop(con)
-    con.execute("drop table temp.merged_message")
+    if whole:
+        con.unregister("merged_message")
+    else:
+        con.execute("drop table temp.merged_message")
     staged.drop(con)
     return reports
 
@@ -100,9 +103,13 @@ def _merge_odd(con: duckdb.DuckDBPyConnection, *, whole: bool) -> None:
     """Sort the odd rows into temp.told_message, and make temp.merged_message of them: all that is staged of a message in one row."""
     con.execute("create or replace temp table merged_message as select * from temp.known_message limit 0")
     for rows, known in staged.odd_parts(con, whole=whole):
-        told, merged = compared(rows, known)  # noqa: RUF059  # read by DuckDB under their names
+        told, merged = compared(rows, known)  # noqa: RUF059  # told is read by DuckDB under its name
         con.execute("insert into temp.told_message by name select * from told")
-        con.execute("insert into temp.merged_message by name select * from merged")
+        if whole:  # the one part: its rows are read where they are
+            con.execute("drop table temp.merged_message")
+            con.register("merged_message", merged)
+        else:
+            con.execute("insert into temp.merged_message by name select * from merged")
 
 
 def _merge_messages(con: duckdb.DuckDBPyConnection) -> None:
