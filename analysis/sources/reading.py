@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -32,6 +34,8 @@ BLOCK_LINES = 50_000
 BLOCK_MB = 64
 """Text of one block of lines: usual ones take 50 MB and end by their number. Of two the rows are held: one is checked while the next is decoded."""
 WHOLE_JSON_MB = 64
+SWITCH_S = 0.001
+"""After this time a thread that decodes gives way to one that waits to check a block (Python's own is 5 ms, and a check needs 70 turns a block)."""
 Progress = Callable[[int, float], None]
 """Called with (rows of the file read so far, part of the file that is done) while reading goes on."""
 
@@ -120,7 +124,7 @@ def read_source(
     rules = Rules(settings, pseudonyms, mapping.time.unit if mapping else None, _zone(mapping))
     longest = settings.max_line_mb << 20
     watch = _Watch(path, stream, found, progress)
-    with ThreadPoolExecutor(max_workers=1) as beside:
+    with _giving_way(), ThreadPoolExecutor(max_workers=1) as beside:
         named = beside.submit(source_id, path, mapping) if content is None else None
         if head.startswith(PARQUET):
             _read_parquet(path, stream, mapping, rules, found, watch)
@@ -133,6 +137,16 @@ def read_source(
         if named is not None:
             found.source_id = named.result()
     return found
+
+
+@contextlib.contextmanager
+def _giving_way() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(SWITCH_S, before))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def read_unchanged(content: Content | None, path: Path, *, mapping: Mapping | None, **told: Any) -> SourceFacts:

@@ -110,9 +110,10 @@ class Store:
                 for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.new*"):
                     _remove(left)  # of killed writers: nobody else writes now
                 self._copy_to(copy)
+                known = copy.exists()
                 con = instances.connect(copy, read_only=False, wait=0)
                 try:
-                    version = migrations.check_version(con, self.where)
+                    version = migrations.check_version(con, self.where) if known else 0
                     con.execute("begin")
                     migrations.migrate(con, version)
                     yield con
