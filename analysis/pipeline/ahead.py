@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from analysis.ahead.forecast import TRAIN_DAYS, Ahead, forecast_of
 from analysis.ahead.gate import gate_of
 from analysis.ahead.model import Model
 from analysis.ahead.plan import Plan, plan_of
+from analysis.ahead.thresholds import thresholds_of
 from analysis.errors import UsageError
 from analysis.pipeline.due import Due
 from analysis.pipeline.history import keep_history
@@ -53,19 +55,29 @@ class Foreseen:
     """The newest event known then."""
 
 
-def keep_ahead(
+@dataclass(frozen=True)
+class Looked:
+    """What is likely next as of the latest event, worked out but not kept yet."""
+
+    found: Foreseen
+    hours: pl.DataFrame
+    """SIGNALS_HOUR of the days that teach."""
+    levels: pl.DataFrame | None
+    """THRESHOLDS; None where all that was learned at the last midnight holds."""
+
+
+def look_ahead(
     con: Any,
     due: Due,
     spells: pl.DataFrame,
     transitions: pl.DataFrame,
-    explained: list[Explanation],
     lost: pl.DataFrame,
     was_lost: pl.DataFrame,
     *,
     at: datetime,
     settings: Settings,
-) -> None:
-    """Keep what is likely next and what may still be sent as of the latest event, and what the past shows.
+) -> Callable[[], Looked]:
+    """Read what forecasts rest on, and return what works them out: in any thread, for it touches no store.
 
     Models learn once a day, of what was known at the last UTC midnight: where all that is new is later than it, what they learned and how
     right they have been stays as it is. Gaps (``lost``) other than before (``was_lost``) change what was known of the past too.
@@ -75,15 +87,27 @@ def keep_ahead(
     learned = Learned.of(kept) if kept and not due.whole else None
     if learned is not None and not (learned.holds(at, due.earliest) and lost.equals(was_lost)):
         learned = None
-    found = foresee(
-        hours, spells, transitions, at=at, newest=at, settings=settings, lost=lost, back=True, learned=learned
-    )
+
+    def looked() -> Looked:
+        found = foresee(
+            hours, spells, transitions, at=at, newest=at, settings=settings, lost=lost, back=True, learned=learned
+        )
+        fresh = learned is None
+        levels = thresholds_of(found.past, hours, transitions, until=found.learned_at) if fresh else None
+        return Looked(found, hours, levels)
+
+    return looked
+
+
+def keep_ahead(con: Any, looked: Looked, transitions: pl.DataFrame, explained: list[Explanation]) -> None:
+    """Keep what is likely next and what may still be sent as of the latest event, and what the past shows."""
+    found = looked.found
     marts.replace(con, "forecast", found.forecast)
     marts.replace(con, "gate", found.gate)
-    if learned is None:
+    if looked.levels is not None:
         marts.set_meta(con, RECORD, json.dumps(found.rests_on, default=str))
         marts.set_meta(con, MODELS, Learned(found.learned_at, found.models, found.rests_on).told())
-        keep_history(con, found.past, hours, transitions, explained, until=found.learned_at)
+        keep_history(con, looked.levels, found.past, transitions, explained, until=found.learned_at)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ Where a merge says what it changed, only what rests on that is made again; the m
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from analysis.logs import timed
-from analysis.pipeline.ahead import keep_ahead
+from analysis.pipeline.ahead import keep_ahead, look_ahead
 from analysis.pipeline.counting import count_again
 from analysis.pipeline.due import due
 from analysis.pipeline.explaining import explain_again
@@ -54,10 +56,14 @@ def _derive(con: Any, chosen: Settings, tell: Progress, *, full: bool) -> dict[s
     lost = silences.gaps(read.activity(con), as_of=at, settings=chosen)
     was_lost = read.gaps(con)
     marts.replace(con, "gap", lost)
-    explained = explain_again(
-        con, found, spells, transitions, was, lost, was_lost, seen_by_pull, as_of=at, settings=chosen, tell=tell
-    )
-    keep_ahead(con, found, spells, transitions, explained, lost, was_lost, at=at, settings=chosen)
+    with ThreadPoolExecutor(1) as beside:
+        ahead = partial(look_ahead, con, found, spells, transitions, lost, was_lost, at=at, settings=chosen)
+        # from scratch both are large: one after the other
+        looked = None if found.whole else beside.submit(ahead())
+        explained = explain_again(
+            con, found, spells, transitions, was, lost, was_lost, seen_by_pull, as_of=at, settings=chosen, tell=tell
+        )
+        keep_ahead(con, looked.result() if looked else ahead()(), transitions, explained)
     marts.set_meta(con, read.AS_OF, as_of.isoformat() if as_of else "")
     marts.set_meta(con, read.WAITING, str(read.waiting(con)))
     touched.forget(con)

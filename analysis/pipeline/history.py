@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from analysis.ahead.lags import CAUSES, lags_of, sentences_of
-from analysis.ahead.thresholds import THRESHOLDS, thresholds_of
+from analysis.ahead.thresholds import THRESHOLDS
 from analysis.pipeline.moments import instant
 from analysis.pipeline.opened import Where, reading
 from analysis.schema import Explanation
@@ -21,24 +21,23 @@ THRESHOLDS_KEPT, LAGS_KEPT = "thresholds", "lags"
 
 def keep_history(
     con: Any,
+    levels: pl.DataFrame,
     past: pl.DataFrame,
-    hours: pl.DataFrame,
     transitions: pl.DataFrame,
     explained: list[Explanation],
     *,
     until: datetime,
 ) -> None:
-    """Measure both on what was known up to a time, and keep them.
+    """Measure how long things take on what was known up to a time, and keep it beside the levels.
 
     Args:
         con: a store open for writing.
+        levels: THRESHOLDS.
         past: HOURLY every TICK_HOURS.
-        hours: SIGNALS_HOUR.
         transitions: TRANSITIONS.
         explained: explanations of the same.
         until: UTC; the last midnight, so that an hour more of data leaves both as they are.
     """
-    levels = thresholds_of(past, hours, transitions, until=until)
     marts.set_meta(con, THRESHOLDS_KEPT, json.dumps(levels.to_dicts(), ensure_ascii=False))
     marts.set_meta(con, LAGS_KEPT, json.dumps(lags_of(_causes(explained), transitions, past, until=until)))
 
