@@ -111,3 +111,11 @@ def timed(event: str, **told: Told) -> Iterator[dict[str, Told]]:
         note(event, error=type(e).__name__, seconds=time.perf_counter() - began, **more)
         raise
     note(event, seconds=time.perf_counter() - began, **more)
+
+
+@contextmanager
+def stage(told: dict[str, Told], name: str) -> Iterator[None]:
+    """Put into what ``timed`` yields how long a part of it took: ``name_seconds``."""
+    began = time.perf_counter()
+    yield
+    told[f"{name}_seconds"] = time.perf_counter() - began

@@ -30,6 +30,8 @@ class Told:
     messages: int
     transitions: int
     costs: dict[str, Cost] = field(default_factory=dict)
+    stages: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Seconds of each part of the refreshes."""
     load: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
@@ -56,12 +58,20 @@ class Told:
                     for name, c in self.costs.items()
                 ),
                 "",
+                "| seconds of | counting | gaps | explaining | forecasts (beside explaining, but in a full refresh) |",
+                "|---|--:|--:|--:|--:|",
+                *(
+                    f"| {name} | {' | '.join(f'{of[part]:.2f}' for part in STAGES)} |"
+                    for name, of in self.stages.items()
+                ),
+                "",
                 *(f"{words}: {'holds' if holds else 'DOES NOT HOLD'}." for words, holds in asked),
                 "The marts after each refresh of what is new are those of a full one.",
             ]
         )
 
 
+STAGES = ("counting", "gaps", "explaining", "ahead")
 SQL, FULL, DAY, LATE = (
     "DuckDB SQL, days alone, from coded tables",
     "refresh, full: days, hours, explanations, forecasts",
@@ -109,7 +119,9 @@ def measured(data: str | Path, *, folder: str | Path, progress: Progress = lambd
         _compare(store, copy, LATE)
         counts = _run("analysis.bench.refreshing", "counts", str(store))
     found = Told(int(counts["messages"]), int(counts["transitions"]), load=os.getloadavg()[0])
-    found.costs = {SQL: Cost(*steps.medians([sql])), FULL: told[FULL], DAY: told[DAY], LATE: told[LATE]}
+    runs = {SQL: sql, FULL: told[FULL], DAY: told[DAY], LATE: told[LATE]}
+    found.costs = {name: Cost(*steps.medians([run])) for name, run in runs.items()}
+    found.stages = {name: run["stages"] for name, run in runs.items() if name != SQL}
     return found
 
 
@@ -159,8 +171,8 @@ def _told_at(chats: pl.LazyFrame, at: Any) -> pl.LazyFrame:
     return chats.with_columns(pl.when(known).then(c).alias(c) for c in ("health", "health_updated_at"))
 
 
-def _step(way: str, store: Path, *files: str) -> Cost:
-    return Cost(*steps.medians([_run("analysis.bench.refreshing", way, str(store), *files)]))
+def _step(way: str, store: Path, *files: str) -> dict[str, Any]:
+    return _run("analysis.bench.refreshing", way, str(store), *files)
 
 
 def _compare(store: Path, full: Path, after: str) -> None:

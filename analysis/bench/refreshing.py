@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 
-from analysis import pipeline
+from analysis import logs, pipeline
 from analysis.bench.steps import costs
 from analysis.store.marts import TABLES
 
@@ -21,12 +23,22 @@ def main(way: str, store: str, *files: str) -> None:
     if way in ("marts", "counts"):
         found = _marts(store) if way == "marts" else _counts(store)
     else:
-        with costs() as found:
+        with TemporaryDirectory() as folder, costs() as found:
+            log = Path(folder) / "log"
+            logs.configure(str(log))
             if way == "load":
                 pipeline.load(list(files), store=store, refreshed=False)
             else:
                 pipeline.refresh(store=store, full=way == "full")
+                found |= {"stages": _stages(log)}
     sys.stdout.write(json.dumps(found) + "\n")
+
+
+def _stages(log: Path) -> dict[str, float]:
+    """Return how long each part of the refresh that a log tells of took, in seconds."""
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    (told,) = [event for event in events if event["event"] == "refreshed"]
+    return {key.removesuffix("_seconds"): value for key, value in told.items() if key.endswith("_seconds")}
 
 
 def _marts(store: str) -> dict[str, Any]:

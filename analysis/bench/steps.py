@@ -61,9 +61,9 @@ def run(module: str, *words: str, where: str) -> dict[str, Any]:
 
 
 @contextmanager
-def costs() -> Iterator[dict[str, float]]:
+def costs() -> Iterator[dict[str, Any]]:
     """Yield a dict that holds, once the block has ended, seconds, processor seconds (of ended children too) and the peak of the process, MB."""
-    told: dict[str, float] = {}
+    told: dict[str, Any] = {}
     began, used = time.perf_counter(), _processor()
     yield told
     told |= {"seconds": time.perf_counter() - began, "processor": _processor() - used, "peak_mb": _peak_mb()}

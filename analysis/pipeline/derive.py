@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from analysis.logs import timed
+from analysis.logs import Told, stage, timed
 from analysis.pipeline.ahead import keep_ahead, look_ahead
 from analysis.pipeline.counting import count_again
 from analysis.pipeline.due import due
@@ -35,35 +35,39 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None, *, full
         full: all of it from scratch, not only what rests on what was merged since the marts were made.
     """
     with timed("refreshed", full=full) as told:
-        found = _derive(con, chosen, progress or (lambda step: None), full=full)
+        found = _derive(con, chosen, progress or (lambda step: None), told, full=full)
         told |= found
     return found
 
 
-def _derive(con: Any, chosen: Settings, tell: Progress, *, full: bool) -> dict[str, int]:
+def _derive(con: Any, chosen: Settings, tell: Progress, told: dict[str, Told], *, full: bool) -> dict[str, int]:
     tell(Step("signals"))
     seen_by_pull = keep_looks(con, chosen)
     as_of = read.as_of(con)
     at = as_of or now()
     changes = read.changes(con)
     spells, transitions = timeline.spells(changes), timeline.transitions(changes)
-    found = due(con, Touched(whole=True) if full else touched.kept(con), spells, as_of=at, settings=chosen)
-    count_again(con, found, spells, as_of=at, settings=chosen, tell=tell)
+    with stage(told, "counting"):
+        found = due(con, Touched(whole=True) if full else touched.kept(con), spells, as_of=at, settings=chosen)
+        count_again(con, found, spells, as_of=at, settings=chosen, tell=tell)
     was = read.transitions(con)
     if found.whole or found.earliest is not None:
         marts.replace(con, "spell", spells)
         marts.replace(con, "transition", transitions)
-    lost = silences.gaps(read.activity(con), as_of=at, settings=chosen)
+    with stage(told, "gaps"):
+        lost = silences.gaps(read.activity(con), as_of=at, settings=chosen)
     was_lost = read.gaps(con)
     marts.replace(con, "gap", lost)
     with ThreadPoolExecutor(1) as beside:
         ahead = partial(look_ahead, con, found, spells, transitions, lost, was_lost, at=at, settings=chosen)
         # from scratch both are large: one after the other
         looked = None if found.whole else beside.submit(ahead())
-        explained = explain_again(
-            con, found, spells, transitions, was, lost, was_lost, seen_by_pull, as_of=at, settings=chosen, tell=tell
-        )
-        keep_ahead(con, looked.result() if looked else ahead()(), transitions, explained)
+        with stage(told, "explaining"):
+            explained = explain_again(
+                con, found, spells, transitions, was, lost, was_lost, seen_by_pull, as_of=at, settings=chosen, tell=tell
+            )
+        with stage(told, "ahead"):
+            keep_ahead(con, looked.result() if looked else ahead()(), transitions, explained)
     marts.set_meta(con, read.AS_OF, as_of.isoformat() if as_of else "")
     marts.set_meta(con, read.WAITING, str(read.waiting(con)))
     touched.forget(con)

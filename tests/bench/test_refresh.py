@@ -18,6 +18,9 @@ def test_a_day_more_and_a_late_message_end_in_the_marts_of_a_full_refresh(tmp_pa
     assert found["transitions"] > 0
     assert list(found["costs"]) == [refresh.SQL, refresh.FULL, refresh.DAY, refresh.LATE]
     assert all(c["seconds"] > 0 and c["peak_mb"] > 20 for c in found["costs"].values())
+    for name, stages in found["stages"].items():
+        assert list(stages) == list(refresh.STAGES)
+        assert 0 < sum(stages.values()) <= found["costs"][name]["seconds"]
     assert list((tmp_path / "work").iterdir()) == []
 
 

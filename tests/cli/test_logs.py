@@ -38,6 +38,8 @@ def test_a_load_tells_its_counts_and_seconds_and_a_failure_its_kind(tmp_path, wr
     assert (loaded["read"], loaded["inserted"], loaded["quarantined"]) == (4, 3, 1)
     assert (refreshed["lines"], refreshed["full"], ended["command"], ended["exit"]) == (1, False, "load", 0)
     assert ended["seconds"] >= refreshed["seconds"] > 0
+    parts = [refreshed[f"{part}_seconds"] for part in ("counting", "gaps", "explaining", "ahead")]
+    assert refreshed["seconds"] >= sum(parts) - 0.004  # each is rounded
     assert len({e["run"] for e in told(log)}) == 1
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     assert run("signals", "--line", "no number", store=tmp_path / SECRET, log=log).returncode != 0
