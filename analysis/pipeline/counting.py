@@ -11,7 +11,6 @@ import polars as pl
 from analysis.pipeline.due import Due
 from analysis.pipeline.shards import Group, group_of, grouped, side_by_side, whole_lines
 from analysis.pipeline.steps import Progress, Step
-from analysis.schema import CHAT_STATE, DELIVERY_DAY, FAILURE_HOURS, OPENERS, SIGNALS_DAY, SIGNALS_HOUR
 from analysis.settings import Settings
 from analysis.signals import delivery, panel
 from analysis.signals.calendar import calendar
@@ -19,16 +18,9 @@ from analysis.signals.chats import chat_state, moved
 from analysis.signals.gaps import SLOT_MINUTES
 from analysis.signals.judged import judge
 from analysis.signals.totals import failure_hours, opening_sends
-from analysis.store import marts, read, since
+from analysis.store import marts, read, read_counted, since
 
-_SCHEMAS = {
-    "signal_day": SIGNALS_DAY,
-    "signal_hour": SIGNALS_HOUR,
-    "chat_state": CHAT_STATE,
-    "delivery_day": DELIVERY_DAY,
-    "opener": OPENERS,
-    "failure_hour": FAILURE_HOURS,
-}
+_MARTS = ("signal_day", "signal_hour", "chat_state", "delivery_day", "opener", "failure_hour")
 Tables = dict[str, pl.DataFrame]
 
 
@@ -71,29 +63,34 @@ def count_again(con: Any, due: Due, spells: pl.DataFrame, *, as_of: Any, setting
 
 
 def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Callable[[float], None]) -> None:
-    firsts = read.chat_firsts(con)
-    moved_here = moved(firsts)
-    parts = list(side_by_side(whole_lines(con, firsts, told), lambda group: counted(group, moved_here)))
-    for name, frame in _together(parts).items():
-        marts.replace(con, name, frame)
+    moved_here = moved(read_counted.shared_firsts(con))
+    groups = whole_lines(con, read_counted.line_sizes(con), told, in_order=False, columns=read_counted.COUNTED)
+    for name in _MARTS:
+        marts.clear(con, name)
+    # a group's rows go into the store at once: to hold those of all took 200 MB a million messages, as they keep alive what they were cut from
+    for tables in side_by_side(groups, lambda group: counted(group, moved_here)):
+        for name, frame in tables.items():
+            marts.add(con, name, frame)
     since.line_totals(con, wanted_only=False)
 
 
 def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], told: Callable[[float], None]) -> None:
     groups = grouped(since.want(con, due.wanted, due.chats))
     since.line_totals(con, wanted_only=True)
-    chats, chat_health, born = since.chats(con), since.chat_health(con), _born(con, due)
+    born = _born(con, due)
     others = since.moved_as_kept(con).join(due.asked, on=["line", "chat_id"], how="anti")
     moved_here = pl.concat([due.moved, others])
 
     def read_groups() -> Iterator[Group]:
         for number, lines in enumerate(groups, start=1):
+            chats, chat_health = since.chats(con, lines), since.chat_health(con, lines)
             yield group_of(since.messages(con, lines), chats, chat_health, born)
             told(number / len(groups))
 
-    parts = list(side_by_side(read_groups(), lambda group: counted(group, moved_here)))
-    for name, frame in _together(parts).items():
-        since.replace_since(con, name, frame)
+    since.clear_since(con)
+    for tables in side_by_side(read_groups(), lambda group: counted(group, moved_here)):
+        for name, frame in tables.items():
+            since.add_since(con, name, frame)
     since.done(con)
 
 
@@ -128,10 +125,3 @@ def _arrived(con: Any, since_when: pl.DataFrame, as_of: datetime, settings: Sett
         )
         .filter(pl.col("day") >= pl.col("first_date")),
     )
-
-
-def _together(parts: list[Tables]) -> Tables:
-    return {
-        name: pl.concat([part[name] for part in parts]) if parts else pl.DataFrame(schema=schema)
-        for name, schema in _SCHEMAS.items()
-    }

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
+from analysis import schema
 from analysis.store import read
 
 MESSAGES = 1_000_000
@@ -22,7 +23,7 @@ class Group(NamedTuple):
     """What counting takes of some lines."""
 
     messages: pl.DataFrame
-    """MESSAGES."""
+    """MESSAGES, or those columns of it that are counted."""
     chats: pl.DataFrame
     """CHATS of these."""
     health: pl.DataFrame
@@ -39,7 +40,7 @@ def shards(firsts: pl.DataFrame, *, most: int = MESSAGES) -> list[list[str]]:
     """Return the lines of chats in groups of at most so many messages, as ``grouped``.
 
     Args:
-        firsts: of ``read.chat_firsts``: line and messages of every chat.
+        firsts: line and messages, of every chat (``read.chat_firsts``) or line (``read_counted.line_sizes``).
         most: messages of a group.
     """
     counts = firsts.group_by("line").agg(pl.col("messages").sum()).sort("line")
@@ -82,20 +83,24 @@ def whole_lines(
     *,
     most: int = MESSAGES,
     in_order: bool = True,
+    columns: pl.Schema = schema.MESSAGES,
 ) -> Iterator[Group]:
-    """Read all lines of a store, a group after the other.
+    """Read all lines of a store, a group after the other, and hold no more than that one.
 
     Args:
         con: an open store.
-        firsts: of ``read.chat_firsts``.
+        firsts: as for ``shards``.
         done: is told what share was read, after each group.
         most: messages of a group.
         in_order: messages in the order of MESSAGES; else in any, which is sooner read.
+        columns: those of MESSAGES to read.
     """
-    chats, chat_health = read.chats(con), read.chat_health(con)
     groups = shards(firsts, most=most)
     for number, lines in enumerate(groups, start=1):
-        yield group_of(read.messages(con, lines=lines, in_order=in_order), chats, chat_health)
+        messages = read.messages(con, lines=lines, in_order=in_order, columns=columns)
+        if messages.height:
+            yield group_of(messages, read.chats(con, lines=lines), read.chat_health(con, lines=lines))
+        del messages  # while it is worked on, another one is read
         done(number / len(groups))
 
 

@@ -25,6 +25,8 @@ from analysis.store.damage import damaged, is_damage
 
 MERGE_MB = 1000
 """What it may use while facts are merged (``bounded``): what was read is still held beside it, and sorting by the disk costs little."""
+REFRESH_MB = 600
+"""What it may use while marts are made (``bounded``): two groups of lines at work, and histories of lines, are held beside it."""
 UNWRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
 """What DuckDB raises where the copy cannot be written; fatal: a checkpoint that failed. Only the copy is lost."""
 READ_WAIT_S = 15.0
@@ -224,9 +226,9 @@ def _short(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def bounded(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Hold an open store to MERGE_MB of memory, or what it has where that is less; what does not fit goes to the disk beside the store."""
-    con.execute(f"set memory_limit = '{min(MERGE_MB, instances.memory_mb())}MB'")
+def bounded(con: duckdb.DuckDBPyConnection, mb: int = MERGE_MB) -> Iterator[None]:
+    """Hold an open store to so much memory, or what it has where that is less; what does not fit goes to the disk beside the store."""
+    con.execute(f"set memory_limit = '{min(mb, instances.memory_mb())}MB'")
     yield
     con.execute(
         f"set memory_limit = '{instances.memory_mb()}MB'"

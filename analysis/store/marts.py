@@ -39,9 +39,21 @@ TIMES = {"forecast": "forecast_at", "gate": "gate_at", "opener": "sent_at"}
 
 def replace(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
     """Replace the rows of one mart by those of a frame with its columns."""
+    clear(con, table)
+    add(con, table, frame)
+
+
+def clear(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Let go of the rows of one mart."""
     if table not in TABLES:
         raise ValueError(table)
     con.execute(f"delete from {table}")
+
+
+def add(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    """Add the rows of a frame with its columns to one mart."""
+    if table not in TABLES:
+        raise ValueError(table)
     if frame.is_empty():
         return
     if "at" in frame.columns:  # a reserved word in SQL: people should not have to quote it

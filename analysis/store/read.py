@@ -30,6 +30,8 @@ from analysis.schema import (
 from analysis.store.placed import placed_on, view_over
 
 _MESSAGE_ORDER = "line, chat_id, sent_at, direction desc, message_id"
+OF_LINES = "(list_contains($lines, line) or line is null)"
+"""Chats that messages of these lines may name: its line is a message's where it is told, and any where not."""
 
 
 def _between(
@@ -66,8 +68,9 @@ def messages(
     since: datetime | None = None,
     until: datetime | None = None,
     in_order: bool = True,
+    columns: pl.Schema = MESSAGES,
 ) -> pl.DataFrame:
-    """Return placed messages as MESSAGES, in its order (any where not ``in_order``); of some lines or of one chat where such are named."""
+    """Return placed messages as MESSAGES, or some ``columns`` of it, in its order (any where not ``in_order``); of some lines or of one chat where such are named."""
     where, values = _between("sent_at", line, since, until)
     if lines is not None:
         where, values = f"{where} and list_contains($lines, line)", values | {"lines": lines}
@@ -75,7 +78,12 @@ def messages(
         where, values = f"{where} and chat_id = $chat_id", values | {"chat_id": chat_id}
     source = "messages" if line is None and lines is None else f"({placed_on(con, many=lines is not None)})"
     order = f"order by {_MESSAGE_ORDER}" if in_order else ""
-    return frame_of(con, f'select *, sent_at as "at" from {source} where {where} {order}', MESSAGES, values)
+    return frame_of(con, f"select {listed(columns)} from {source} where {where} {order}", columns, values)
+
+
+def listed(columns: pl.Schema) -> str:
+    """Return columns of MESSAGES as a query lists them."""
+    return ", ".join('sent_at as "at"' if name == "at" else name for name in columns)
 
 
 def message_counts(con: duckdb.DuckDBPyConnection, lines: list[str]) -> dict[str, int]:
@@ -100,17 +108,26 @@ def chat_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return frame_of(con, sql, pl.Schema(schema))
 
 
-def chats(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.DataFrame:
-    """Return known chats as CHATS, key chat_id."""
+def chats(con: duckdb.DuckDBPyConnection, *, line: str | None = None, lines: list[str] | None = None) -> pl.DataFrame:
+    """Return known chats as CHATS, key chat_id; of a line where one is named, and all that messages of some lines may name where ``lines`` are."""
     where, values = _between("created_at", line, None, None)
+    if lines is not None:
+        where, values = f"{where} and {OF_LINES}", values | {"lines": lines}
     return frame_of(con, f"select * from chats where {where} order by chat_id", CHATS, values)
 
 
-def chat_health(con: duckdb.DuckDBPyConnection, *, chat_id: str | None = None, line: str | None = None) -> pl.DataFrame:
-    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health; of one chat or one line's where named."""
-    tests = {
+def chat_health(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    chat_id: str | None = None,
+    line: str | None = None,
+    lines: list[str] | None = None,
+) -> pl.DataFrame:
+    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health; of one chat, one line's or as ``chats`` where named."""
+    tests: dict[str, tuple[str, object]] = {
         "chat_id = $chat_id": ("chat_id", chat_id),
         "chat_id in (select chat_id from chat_state where line = $line)": ("line", line),
+        f"chat_id in (select chat_id from chats where {OF_LINES})": ("lines", lines),
     }
     kept = {test: named for test, named in tests.items() if named[1] is not None}
     sql = (

@@ -7,9 +7,10 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
-from analysis.schema import CHAT_HEALTH, CHATS, INSTANT, MESSAGES
+from analysis.schema import CHAT_HEALTH, CHATS, INSTANT
 from analysis.store.placed import CHATLESS, SENT_AT, has_chatless, of_chats, on_lines, placed
-from analysis.store.read import frame_of
+from analysis.store.read import OF_LINES, frame_of, listed
+from analysis.store.read_counted import COUNTED
 
 SINCE = pl.Schema({"line": pl.String, "since": INSTANT})
 """Lines, and the instant from which on something is to be looked at again, key line."""
@@ -34,6 +35,7 @@ _SENDS = pl.Schema(
         "delivered_at": INSTANT,
     }
 )
+_NEEDED = ["sent_at" if name == "at" else name for name in COUNTED]
 _TIMED = {
     "signal_day": "day",
     "signal_hour": "hour",
@@ -85,9 +87,9 @@ def want(con: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, chats: list[str])
     con.execute(
         f"""
         create or replace temp table needed as
-        select m.* from ({of_chats(con, "whole_chat")}) m semi join temp.whole_chat c on c.line = m.line and c.chat_id = m.chat_id
+        select {", ".join(f"m.{name}" for name in _NEEDED)} from ({of_chats(con, "whole_chat")}) m semi join temp.whole_chat c on c.line = m.line and c.chat_id = m.chat_id
         union all by name
-        select '' as message_id, s.line, s.chat_id, 'inbound' as direction, greatest(s.last_sent_at, s.last_received_at) as sent_at, false as failed, false as is_group
+        select '' as message_id, s.line, s.chat_id, 'inbound' as direction, greatest(s.last_sent_at, s.last_received_at) as sent_at, false as failed
         from chat_state s join temp.wanted w on s.line = w.line anti join temp.whole_chat c on c.line = s.line and c.chat_id = s.chat_id
         where greatest(s.last_sent_at, s.last_received_at) >= w.seen_from
         """
@@ -102,20 +104,24 @@ def want(con: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, chats: list[str])
 
 
 def messages(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
-    """Return the wanted messages of some lines as MESSAGES, in any order."""
-    sql = 'select *, sent_at as "at" from temp.needed where list_contains($lines, line)'
-    return frame_of(con, sql, MESSAGES, {"lines": lines})
+    """Return the wanted messages of some lines as COUNTED, in any order."""
+    sql = f"select {listed(COUNTED)} from temp.needed where list_contains($lines, line)"
+    return frame_of(con, sql, COUNTED, {"lines": lines})
 
 
-def chats(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return the chats of the wanted messages as CHATS."""
-    return frame_of(con, "select * from chats semi join temp.needed_chat using (chat_id) order by chat_id", CHATS)
+def chats(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
+    """Return the chats that the wanted messages of some lines may name as CHATS."""
+    sql = f"select * from chats semi join temp.needed_chat using (chat_id) where {OF_LINES} order by chat_id"
+    return frame_of(con, sql, CHATS, {"lines": lines})
 
 
-def chat_health(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def chat_health(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
     """Return what is known of the health of these chats as CHAT_HEALTH."""
-    sql = 'select chat_id, known_at as "at", health from chat_health semi join temp.needed_chat using (chat_id) order by all'
-    return frame_of(con, sql, CHAT_HEALTH)
+    sql = f"""
+    select chat_id, known_at as "at", health from chat_health
+    semi join (select chat_id from chats semi join temp.needed_chat using (chat_id) where {OF_LINES}) using (chat_id) order by all
+    """
+    return frame_of(con, sql, CHAT_HEALTH, {"lines": lines})
 
 
 def done(con: duckdb.DuckDBPyConnection) -> None:
@@ -124,32 +130,36 @@ def done(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"drop table temp.{name}")
 
 
-def replace_since(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
-    """Replace, on the wanted lines, the rows of a mart from ``since`` on by those of a frame; its earlier ones are left out.
+def clear_since(con: duckdb.DuckDBPyConnection) -> None:
+    """Let go, on the wanted lines, of the rows of marts from ``since`` on: room for ``add_since``.
 
-    ``chat_state``: the rows of the wanted whole chats; a line that is wanted from the beginning loses all its rows first.
+    Of ``chat_state`` those of the wanted whole chats; a line that is wanted from the beginning loses all its rows.
     """
-    if table == "chat_state":
-        con.execute(
-            """
-            delete from chat_state using temp.wanted w
-            where chat_state.line = w.line and (
-              w.since = '1970-01-01' or exists (select 1 from temp.whole_chat c where c.line = chat_state.line and c.chat_id = chat_state.chat_id)
-            )
-            """
+    con.execute(
+        """
+        delete from chat_state using temp.wanted w
+        where chat_state.line = w.line and (
+          w.since = '1970-01-01' or exists (select 1 from temp.whole_chat c where c.line = chat_state.line and c.chat_id = chat_state.chat_id)
         )
+        """
+    )
+    for table, when in _TIMED.items():
+        con.execute(
+            f"delete from {table} using temp.wanted w where {table}.line = w.line and {table}.{when} >= w.{_begin(table)}"
+        )
+
+
+def add_since(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    """Add to a mart the rows of a frame that are to be replaced (``clear_since``); its earlier ones are left out."""
+    if table == "chat_state":
         con.execute(
             "insert into chat_state by name select f.* from frame f semi join temp.whole_chat c on c.line = f.line and c.chat_id = f.chat_id"
         )
         return
-    when = _TIMED[table]
     if "at" in frame.columns:
         frame = frame.rename({"at": "sent_at"})
     con.execute(
-        f"delete from {table} using temp.wanted w where {table}.line = w.line and {table}.{when} >= w.{_begin(table)}"
-    )
-    con.execute(
-        f"insert into {table} by name select f.* from frame f join temp.wanted w on f.line = w.line where f.{when} >= w.{_begin(table)}"
+        f"insert into {table} by name select f.* from frame f join temp.wanted w on f.line = w.line where f.{_TIMED[table]} >= w.{_begin(table)}"
     )
 
 

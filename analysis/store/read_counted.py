@@ -1,0 +1,52 @@
+"""An open store in, what a count of all its messages takes out: how large each line is, and which chats may have been moved."""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+
+from analysis.schema import INSTANT, MESSAGES
+from analysis.store.placed import of_chats, on_lines
+from analysis.store.read import frame_of
+
+COUNTED = pl.Schema(
+    {
+        name: MESSAGES[name]
+        for name in (
+            "message_id", "line", "chat_id", "direction", "at", "failed", "delivered_at", "read_at", "failed_at", "failure_code", "service",
+        )
+    }
+)  # fmt: skip
+"""The columns of MESSAGES that counting takes."""
+
+
+def line_sizes(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return how many messages each line has: line, messages; in order of line. It is to make groups of lines by, and looks at no chat."""
+    sql = f"select line, count(*) as messages from ({on_lines(con)}) group by line order by line"
+    return frame_of(con, sql, pl.Schema({"line": pl.String, "messages": pl.Int64}))
+
+
+def shared_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the chats, with a message, of people who may have some on several lines: no other chat was moved (``signals.chats.moved``).
+
+    Returns:
+        line, chat_id, recipient, first_at (its first message); in order of line and chat.
+    """
+    con.execute(
+        """
+        create or replace temp table shared_chat as
+        with shared as (
+          select recipient from chats where recipient is not null group by recipient
+          having min(line) <> max(line) or (count(*) > 1 and count(line) < count(*))
+        )
+        select chat_id, recipient from chats semi join shared using (recipient)
+        """
+    )
+    sql = f"""
+    select m.line, m.chat_id, any_value(c.recipient) as recipient, min(m.sent_at) as first_at
+    from ({of_chats(con, "shared_chat")}) m join temp.shared_chat c using (chat_id) group by m.line, m.chat_id order by m.line, m.chat_id
+    """
+    schema = {"line": pl.String, "chat_id": pl.String, "recipient": pl.String, "first_at": INSTANT}
+    found = frame_of(con, sql, pl.Schema(schema))
+    con.execute("drop table temp.shared_chat")
+    return found
