@@ -13,13 +13,15 @@ from analysis.pipeline.shards import Group, group_of, grouped, side_by_side, who
 from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
 from analysis.signals import delivery, panel
-from analysis.signals.calendar import calendar
+from analysis.signals.calendar import Calendar, calendar
 from analysis.signals.chats import chat_state, moved
 from analysis.signals.gaps import SLOT_MINUTES
 from analysis.signals.judged import judge
 from analysis.signals.totals import failure_hours, opening_sends
 from analysis.store import marts, read, read_counted, since
 
+_MOST = 500_000
+"""Messages of a group: about 0.3 GB while they are judged and counted (measured, analysis/bench); larger ones are not sooner done."""
 _MARTS = ("signal_day", "signal_hour", "chat_state", "delivery_day", "opener", "failure_hour")
 Tables = dict[str, pl.DataFrame]
 
@@ -64,7 +66,9 @@ def count_again(con: Any, due: Due, spells: pl.DataFrame, *, as_of: Any, setting
 
 def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Callable[[float], None]) -> None:
     moved_here = moved(read_counted.shared_firsts(con))
-    groups = whole_lines(con, read_counted.line_sizes(con), told, in_order=False, columns=read_counted.COUNTED)
+    groups = whole_lines(
+        con, read_counted.line_sizes(con), told, most=_MOST, in_order=False, columns=read_counted.COUNTED
+    )
     for name in _MARTS:
         marts.clear(con, name)
     # a group's rows go into the store at once: to hold those of all took 200 MB a million messages, as they keep alive what they were cut from
@@ -75,7 +79,7 @@ def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Calla
 
 
 def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], told: Callable[[float], None]) -> None:
-    groups = grouped(since.want(con, due.wanted, due.chats))
+    groups = grouped(since.want(con, due.wanted, due.chats), most=_MOST)
     since.line_totals(con, wanted_only=True)
     born = _born(con, due)
     others = since.moved_as_kept(con).join(due.asked, on=["line", "chat_id"], how="anti")
@@ -109,19 +113,35 @@ def _arrived(con: Any, since_when: pl.DataFrame, as_of: datetime, settings: Sett
     from_when = first.with_columns(
         since=pl.min_horizontal(days.begins.gather(bucket), pl.col("since").dt.truncate("1d"))
     )
-    sends = since.sends(con, from_when.select("line", "since")).join(first.drop("since"), on="line")
-    late = pl.col("delivered_at") - pl.col("at")
-    since.tell_arrived(
-        con,
+    names = first["line"].to_list()
+    local, by_day = [], []
+    for lines in grouped(dict.fromkeys(names, 0) | read.message_counts(con, names), most=_MOST):
+        here = from_when.filter(pl.col("line").is_in(lines))
+        sends = since.sends(con, here.select("line", "since")).join(first.drop("since"), on="line")
+        local.append(_on_time(sends, days))
+        by_day.append(_late(sends))
+    since.tell_arrived(con, pl.concat(local), pl.concat(by_day))
+
+
+def _on_time(sends: pl.DataFrame, days: Calendar) -> pl.DataFrame:
+    """Return how many sends arrived by day of the store's zone, as ``since.tell_arrived`` takes them."""
+    return (
         sends.with_columns(day=days.dates.gather(days.bucket(sends["at"])))
         .filter(~pl.col("told_failed"), pl.col("day") >= pl.col("first_day"))
         .group_by("line", "day", "opened_by", "service")
-        .agg(delivered=pl.col("received").sum()),
+        .agg(delivered=pl.col("received").sum())
+    )
+
+
+def _late(sends: pl.DataFrame) -> pl.DataFrame:
+    """Return how many sends arrived by UTC day, and how late, as ``since.tell_arrived`` takes them."""
+    late = pl.col("delivered_at") - pl.col("at")
+    return (
         sends.group_by("line", "first_date", day=pl.col("at").dt.date())
         .agg(
             pl.col("received").sum(),
             received_1h=(late > timedelta(hours=1)).sum(),
             received_24h=(late > timedelta(hours=24)).sum(),
         )
-        .filter(pl.col("day") >= pl.col("first_date")),
+        .filter(pl.col("day") >= pl.col("first_date"))
     )

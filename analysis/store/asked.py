@@ -146,7 +146,7 @@ def want(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> dict[str, int]:
     con.execute(
         f"""
         create or replace temp table asked_message as
-        select p.* from ({of_chats(con, "asked_chat")}) p semi join temp.asked_since using (line)
+        select {read.listed(MESSAGES, at="sent_at")} from ({of_chats(con, "asked_chat")}) p semi join temp.asked_since using (line)
         """
     )
     con.execute("create or replace temp table asked_here as select line, chat_id from temp.asked_message group by all")
@@ -162,7 +162,7 @@ def want(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> dict[str, int]:
 def wanted(con: duckdb.DuckDBPyConnection, names: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return MESSAGES (in any order), CHATS and CHAT_HEALTH of the collected chats of some lines."""
     values: dict[str, object] = {"lines": names}
-    messages = 'select *, sent_at as "at" from temp.asked_message where list_contains($lines, line)'
+    messages = f"select {read.listed(MESSAGES)} from temp.asked_message where list_contains($lines, line)"
     chats = "select distinct on (chat_id) * from temp.asked_chats where list_contains($lines, placed) order by chat_id"
     health = 'select distinct chat_id, known_at as "at", health from temp.asked_health where list_contains($lines, placed) order by all'
     return (

@@ -30,8 +30,6 @@ from analysis.schema import (
 from analysis.store.placed import placed_on, view_over
 
 _MESSAGE_ORDER = "line, chat_id, sent_at, direction desc, message_id"
-OF_LINES = "(list_contains($lines, line) or line is null)"
-"""Chats that messages of these lines may name: its line is a message's where it is told, and any where not."""
 
 
 def _between(
@@ -81,9 +79,9 @@ def messages(
     return frame_of(con, f"select {listed(columns)} from {source} where {where} {order}", columns, values)
 
 
-def listed(columns: pl.Schema) -> str:
+def listed(columns: pl.Schema, *, at: str = 'sent_at as "at"') -> str:
     """Return columns of MESSAGES as a query lists them."""
-    return ", ".join('sent_at as "at"' if name == "at" else name for name in columns)
+    return ", ".join(at if name == "at" else name for name in columns)
 
 
 def message_counts(con: duckdb.DuckDBPyConnection, lines: list[str]) -> dict[str, int]:
@@ -93,26 +91,16 @@ def message_counts(con: duckdb.DuckDBPyConnection, lines: list[str]) -> dict[str
 
 
 def chat_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return each chat with a message: line, chat_id, recipient, first_at (its first message), messages; in order of line and chat."""
-    sql = """
-    select m.line, m.chat_id, any_value(c.recipient) as recipient, min(m.sent_at) as first_at, count(*) as messages
-    from messages m left join chats c on c.chat_id = m.chat_id group by m.line, m.chat_id order by m.line, m.chat_id
-    """
-    schema = {
-        "line": pl.String,
-        "chat_id": pl.String,
-        "recipient": pl.String,
-        "first_at": INSTANT,
-        "messages": pl.Int64,
-    }
-    return frame_of(con, sql, pl.Schema(schema))
+    """Return each chat with a message: line, chat_id, messages; in order of line and chat."""
+    sql = "select line, chat_id, count(*) as messages from messages group by line, chat_id order by line, chat_id"
+    return frame_of(con, sql, pl.Schema({"line": pl.String, "chat_id": pl.String, "messages": pl.Int64}))
 
 
 def chats(con: duckdb.DuckDBPyConnection, *, line: str | None = None, lines: list[str] | None = None) -> pl.DataFrame:
-    """Return known chats as CHATS, key chat_id; of a line where one is named, and all that messages of some lines may name where ``lines`` are."""
+    """Return known chats as CHATS, key chat_id; of a line or of some where such are named."""
     where, values = _between("created_at", line, None, None)
     if lines is not None:
-        where, values = f"{where} and {OF_LINES}", values | {"lines": lines}
+        where, values = f"{where} and list_contains($lines, line)", values | {"lines": lines}
     return frame_of(con, f"select * from chats where {where} order by chat_id", CHATS, values)
 
 
@@ -123,11 +111,11 @@ def chat_health(
     line: str | None = None,
     lines: list[str] | None = None,
 ) -> pl.DataFrame:
-    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health; of one chat, one line's or as ``chats`` where named."""
+    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health; of one chat, or one line's or some lines', where named."""
     tests: dict[str, tuple[str, object]] = {
         "chat_id = $chat_id": ("chat_id", chat_id),
         "chat_id in (select chat_id from chat_state where line = $line)": ("line", line),
-        f"chat_id in (select chat_id from chats where {OF_LINES})": ("lines", lines),
+        "chat_id in (select chat_id from chats where list_contains($lines, line))": ("lines", lines),
     }
     kept = {test: named for test, named in tests.items() if named[1] is not None}
     sql = (

@@ -27,7 +27,7 @@ def line_sizes(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def shared_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return the chats, with a message, of people who may have some on several lines: no other chat was moved (``signals.chats.moved``).
+    """Return the chats, with a message, of people who have some on several lines: no other chat was moved (``signals.chats.moved``).
 
     Returns:
         line, chat_id, recipient, first_at (its first message); in order of line and chat.
@@ -37,7 +37,7 @@ def shared_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         create or replace temp table shared_chat as
         with shared as (
           select recipient from chats where recipient is not null group by recipient
-          having min(line) <> max(line) or (count(*) > 1 and count(line) < count(*))
+          having min(line) <> max(line)
         )
         select chat_id, recipient from chats semi join shared using (recipient)
         """

@@ -9,7 +9,7 @@ import polars as pl
 
 from analysis.schema import CHAT_HEALTH, CHATS, INSTANT
 from analysis.store.placed import CHATLESS, SENT_AT, has_chatless, of_chats, on_lines, placed
-from analysis.store.read import OF_LINES, frame_of, listed
+from analysis.store.read import frame_of, listed
 from analysis.store.read_counted import COUNTED
 
 SINCE = pl.Schema({"line": pl.String, "since": INSTANT})
@@ -35,7 +35,6 @@ _SENDS = pl.Schema(
         "delivered_at": INSTANT,
     }
 )
-_NEEDED = ["sent_at" if name == "at" else name for name in COUNTED]
 _TIMED = {
     "signal_day": "day",
     "signal_hour": "hour",
@@ -87,7 +86,7 @@ def want(con: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, chats: list[str])
     con.execute(
         f"""
         create or replace temp table needed as
-        select {", ".join(f"m.{name}" for name in _NEEDED)} from ({of_chats(con, "whole_chat")}) m semi join temp.whole_chat c on c.line = m.line and c.chat_id = m.chat_id
+        select {listed(COUNTED, at="sent_at")} from ({of_chats(con, "whole_chat")}) m semi join temp.whole_chat c on c.line = m.line and c.chat_id = m.chat_id
         union all by name
         select '' as message_id, s.line, s.chat_id, 'inbound' as direction, greatest(s.last_sent_at, s.last_received_at) as sent_at, false as failed
         from chat_state s join temp.wanted w on s.line = w.line anti join temp.whole_chat c on c.line = s.line and c.chat_id = s.chat_id
@@ -110,16 +109,16 @@ def messages(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
 
 
 def chats(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
-    """Return the chats that the wanted messages of some lines may name as CHATS."""
-    sql = f"select * from chats semi join temp.needed_chat using (chat_id) where {OF_LINES} order by chat_id"
+    """Return the chats of the wanted messages of some lines as CHATS."""
+    sql = "select * from chats semi join temp.needed_chat using (chat_id) where list_contains($lines, line) order by chat_id"
     return frame_of(con, sql, CHATS, {"lines": lines})
 
 
 def chat_health(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
     """Return what is known of the health of these chats as CHAT_HEALTH."""
-    sql = f"""
+    sql = """
     select chat_id, known_at as "at", health from chat_health
-    semi join (select chat_id from chats semi join temp.needed_chat using (chat_id) where {OF_LINES}) using (chat_id) order by all
+    semi join (select chat_id from chats semi join temp.needed_chat using (chat_id) where list_contains($lines, line)) using (chat_id) order by all
     """
     return frame_of(con, sql, CHAT_HEALTH, {"lines": lines})
 
