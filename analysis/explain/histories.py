@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -34,7 +34,7 @@ class Histories:
 
     def __init__(self, settings: Settings, folder: Path | None = None, *, most: int | None = None) -> None:
         self._settings, self._folder, self._room = settings, folder, shelf.HELD if most is None else most
-        self._parts: list[Callable[[], Parts]] = []
+        self._parts = deque[Callable[[], Parts]]()
 
     def add(self, messages: pl.DataFrame, chats: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
         """Add whole lines: all their MESSAGES, CHATS and CHAT_HEALTH, any order; several threads may, for each other line.
@@ -61,8 +61,10 @@ class Histories:
             seen: is told the asks of each part, and CARRIED of its lines.
         """
         lost = gaps_of(gaps)
-        while self._parts:
-            rows, chats, chat_health = self._parts.pop()()
+        while (
+            self._parts
+        ):  # the first are those that memory holds: they are gone by the time as many histories are held
+            rows, chats, chat_health = self._parts.popleft()()
             yield from self._of(with_lost(rows, expected), chats, chat_health, lost, seen=seen).values()
 
     def _kept(self, parts: Parts) -> Callable[[], Parts]:

@@ -96,6 +96,7 @@ def whole_lines(
         columns: those of MESSAGES to read.
     """
     groups = shards(firsts, most=most)
+    del firsts  # of every chat, perhaps
     for number, lines in enumerate(groups, start=1):
         messages = read.messages(con, lines=lines, in_order=in_order, columns=columns)
         if messages.height:

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from analysis.explain.cases import Cases
-from analysis.explain.histories import histories
+from analysis.explain.histories import Histories, histories
 from analysis.explain.shelf import Shelf, firsts_of
 from analysis.settings import Settings
 from tests.explain.builders import World
@@ -80,3 +81,15 @@ def test_cases_of_one_line_at_a_time_are_those_of_all(world):
     assert [done for done, _ in told] == list(range(6))
     with pytest.raises(KeyError):
         one[replace(found.changes[0], line="+9")]
+
+
+def test_rows_that_memory_holds_are_built_first(world, tmp_path):
+    """So they are let go of while histories come to be held, rather than lie beside them."""
+    messages, chats, chat_health, *_ = world.frames()
+    parts = Histories(Settings(), tmp_path, most=messages.filter(pl.col("line") == LINES[0]).height)
+    of = {line: messages.filter(pl.col("line") == line) for line in LINES}
+    expected = pl.concat(parts.add(of[line], chats, chat_health) for line in LINES).sort("at")
+    on_disk = len(list(tmp_path.iterdir()))
+    assert on_disk > 0
+    left = [(history.line, len(list(tmp_path.iterdir()))) for history in parts.each(expected)]
+    assert left == [("+1", on_disk), ("+2", on_disk // 2), ("+3", 0)]
