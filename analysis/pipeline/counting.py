@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from analysis.pipeline.due import Due
-from analysis.pipeline.shards import Group, group_of, grouped, side_by_side, whole_lines
+from analysis.pipeline.shards import Group, group_of, grouped, shards, side_by_side, whole_lines
 from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
 from analysis.signals import delivery, panel
@@ -19,9 +19,12 @@ from analysis.signals.gaps import SLOT_MINUTES
 from analysis.signals.judged import judge
 from analysis.signals.totals import failure_hours, opening_sends
 from analysis.store import marts, read, read_counted, since
+from analysis.store.connect import make_room
 
 _MOST = 500_000
 """Messages of a group: about 0.3 GB while they are judged and counted (measured, analysis/bench); larger ones are not sooner done."""
+_MOST_TIMES = 4_000_000
+"""Messages of lines of which the slots with an event are found together, by three times of each."""
 _MARTS = ("signal_day", "signal_hour", "chat_state", "delivery_day", "opener", "failure_hour")
 Tables = dict[str, pl.DataFrame]
 
@@ -60,21 +63,26 @@ def count_again(con: Any, due: Due, spells: pl.DataFrame, *, as_of: Any, setting
         _new(con, due, counted, told)
     if due.arrived.height:
         _arrived(con, due.arrived, as_of, settings)
-    since.refill_activity(con, None if due.whole else due.activity, minutes=SLOT_MINUTES)
+    if not due.whole:
+        since.refill_activity(con, due.activity, minutes=SLOT_MINUTES)
     since.last_events(con)
 
 
 def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Callable[[float], None]) -> None:
     moved_here = moved(read_counted.shared_firsts(con))
-    groups = whole_lines(
-        con, read_counted.line_sizes(con), told, most=_MOST, in_order=False, columns=read_counted.COUNTED
-    )
+    sizes = read_counted.line_sizes(con)
+    groups = whole_lines(con, sizes, told, most=_MOST, in_order=False, columns=read_counted.COUNTED)
     for name in _MARTS:
         marts.clear(con, name)
+    since.clear_activity(con)
     # a group's rows go into the store at once: to hold those of all took 200 MB a million messages, as they keep alive what they were cut from
     for tables in side_by_side(groups, lambda group: counted(group, moved_here)):
         for name, frame in tables.items():
             marts.add(con, name, frame)
+        make_room(con)
+    for lines in shards(sizes, most=_MOST_TIMES):
+        since.add_activity(con, lines, minutes=SLOT_MINUTES)
+        make_room(con)
     since.line_totals(con, wanted_only=False)
 
 
@@ -95,6 +103,7 @@ def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], t
     for tables in side_by_side(read_groups(), lambda group: counted(group, moved_here)):
         for name, frame in tables.items():
             since.add_since(con, name, frame)
+        make_room(con)
     since.done(con)
 
 

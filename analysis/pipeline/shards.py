@@ -15,6 +15,8 @@ from analysis.store import read
 
 MESSAGES = 1_000_000
 """Messages of a group: about 0.7 GB while they are judged and counted (measured, analysis/bench)."""
+_CHATS_OF = 4_000_000
+"""Messages of the groups whose chats are read together: to find those of some lines looks at all."""
 AT_ONCE = 2
 """Groups worked on at once, where there are as many cores: what numpy does runs on one."""
 
@@ -97,12 +99,16 @@ def whole_lines(
     """
     groups = shards(firsts, most=most)
     del firsts  # of every chat, perhaps
-    for number, lines in enumerate(groups, start=1):
+    together = max(1, _CHATS_OF // most)
+    for number, lines in enumerate(groups):
+        if number % together == 0:
+            these = [line for group in groups[number : number + together] for line in group]
+            chats, chat_health = read.chats(con, lines=these), read.chat_health(con, lines=these)
         messages = read.messages(con, lines=lines, in_order=in_order, columns=columns)
         if messages.height:
-            yield group_of(messages, read.chats(con, lines=lines), read.chat_health(con, lines=lines))
+            yield group_of(messages, chats, chat_health)
         del messages  # while it is worked on, another one is read
-        done(number / len(groups))
+        done((number + 1) / len(groups))
 
 
 def side_by_side(read: Iterable[Read], work: Callable[[Read], Made]) -> Iterator[Made]:

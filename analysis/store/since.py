@@ -166,33 +166,48 @@ def _begin(table: str) -> str:
     return "day" if _TIMED[table] == "day" else "since"
 
 
-def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame | None, *, minutes: int) -> None:
+def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame, *, minutes: int) -> None:
     """Find again in which slots of so many minutes an event of a line is known: sends, replies, and the receipts of sends.
 
     Args:
         con: a store open for writing.
-        since: line, since: from when on to look; all lines from the beginning where None.
+        since: line, since: from when on to look.
         minutes: length of a slot.
     """
-    ms = minutes * 60_000
-    if since is None:
-        con.execute("delete from activity")
-        joined, after = "", "is not null"
-    elif since.is_empty():
+    if since.is_empty():
         return
-    else:
-        con.register("since_now", since)
-        con.execute(
-            f"create or replace temp table since_slot as select line, (epoch_ms(since) // {ms}) as slot from since_now"
-        )
-        con.unregister("since_now")
-        con.execute(
-            "delete from activity using temp.since_slot s where activity.line = s.line and activity.slot >= s.slot"
-        )
-        ((least,),) = con.execute(f"select make_timestamp_ms(min(slot) * {ms}) from temp.since_slot").fetchall()
-        joined = f"join temp.since_slot s on s.line = t.line and epoch_ms(told_at) // {ms} >= s.slot"
-        after = f">= '{least}'::timestamp_ms"
-    rows = on_lines(con)
+    ms = minutes * 60_000
+    con.register("since_now", since)
+    con.execute(
+        f"create or replace temp table since_slot as select line, (epoch_ms(since) // {ms}) as slot from since_now"
+    )
+    con.unregister("since_now")
+    con.execute("delete from activity using temp.since_slot s where activity.line = s.line and activity.slot >= s.slot")
+    ((least,),) = con.execute(f"select make_timestamp_ms(min(slot) * {ms}) from temp.since_slot").fetchall()
+    joined = f"join temp.since_slot s on s.line = t.line and epoch_ms(told_at) // {ms} >= s.slot"
+    _add_activity(con, ms, on_lines(con), f">= '{least}'::timestamp_ms", joined)
+    con.execute("drop table temp.since_slot")
+
+
+def clear_activity(con: duckdb.DuckDBPyConnection) -> None:
+    """Let go of all slots."""
+    con.execute("delete from activity")
+
+
+def add_activity(con: duckdb.DuckDBPyConnection, lines: list[str], *, minutes: int) -> None:
+    """Find the slots of some lines of which none is there yet, from their first event on."""
+    rows = f"select * from ({on_lines(con)}) where list_contains($lines, line)"
+    _add_activity(con, minutes * 60_000, rows, "is not null", values={"lines": lines})
+
+
+def _add_activity(
+    con: duckdb.DuckDBPyConnection,
+    ms: int,
+    rows: str,
+    after: str,
+    joined: str = "",
+    values: dict[str, object] | None = None,
+) -> None:
     told = " union all ".join(
         f"select line, {column} as told_at, {int(column == 'sent_at')} as message from ({rows}) where {column} {after}"
         for column in ("sent_at", "delivered_at", "read_at")
@@ -202,10 +217,9 @@ def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame | None, 
         insert into activity
         select t.line, epoch_ms(told_at) // {ms} as slot, min(told_at), max(told_at), sum(message) from ({told}) t {joined} group by all
         order by 1, 2
-        """
+        """,
+        values,
     )
-    if since is not None:
-        con.execute("drop table temp.since_slot")
 
 
 def spell_changes(con: duckdb.DuckDBPyConnection, spells: pl.DataFrame) -> pl.DataFrame:
