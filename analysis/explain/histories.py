@@ -61,9 +61,7 @@ class Histories:
             seen: is told the asks of each part, and CARRIED of its lines.
         """
         lost = gaps_of(gaps)
-        while (
-            self._parts
-        ):  # the first are those that memory holds: they are gone by the time as many histories are held
+        while self._parts:  # first those that memory holds: they are gone by the time as many histories are held
             rows, chats, chat_health = self._parts.popleft()()
             yield from self._of(with_lost(rows, expected), chats, chat_health, lost, seen=seen).values()
 

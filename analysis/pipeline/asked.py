@@ -29,7 +29,7 @@ from analysis.explain.words import milliseconds
 from analysis.pipeline.shards import grouped, side_by_side, whole_lines
 from analysis.schema import INSTANT
 from analysis.settings import Settings
-from analysis.store import asked, read
+from analysis.store import asked, read, read_counted
 from analysis.store.since import SINCE
 
 _TOGETHER = 250_000
@@ -87,7 +87,7 @@ class StoreLines:
         con, told = self._con, list[Told]()
         asked.clear(con)
         parts, found = Histories(self._settings, self._scratch), Shelf(self._scratch)
-        groups = whole_lines(con, read.chat_firsts(con), most=_TOGETHER, in_order=False)
+        groups = whole_lines(con, read_counted.line_sizes(con), most=_TOGETHER, in_order=False)
         for expected in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
             asked.add(con, "expected_receipt", _expected(expected))
         tells = tells_to(told, self._troubles, self._lost, self._settings)
