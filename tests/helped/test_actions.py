@@ -178,7 +178,7 @@ def test_actions_stay_when_exports_are_loaded_and_refreshed(loaded, write):
 def test_a_store_of_the_version_before_takes_actions(loaded):
     with duckdb.connect(str(loaded)) as con:
         con.execute(
-            "drop table quiet_time; drop table lesson; drop table line_day; drop table asked_line; drop table asked_day; drop table asked_service; drop table asked_hour; drop table expected_receipt; drop table forgotten; drop table observation; drop table observed_change; drop table alert; drop table activity; alter table explanation drop column measured_p; drop view actions; drop table action; update meta set value = '6' where key = 'schema_version'"
+            "drop table quiet_time; drop table lesson; drop table line_day; drop table asked_line; drop table asked_day; drop table asked_service; drop table asked_hour; drop table expected_receipt; drop table forgotten; drop table observation; drop table observed_change; drop table alert; drop table activity; alter table explanation drop column measured_p; alter table explanation drop column compared_from; drop view actions; drop table action; update meta set value = '6' where key = 'schema_version'"
         )
     pipeline.refresh(store=loaded)
     pipeline.add_action("pause", line=LINE, at=T, store=loaded)

@@ -39,7 +39,7 @@ def test_an_older_store_is_refused_until_refresh_brings_it_up_to_date_and_fills_
             *TOLD,
         ):
             con.execute(f"drop table {table}")
-        con.execute("alter table explanation drop column measured_p")
+        con.execute("alter table explanation drop column measured_p; alter table explanation drop column compared_from")
         con.execute("update meta set value = '4' where key = 'schema_version'")
     with pytest.raises(StoreError, match="older version"):
         pipeline.chat_states(old)
