@@ -69,6 +69,16 @@ class ReplyCurve:
         return float(np.interp(delay, self._delays, self._shares))
 
 
+def _grown(counts: Array, growth: float) -> list[int]:
+    """Return for 0, 1, … days how many of them are told of, where counts (a running sum by day) are looked at only once they have grown enough."""
+    told, last = [0], 0.0
+    for days, count in enumerate(counts.tolist(), start=1):
+        grown = count > 0 and count >= (1 + growth) * last
+        told.append(days if grown else told[-1])
+        last = count if grown else last
+    return told
+
+
 @dataclass(frozen=True)
 class FleetRates:
     """The fleet's pooled rates as known on one day."""
@@ -118,21 +128,22 @@ def added(parts: Sequence[FleetSums]) -> FleetSums:
 
 
 class Fleet:
-    """Pooled rates of all lines outside their unhealthy spells, by day: at t only asks whose reply window has passed."""
+    """Pooled rates of all lines outside their unhealthy spells: at t only asks whose reply window has passed, up to the last day that added enough."""
 
     def __init__(self, sums: FleetSums, settings: Settings) -> None:
         self._window = settings.explain_reply_hours * HOUR
         self._lag = int(self._window // DAY) + 2
         self._first, self._services = sums.first, sums.services
         self._sums, self._delays = np.cumsum(sums.counts, axis=0), np.cumsum(sums.delays, axis=0)
+        self._told = _grown(self._sums[:, 2 * len(KINDS)], CONSTANTS.pooled_growth)
         self._known: dict[int, FleetRates] = {}
 
     def at(self, t: float) -> FleetRates:
         """Return the pooled rates from asks older than the reply window at t."""
-        day = min(int(t // DAY) - self._lag - self._first + 1, len(self._sums))
-        if day not in self._known:
-            self._known[day] = self._rates(max(day, 0))
-        return self._known[day]
+        days = self._told[max(0, min(int(t // DAY) - self._lag - self._first + 1, len(self._sums)))]
+        if days not in self._known:
+            self._known[days] = self._rates(days)
+        return self._known[days]
 
     def _rates(self, days: int) -> FleetRates:
         k, n, wide = CONSTANTS, len(KINDS), len(self._services)

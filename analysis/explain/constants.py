@@ -72,13 +72,19 @@ class Constants:
     fail_prior: float = _c(60.0, "asks", "Weight of the fleet's share of undelivered asks in a line's own.", _SHEET)
     fail_default: float = _c(0.01, "share", "Undelivered share before the fleet has shown any.", _OWN)
     curve_prior: float = _c(50.0, "replies", "Weight of the published reply delays in the fleet's curve.", _OWN)
+    pooled_growth: float = _c(
+        0.1,
+        "ratio",
+        "Pooled rates are told anew once so many more asks are known: a late one then moves few days' rates.",
+        _OWN,
+    )
     pooled_step: float = _c(
-        0.005,
+        0.01,
         "share",
         "Pooled reply rates and delays are told in steps of this, so that one message more leaves them.",
         _OWN,
     )
-    pooled_fail_step: float = _c(0.001, "share", "The same of pooled shares of undelivered asks.", _OWN)
+    pooled_fail_step: float = _c(0.002, "share", "The same of pooled shares of undelivered asks.", _OWN)
     short_life_days: float = _c(12.0, "days", "A younger line's usual is the first 60 % of its life.", _SHEET)
     short_life_share: float = _c(0.6, "share", "Part of a short life that counts as usual.", _SHEET)
     least_usual_days: float = _c(2.0, "days", "Fewer quiet days make no usual.", _OWN)
