@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import log, sqrt
 
 import numpy as np
@@ -14,18 +13,7 @@ from analysis.explain.engagement import engagement, kept_in_bursts
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
 from analysis.explain.running import Array
-from analysis.explain.scan import (
-    DOUBLINGS,
-    Scan,
-    day_around,
-    days_of,
-    discounted,
-    doublings,
-    ends_of,
-    faded,
-    failure_ends,
-    short_ends,
-)
+from analysis.explain.scan import DOUBLINGS, Scan, Scanned, Spans, days_before, discounted, doublings, scanned
 from analysis.explain.troubles import Troubles
 from analysis.explain.volume import volume
 from analysis.explain.window import NEW, Window, window_of
@@ -75,105 +63,113 @@ def effects_in(
     """
     t = window.t
     found = Effects(t, {}, window=window, asks_week=len(window))
-    low, high = np.searchsorted(history.send_at, (t - 7 * DAY, t), side="right")
-    found.sends_week = int(high - low)
-    ends = [t] if fresh else ends_of(t)
-    volume(found, window, history, usual, settings, ends)
-    _new(found, window, history, usual, settings, ends)
-    engagement(found, window, history, usual, CONSTANTS.engagement_days[:1] if fresh else CONSTANTS.engagement_days)
-    _deliverability(found, window, usual, ends)
+    low, high = history.send_at.searchsorted((t - 7 * DAY, t), side="right").tolist()
+    found.sends_week = high - low
+    over_all = scanned(fresh=fresh)
+    places = over_all.every.up_to(t).among(window.first_ms)
+    volume(found, window, history, usual, settings, over_all, places)
+    _new(found, window, history, usual, settings, over_all, places)
+    burst = kept_in_bursts(found, window, usual)
+    lengths = CONSTANTS.engagement_days[:1] if fresh else CONSTANTS.engagement_days
+    engagement(found, window, history, usual, burst, lengths, over_all, places)
+    _deliverability(found, window, usual, over_all)
     _opt_outs(found, history, usual, t - (DAY if fresh else 7 * DAY))
     _repeated(found, history, usual)
     if usual.own and len(window):
         lately = window.first > t - (2 if fresh else 7) * DAY
-        found.amount = amounts_of(window.of(lately), history, usual, kept_in_bursts(found, window, usual)[lately])
+        found.amount = amounts_of(window.of(lately), history, usual, burst[lately])
         for volume_driver in ("recipient_spread", "send_pace"):  # no amount of it where replies came
             found.amount[volume_driver] *= min(1.0, found.x[volume_driver] / CONSTANTS.amount_shows)
     return found
 
 
-def first_seen_before(history: LineHistory, spans: Sequence[tuple[float, float]]) -> Array:
-    """Return for each window (end, hours) the most chats first written to in a window of that length up to a day before its end.
+def first_seen_before(history: LineHistory, spans: Spans) -> Array:
+    """Return for each window the most chats first written to in a window of that length up to a day before its end.
 
     A line under two weeks old has no usual of openers, for its known chats look new too. But those only add: what was never
     exceeded while they were still coming in bounds the usual from above. The hours about a week before count whatever the line's
     age: a weekly mailing is no burst. NaN where all of it is under ``least_usual_days``.
     """
     k, seen = CONSTANTS, history.first_seen_ms
-    begin, found = history.first_at + k.first_seen_after * DAY, np.full(len(spans), np.nan)
-    for i, (end, hours) in enumerate(spans):
-        if end - DAY - begin < k.least_usual_days * DAY:
-            continue
-        step = k.scan_step_hours * HOUR if hours > k.short_hours else HOUR
-        ends = np.arange(end - DAY, history.first_at + hours * HOUR - 1, -step)
-        ends = ends[(ends >= begin + hours * HOUR) | (np.abs(ends - end + 7 * DAY) <= DAY / 2)]
-        low, high = (np.searchsorted(seen, at, side="right") for at in (ends - hours * HOUR, ends))
+    begin, found = history.first_at + k.first_seen_after * DAY, np.full(len(spans.stops), np.nan)
+    told = spans.stops - DAY - begin >= k.least_usual_days * DAY
+    for i in told.nonzero()[0].tolist():
+        end, length = spans.stops[i], spans.stops[i] - spans.starts[i]
+        step = k.scan_step_hours * HOUR if length > k.short_hours * HOUR else HOUR
+        ends = np.arange(end - DAY, history.first_at + length - 1, -step)
+        ends = ends[(ends >= begin + length) | (np.abs(ends - end + 7 * DAY) <= DAY / 2)]
+        low, high = (seen.searchsorted(at, side="right") for at in (ends - length, ends))
         found[i] = (high - low).max(initial=0)
     return found
 
 
 def _new(
-    found: Effects, w: Window, history: LineHistory, usual: Usual, settings: Settings, ends: Sequence[float]
+    found: Effects,
+    w: Window,
+    history: LineHistory,
+    usual: Usual,
+    settings: Settings,
+    over_all: Scanned,
+    places: tuple[Array, Array],
 ) -> None:
     """Set new_conversations: openers far above usual in a day, the more so the fewer answer."""
     k = CONSTANTS
     found.x["new_conversations"] = 0.0
-    new = w.of(w.kind == NEW)
-    if not len(new):
+    opens = w.kind == NEW
+    if not opens.any():
         return
     own = usual.own and usual.days_new >= k.least_usual_days
-    spans = days_of(ends) + [(end, k.short_hours) for end in short_ends(found.t, ends) if usual.own]
-    scan, long = Scan(new, np.ones(len(new)), spans), np.array([hours == k.window_hours for _, hours in spans])
-    busy = np.where(long, usual.busy["new"], usual.peaks["new"]) if own else np.full(len(spans), np.nan)
-    if usual.own and not own:
-        busy = first_seen_before(history, spans)
+    back = over_all.every if usual.own else over_all.days
+    scan, long = Scan(w, opens.astype(float), (places[0][: len(back)], places[1][: len(back)])), back.long
     low = scan.n - k.count_margin * np.sqrt(scan.n)
-    v = doublings(low, np.nan_to_num(busy)) * discounted(scan.engaged, k.new_discount)
-    over = v - k.new_floor - np.where(long, 0.0, k.short_floor)
-    over[np.isnan(busy)] = 0.0
-    published = k.unit_new * np.log2(np.maximum(scan.n, 1) / settings.ref_new_per_day)
-    over = over if own else np.maximum(over, np.where(long, published, 0.0))
-    over = over * faded(found.t, np.array([end for end, _ in spans]))
-    best = int(np.argmax(over))
+    if own:
+        busy = np.where(long, usual.busy["new"], usual.peaks["new"])
+        over = doublings(low, busy) * discounted(scan.engaged, k.new_discount) - k.new_floor - back.floor
+    else:
+        busy = first_seen_before(history, back.up_to(found.t)) if usual.own else np.full(len(back), np.nan)
+        over = doublings(low, np.nan_to_num(busy)) * discounted(scan.engaged, k.new_discount) - k.new_floor - back.floor
+        over[np.isnan(busy)] = 0.0
+        published = k.unit_new * np.log2(np.maximum(scan.n, 1) / settings.ref_new_per_day)
+        over = np.maximum(over, np.where(long, published, 0.0))
+    over = over * back.faded
+    best = int(over.argmax())
     if over[best] > 0:
         found.x["new_conversations"] = float(over[best])
         found.spread["new_conversations"] = DOUBLINGS / sqrt(max(float(scan.n[best]), 1.0))
         # a burst is told by the day around it
-        found.windows["new_conversations"] = day_around(spans[best], found.t)
+        found.windows["new_conversations"] = back.around(best, found.t)
         if not own:
-            seen = first_seen_before(history, [(spans[best][0], k.window_hours)])[0] if usual.own else np.nan
+            day = days_before(found.t - back.stops[best : best + 1])
+            seen = first_seen_before(history, day)[0] if usual.own else np.nan
             found.first_seen = None if np.isnan(seen) else int(seen)
             found.limit = "new" if scan.n[long].max() > settings.ref_new_per_day else found.limit
 
 
-def _deliverability(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> None:
+def _deliverability(found: Effects, w: Window, usual: Usual, over_all: Scanned) -> None:
     """Set deliverability: undelivered asks beyond the usual share, in the worst day."""
-    k = CONSTANTS
-    judged = w.of(w.judged)
+    k, failed = CONSTANTS, w.judged & w.undelivered
     found.x["deliverability"] = 0.0
-    if not judged.undelivered.any():
+    if not failed.any():
         return
-    spans = [(end, hours) for hours in k.failure_hours for end in failure_ends(found.t, ends, hours)]
-    stops, hours = np.asarray(spans, dtype=float).T
-    scan = Scan(judged, np.ones(len(judged)), spans)
-    n, bad = scan.n, scan.over(judged.undelivered.astype(float))
+    spans = over_all.failures.up_to(found.t)
+    n, bad = Scan(w, w.judged, spans.among(w.first_ms)).over(w.judged, failed)
     share = bad / np.maximum(n, 1)
     over = (bad - usual.failed * n - k.rate_margin * np.sqrt(bad * (1 - share) + 0.5)) / (n + k.share_prior)
-    over *= faded(found.t, stops)
-    best = int(np.argmax(over))
+    over *= over_all.failures.faded
+    best = int(over.argmax())
     if over[best] > 0:
         found.x["deliverability"] = float(over[best])
         found.spread["deliverability"] = sqrt(bad[best] * (1 - share[best]) + 0.5) / (n[best] + k.share_prior)
-        found.windows["deliverability"] = (stops[best] - hours[best] * HOUR, stops[best])
+        found.windows["deliverability"] = spans.span(best)
 
 
 def _opt_outs(found: Effects, history: LineHistory, usual: Usual, since: float) -> None:
     """Set opt_outs: sends after an opt-out, recent ones weighing more, and opt-outs beyond usual."""
     k, t = CONSTANTS, found.t
-    low, high = np.searchsorted(history.out_at, (since, t), side="right")
+    low, high = history.out_at.searchsorted((since, t), side="right").tolist()
     pressure = float((2.0 ** (-(t - history.out_at[low:high]) / (k.pressure_half_days * DAY))).sum())
-    low, high = np.searchsorted(history.left_at, (t - k.wave_days * DAY, t), side="right")
-    wave = int(high - low)
+    low, high = history.left_at.searchsorted((t - k.wave_days * DAY, t), side="right").tolist()
+    wave = high - low
     if usual.own:
         pressure += k.wave_weight * max(
             0.0, wave - k.count_margin * sqrt(wave) - k.wave_days * usual.opt_outs_per_day - 1

@@ -13,47 +13,68 @@ from analysis.explain.constants import CONSTANTS, DAY, KINDS
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
 from analysis.explain.running import Array
-from analysis.explain.scan import DOUBLINGS, Scan, days_of, doublings, ends_of, faded
+from analysis.explain.scan import DOUBLINGS, Scan, Scanned, doublings
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window
 
 
-def engagement(found: Effects, w: Window, history: LineHistory, usual: Usual, lengths: Sequence[float]) -> None:
+def engagement(
+    found: Effects,
+    w: Window,
+    history: LineHistory,
+    usual: Usual,
+    burst: Array,
+    lengths: Sequence[float],
+    over_all: Scanned,
+    places: tuple[Array, Array],
+) -> None:
     """Set engagement: replies missing at usual exposure, and follow-ups into silence beyond usual.
 
     Asks of a class beyond 1.8 × usual, over the window or over the day of a burst, belong to the burst and not to a
     fall in replies (the rate step of a rate-and-mix split); deep follow-ups count as silence unless from a blast, and
     as many more are usual as the line has grown.
+
+    Args:
+        found: effects of volume and of openers; set here.
+        w: asks of the week.
+        history: the line.
+        usual: its usual.
+        burst: of ``kept_in_bursts``.
+        lengths: days over which replies may be missing.
+        over_all: windows that late follow-ups are scanned over.
+        places: of the asks in all of these.
     """
     k = CONSTANTS
     found.x["engagement"] = 0.0
     if not usual.own or not len(w):
         return
-    burst, begun = kept_in_bursts(found, w, usual), ("new", "answer", "touch")
+    a_day = sum(usual.per_day[kind] for kind in ("new", "answer", "touch"))
+    replied, variance = w.replied.astype(float), w.expected * (1 - w.expected)
+    usable, own, grows = w.measured & ~w.deep, np.where(w.kind == ANSWER, 0.0, 1.0), w.kind != FOLLOWUP
     best = 0.0
     for days in lengths:
         inside = w.first >= found.t - days * DAY
-        tells = inside & w.measured & ~w.deep
-        weight = np.where(tells, 1.0, 0.0)
-        for code, kind in enumerate(KINDS):
-            if code != ANSWER:
-                of = tells & (w.kind == code)
-                allowed = k.exposure_allowed * (usual.per_day[kind] * days + k.exposure_slack) / max(int(of.sum()), 1)
-                weight[of] = min(1.0, allowed)
-        weight = np.minimum(weight, np.where(tells, burst, 0.0))
-        deep = int((inside & w.deep & ~w.opted_out).sum())
-        grown = int((inside & (w.kind != FOLLOWUP)).sum()) / (days * sum(usual.per_day[kind] for kind in begun))
+        tells = inside & usable
+        of_kind = np.bincount(w.kind[tells], minlength=len(KINDS)).tolist()
+        allowed = [
+            1.0
+            if code == ANSWER
+            else min(1.0, k.exposure_allowed * (usual.per_day[kind] * days + k.exposure_slack) / max(of_kind[code], 1))
+            for code, kind in enumerate(KINDS)
+        ]
+        weight = np.where(tells, np.minimum(np.array(allowed)[w.kind], burst), 0.0)
+        late = inside & w.late
+        grown = int(np.count_nonzero(inside & grows)) / (days * a_day)
         usual_deep = usual.per_day["deep"] * days * min(max(grown, 1.0), k.deep_grown)
-        silence = max(0.0, deep - k.deep_allowed * usual_deep - k.deep_slack) * unwelcome(
-            w, inside & w.deep & ~w.opted_out, usual
-        )
-        silence *= usual.days_new >= k.least_usual_days
+        silence = max(0.0, int(np.count_nonzero(late)) - k.deep_allowed * usual_deep - k.deep_slack)
+        if silence:
+            silence *= unwelcome(w, late, usual) * (usual.days_new >= k.least_usual_days)
         for part, worth, margin in (
             (weight, 1.0, k.reply_margin),
-            (np.where(w.kind == ANSWER, 0.0, weight), k.started_worth, k.started_margin),
+            (own * weight, k.started_worth, k.started_margin),
         ):
-            expected, answered = float(part @ w.expected), float(part @ w.replied)
+            expected, answered = float(part @ w.expected), float(part @ replied)
             bad = expected - answered
-            var = float(part @ (w.expected * (1 - w.expected)))
+            var = float(part @ variance)
             below = bad + k.silence_worth * silence - margin * sqrt(k.reply_spread * var + 1)
             x = worth * below / (expected + k.silence_due * silence + k.engagement_replies)
             if x > best:
@@ -62,8 +83,7 @@ def engagement(found: Effects, w: Window, history: LineHistory, usual: Usual, le
                 found.spread["engagement"] = worth * sqrt(k.reply_spread * var + 1) / whole
                 found.windows["engagement"] = (found.t - days * DAY, found.t)
                 found.nagging = k.silence_worth * silence > bad and answered >= k.nagging_replies * expected
-    ends = ends_of(found.t) if len(lengths) > 1 else [found.t]
-    again = _follow_ups(found, w, usual, ends) * k.unit_engagement / k.unit_follow_ups
+    again = _follow_ups(w, usual, over_all, places) * k.unit_engagement / k.unit_follow_ups
     found.nagging = found.nagging or again > best
     ill = _unhealthy(found, history, usual) * k.unit_engagement / k.unit_unhealthy
     found.x["engagement"], found.but_ill = hypot(best, again, ill), hypot(best, again)
@@ -71,8 +91,8 @@ def engagement(found: Effects, w: Window, history: LineHistory, usual: Usual, le
         found.ill, found.nagging = True, False
         found.windows["engagement"] = (found.t - k.unhealthy_days * DAY, found.t)
     if again > best:
-        late = float((w.deep & ~w.opted_out).sum())
-        found.spread["engagement"] = DOUBLINGS / sqrt(max(late, 1.0)) * k.unit_engagement / k.unit_follow_ups
+        whole = float(np.count_nonzero(w.late))
+        found.spread["engagement"] = DOUBLINGS / sqrt(max(whole, 1.0)) * k.unit_engagement / k.unit_follow_ups
 
 
 def _unhealthy(found: Effects, history: LineHistory, usual: Usual) -> float:
@@ -84,21 +104,20 @@ def _unhealthy(found: Effects, history: LineHistory, usual: Usual) -> float:
     return max(0.0, (bad - p * n - k.rate_margin * sqrt(k.reply_spread * n * p * (1 - p) + 1)) / (n + k.share_prior))
 
 
-def _follow_ups(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> float:
+def _follow_ups(w: Window, usual: Usual, over_all: Scanned, places: tuple[Array, Array]) -> float:
     """Return how far late follow-ups into silence are above the line's busy days, in doublings, the less the more of them are answered; as many more are usual as the line has grown."""
-    k = CONSTANTS
-    deep = w.of(w.deep & ~w.opted_out)
-    if not len(deep) or usual.days_new < k.least_usual_days:
+    k, late, days = CONSTANTS, w.late, over_all.days
+    if usual.days_new < k.least_usual_days or not late.any():
         return 0.0
-    scan = Scan(deep, np.ones(len(deep)), days_of(ends))
-    begun = w.of((w.kind != FOLLOWUP) & ~w.opted_out)
+    of_days = places[0][: len(days)], places[1][: len(days)]
+    begun = (w.kind != FOLLOWUP) & ~w.opted_out
+    n, came, due, n_begun = Scan(w, late, of_days).over(late, late & w.replied, late * w.share, begun)
     known = sum(usual.per_day[kind] for kind in ("new", "answer", "touch"))
-    grown = np.clip(Scan(begun, np.ones(len(begun)), days_of(ends)).n / (known + 3), 1.0, k.follow_ups_grow)
-    low = scan.n - k.count_margin * np.sqrt(scan.n)
-    over = (
-        doublings(np.maximum(low, 0), grown * usual.busy["deep"]) * (1 - np.minimum(1.0, scan.rate)) - k.follow_up_floor
-    )
-    over *= faded(found.t, np.asarray(ends, dtype=float))
+    grown = np.minimum(np.maximum(n_begun / (known + 3), 1.0), k.follow_ups_grow)
+    low = n - k.count_margin * np.sqrt(n)
+    answered = np.minimum(1.0, came / np.maximum(due, 1.0))
+    over = doublings(np.maximum(low, 0), grown * usual.busy["deep"]) * (1 - answered) - k.follow_up_floor
+    over *= days.faded
     return max(0.0, float(over.max()))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import log2, sqrt
 
 import numpy as np
@@ -12,8 +11,8 @@ from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
 from analysis.explain.running import Array
-from analysis.explain.scan import DOUBLINGS, Scan, day_around, days_of, doublings, ends_of, faded, short_ends, unheard
-from analysis.explain.window import FOLLOWUP, NEW, Seen, Window
+from analysis.explain.scan import DOUBLINGS, Scan, Scanned, days_before, doublings, fading, scanned, unheard
+from analysis.explain.window import Seen, Window
 from analysis.settings import Settings
 
 
@@ -24,11 +23,17 @@ def in_volume(s: Seen) -> bool:
 
 def counts_as_volume(w: Window) -> Array:
     """Say the same of every ask of a window."""
-    return ((w.kind != NEW) & (w.kind != FOLLOWUP) | (w.sends >= CONSTANTS.loop_sends)) & ~w.opted_out
+    return w.volume
 
 
 def volume(
-    found: Effects, w: Window, history: LineHistory, usual: Usual, settings: Settings, ends: Sequence[float]
+    found: Effects,
+    w: Window,
+    history: LineHistory,
+    usual: Usual,
+    settings: Settings,
+    over_all: Scanned,
+    places: tuple[Array, Array],
 ) -> None:
     """Set recipient_spread or send_pace: volume far above usual, the more so the fewer answer.
 
@@ -38,36 +43,35 @@ def volume(
     k = CONSTANTS
     found.x["recipient_spread"] = found.x["send_pace"] = 0.0
     if usual.own and len(w):
-        kept, loops = w.of((w.kind != NEW) & (w.kind != FOLLOWUP) & ~w.opted_out), w.of(counts_as_volume(w))
-        spans = [(end, k.window_hours) for end in ends] + [(end, k.short_hours) for end in short_ends(found.t, ends)]
-        long = np.array([hours == k.window_hours for _, hours in spans])
-        asks, messages = Scan(kept, np.ones(len(kept)), spans), Scan(loops, loops.sends.astype(float), spans)
+        every = over_all.every
+        long = every.long
+        asks, messages = Scan(w, w.begun.astype(float), places), Scan(w, np.where(w.volume, w.sends, 0.0), places)
         low = asks.n - k.count_margin * np.sqrt(asks.n)
         v = doublings(low, np.where(long, usual.busy["known"], usual.peaks["known"]))
         low = messages.n - k.count_margin * np.sqrt(k.message_spread * messages.n)
         v_m = doublings(low, np.where(long, usual.busy["sends"], usual.peaks["sends"]))
         alone = [unheard(scan.engaged, scan.chance, k.volume_discount) for scan in (asks, messages)]
         over = np.maximum(v * alone[0], v_m * alone[1]) - k.volume_floor
-        over -= np.where(long, 0.0, k.short_floor)
-        over *= faded(found.t, np.array([end for end, _ in spans]))
-        best = int(np.argmax(over))
+        over -= every.floor
+        over *= every.faded
+        best = int(over.argmax())
         if over[best] > 0:
-            a, b = spans[best][0] - spans[best][1] * HOUR, spans[best][0]
-            inside = loops.of((loops.first > a) & (loops.first <= b))
+            a, b = every.up_to(found.t).span(best)
+            inside = w.of(w.volume & (w.first > a) & (w.first <= b))
             chats, sends = len(np.unique(inside.chat)), int(inside.sends.sum())
             per_chat = usual.sends_per_day / usual.recipients_per_day
             spread = log2((chats + 3) / (usual.recipients_per_day + 3))
             pace = log2(max(sends / max(chats, 1), 1.0) / max(per_chat, 1.0)) if chats else 0.0
             # what shows most within hours is a burst, whatever the days around it hold
             of_days = float(over[long].max()) >= k.pace_of_days * float(over[best])
-            lasts = spread >= pace and of_days and _goes_on(kept, usual, b, found.t)
+            lasts = spread >= pace and of_days and _goes_on(w, usual, b, found.t)
             driver = "recipient_spread" if spread >= pace and not lasts else "send_pace"
             scale = k.unit_pace / k.unit_spread if lasts else 1.0
             found.x[driver] = float(over[best]) * scale
             found.spread[driver] = scale * DOUBLINGS / sqrt(max(float(asks.n[best]), 1.0))
-            found.windows[driver] = day_around(spans[best], found.t)
-        _loop(found, loops, usual, ends)
-    _published_limit(found, history, usual, settings, ends)
+            found.windows[driver] = every.around(best, found.t)
+        _loop(found, w, usual, over_all)
+    _published_limit(found, history, usual, settings, over_all)
 
 
 def risen(w: Window, usual: Usual) -> dict[str, float] | None:
@@ -78,13 +82,13 @@ def risen(w: Window, usual: Usual) -> dict[str, float] | None:
     k = CONSTANTS
     if not usual.own or not len(w):
         return None
-    kept = w.of((w.kind != NEW) & (w.kind != FOLLOWUP) & ~w.opted_out)
-    days = days_of(ends_of(w.t))
-    n = Scan(kept, np.ones(len(kept)), days).n
-    best = int(np.argmax(n))
+    days = scanned(fresh=False).days.up_to(w.t)
+    n = Scan(w, w.begun.astype(float), days.among(w.first_ms)).n
+    best = int(n.argmax())
     if n[best] <= k.rise_told * max(usual.busy["known"], 1.0):
         return None
-    day = kept.of((kept.first > days[best][0] - DAY) & (kept.first <= days[best][0]))
+    a, b = days.span(best)
+    day = w.of(w.begun & (w.first > a) & (w.first <= b))
     return {
         "observed": int(day.sends.sum()),
         "usual": round(usual.sends_per_day, 1),
@@ -97,42 +101,44 @@ def risen(w: Window, usual: Usual) -> dict[str, float] | None:
 def _goes_on(w: Window, usual: Usual, end: float, t: int) -> bool:
     """Say whether volume above the busy day lasts for more than a day: then it is pace, not many recipients in a short window."""
     k = CONSTANTS
-    days = [end + i * DAY for i in range(-int(k.scan_back_hours // 24), int((t - end) // DAY) + 1)]
-    over = np.maximum(0.0, Scan(w, np.ones(len(w)), days_of(days)).n - usual.busy["known"])
+    days = days_before(end + np.arange(-int(k.scan_back_hours // 24), int((t - end) // DAY) + 1) * DAY)
+    over = np.maximum(0.0, Scan(w, w.begun.astype(float), days.among(w.first_ms)).n - usual.busy["known"])
     return bool(over.sum() > 0 and over.max() < k.pace_lasts * over.sum())
 
 
-def _loop(found: Effects, w: Window, usual: Usual, ends: Sequence[float]) -> None:
+def _loop(found: Effects, w: Window, usual: Usual, over_all: Scanned) -> None:
     """Set send_pace where one chat got far more sends in a row than the line's largest usual run: a loop hides in any volume."""
     k = CONSTANTS
-    w = w.of(w.first >= ends[-1] - k.window_hours * HOUR)
-    if not len(w):
+    since = found.t - over_all.days.stops[-1] - k.window_hours * HOUR
+    rows = (w.volume & (w.first >= since)).nonzero()[0]
+    if not len(rows):
         return
-    size = w.sends - k.loop_replies * w.replied
-    run = doublings(np.maximum(size, 0), usual.busy["run"])
-    best = int(np.argmax(run * faded(found.t, w.first)))
-    over = (k.loop_worth * float(run[best]) - k.loop_floor) * float(faded(found.t, w.first[best]))
+    size = w.sends[rows] - k.loop_replies * w.replied[rows]
+    if k.loop_worth * float(doublings(max(float(size.max()), 0.0), usual.busy["run"])) <= k.loop_floor:
+        return  # not even the largest is one
+    first = w.first[rows]
+    run, fades = doublings(np.maximum(size, 0), usual.busy["run"]), fading(found.t - first)
+    best = int(np.argmax(run * fades))
+    over = (k.loop_worth * float(run[best]) - k.loop_floor) * float(fades[best])
     if over > found.x["send_pace"]:
         found.x["send_pace"], found.spread["send_pace"] = (
             over,
             k.loop_worth * DOUBLINGS / sqrt(max(float(size[best]), 0.0) + k.doublings_prior),
         )
-        a = float(w.first[best])
+        a = float(first[best])
         stop = min(float(found.t), a + k.window_hours / 2 * HOUR)
         found.windows["send_pace"] = (stop - k.window_hours * HOUR, stop)
 
 
-def _published_limit(
-    found: Effects, history: LineHistory, usual: Usual, settings: Settings, ends: Sequence[float]
-) -> None:
+def _published_limit(found: Effects, history: LineHistory, usual: Usual, settings: Settings, over_all: Scanned) -> None:
     """Set send_pace where all messages of a day are above the vendor's published limit, and above the line's usual."""
-    k, length = CONSTANTS, CONSTANTS.window_hours * HOUR
-    times, stops = history.totals.times, np.asarray(ends, dtype=float)
-    totals = np.searchsorted(times, stops, side="right") - np.searchsorted(times, stops - length, side="right")
-    best, limit = int(np.argmax(totals)), settings.ref_messages_per_day
+    k, days, limit = CONSTANTS, over_all.days.up_to(found.t), settings.ref_messages_per_day
+    low, high = days.among(history.totals.times)
+    totals = high - low
+    best = int(totals.argmax())
     if totals[best] > limit and totals[best] > k.limit_usual * usual.total_per_day:
         over = k.unit_pace * (1 + log2(totals[best] / limit))
         if over > found.x["send_pace"]:
             found.x["send_pace"], found.limit = over, "messages"
             found.spread["send_pace"] = k.unit_pace * DOUBLINGS / sqrt(float(totals[best]))
-            found.windows["send_pace"] = (ends[best] - length, ends[best])
+            found.windows["send_pace"] = days.span(best)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -33,56 +32,88 @@ class Seen(NamedTuple):
     opted_out: bool
 
 
-@dataclass(frozen=True)
-class Window:
-    """The asks begun in (since, t] as of t, as arrays in order of time; a column means what the field of Seen does."""
+class _Column:
+    """A column of a window: of one with only some asks it is cut when first asked for, and kept in place of this."""
 
-    since: float
-    t: int
-    names: list[str]
-    first: Array
-    last: Array
-    chat: Array
-    kind: Array
-    deep: Array
-    streak: Array
-    sends: Array
-    measured: Array
-    share: Array
+    def __set_name__(self, owner: type[Window], name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, window: None, owner: type[Window]) -> _Column: ...
+    @overload
+    def __get__(self, window: Window, owner: type[Window]) -> Array: ...
+    def __get__(self, window: Window | None, owner: type[Window]) -> _Column | Array:
+        if window is None:
+            return self
+        whole, rows = window.cut_from
+        found: Array = getattr(whole, self._name)[rows]
+        window.__dict__[self._name] = found
+        return found
+
+
+class Window:
+    """The asks begun in (since, t] as of t, as arrays in order of time; a column means what the field of Seen does.
+
+    Args:
+        since: ms.
+        t: ms.
+        names: of the chats, by number.
+        columns: the arrays, by name.
+    """
+
+    first = _Column()
+    first_ms = _Column()
+    """The same, for searches by times that are no whole numbers."""
+    last = _Column()
+    chat = _Column()
+    kind = _Column()
+    deep = _Column()
+    streak = _Column()
+    sends = _Column()
+    measured = _Column()
+    share = _Column()
     """Share of its replies that come by now."""
-    expected: Array
-    replied: Array
-    judged: Array
-    undelivered: Array
-    opted_out: Array
+    expected = _Column()
+    replied = _Column()
+    judged = _Column()
+    undelivered = _Column()
+    opted_out = _Column()
+
+    def __init__(self, since: float, t: int, names: list[str], columns: dict[str, Array]) -> None:
+        self.since, self.t, self.names, self._length = since, t, names, len(columns["first"])
+        self.__dict__.update(columns)
+
+    cut_from: tuple[Window, Array]
+    """Where it holds only some asks of another window: that one, and their places in it."""
 
     def __len__(self) -> int:
-        return len(self.first)
+        return self._length
 
     def of(self, mask: Array) -> Window:
         """Return only the asks under a mask."""
-        rows = np.flatnonzero(mask)
+        rows = mask.nonzero()[0]
         if len(rows) == len(self):
             return self
-        return Window(
-            self.since,
-            self.t,
-            self.names,
-            self.first[rows],
-            self.last[rows],
-            self.chat[rows],
-            self.kind[rows],
-            self.deep[rows],
-            self.streak[rows],
-            self.sends[rows],
-            self.measured[rows],
-            self.share[rows],
-            self.expected[rows],
-            self.replied[rows],
-            self.judged[rows],
-            self.undelivered[rows],
-            self.opted_out[rows],
-        )
+        found = Window.__new__(Window)
+        found.since, found.t, found.names, found._length = self.since, self.t, self.names, len(rows)
+        found.cut_from = self, rows
+        return found
+
+    @cached_property
+    def begun(self) -> Array:
+        """Which asks the line began in known chats, or answer there, to people that have not opted out."""
+        kind = self.kind
+        return np.asarray((kind != NEW) & (kind != FOLLOWUP) & ~self.opted_out)
+
+    @cached_property
+    def volume(self) -> Array:
+        """Which asks count as volume: these, and loops of any class."""
+        return np.asarray(self.begun | (self.sends >= CONSTANTS.loop_sends) & ~self.opted_out)
+
+    @cached_property
+    def late(self) -> Array:
+        """Which asks are late follow-ups, to people that have not opted out."""
+        return np.asarray(self.deep & ~self.opted_out)
 
     @cached_property
     def seen(self) -> list[Seen]:
@@ -113,21 +144,21 @@ def window_of(history: LineHistory, usual: Usual, since: float, t: int) -> Windo
     delivery is judged only where receipts are usual in that chat on that service, as known by then, and where the chat
     is too young to tell, on that service of the line; an explicit failure always counts (method sheet, 4b).
     """
-    low, high = np.searchsorted(history.first_ms, (since, t), side="right")
-    part = slice(int(low), int(high))
+    low, high = history.first_ms.searchsorted((since, t), side="right").tolist()
+    part = slice(low, high)
     first, last, sends = history.first[part], history.last[part], history.sends[part]
-    running = np.flatnonzero(last > t)
+    running = (last > t).nonzero()[0]
     if len(running):  # asks that go on after t: only their sends up to t are seen
         last, sends = last.copy(), sends.copy()
-        for i in running:
-            last[i], sends[i] = history.up_to(int(low) + int(i), t)
+        for i in running.tolist():
+            last[i], sends[i] = history.up_to(low + i, t)
     settled = t - CONSTANTS.settle_seconds * 1000
-    gap = history.gap_at[part]
+    gap, reply_at = history.gap_at[part], history.reply_at[part]
     until = np.minimum(
         settled, gap
     )  # in a gap of the deliveries answers were lost: what came by its start tells, of asks until then
-    replied = history.reply_at[part] <= until
-    got = (history.reply_at[part] <= settled) | (history.receipt_at[part] <= t)
+    replied = reply_at <= until
+    got = (reply_at <= settled) | (history.receipt_at[part] <= t)
     failed = ~got & (history.failed_at[part] <= t)
     by_service = np.array([usual.receipts_usual(s) for s in history.services], dtype=bool)
     here = history.receipts_here[part]
@@ -136,8 +167,9 @@ def window_of(history: LineHistory, usual: Usual, since: float, t: int) -> Windo
     late = last <= t - CONSTANTS.receipt_minutes * MINUTE
     opted_out = history.opted_out[part]
     blind = gap <= np.minimum(t, last + CONSTANTS.receipt_minutes * MINUTE)  # the receipt may lie in the gap
-    undelivered = ~got & (failed | (expects & late & ~blind)) & ~opted_out
-    measured = ~(failed | (~got & expects & late)) & ~opted_out
+    silent = ~got & expects & late
+    undelivered = (failed | (silent & ~blind)) & ~opted_out
+    measured = ~(failed | silent) & ~opted_out
     share = usual.curve.shares(until - last)
     rates = np.array([usual.reply[kind] for kind in KINDS])
     kind = history.kind[part]
@@ -145,20 +177,23 @@ def window_of(history: LineHistory, usual: Usual, since: float, t: int) -> Windo
         since,
         t,
         history.chats,
-        first,
-        last,
-        history.chat[part],
-        kind,
-        history.deep[part] & ~undelivered,
-        history.streak[part],
-        sends,
-        measured,
-        share,
-        np.where(measured, rates[kind] * share, 0.0),
-        measured & replied,
-        ((first <= t - CONSTANTS.receipt_minutes * MINUTE) | undelivered) & ~opted_out,
-        undelivered,
-        opted_out,
+        {
+            "first": first,
+            "first_ms": history.first_ms[part],
+            "last": last,
+            "chat": history.chat[part],
+            "kind": kind,
+            "deep": history.deep[part] & ~undelivered,
+            "streak": history.streak[part],
+            "sends": sends,
+            "measured": measured,
+            "share": share,
+            "expected": np.where(measured, rates[kind] * share, 0.0),
+            "replied": measured & replied,
+            "judged": ((first <= t - CONSTANTS.receipt_minutes * MINUTE) | undelivered) & ~opted_out,
+            "undelivered": undelivered,
+            "opted_out": opted_out,
+        },
     )
 
 
