@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from analysis.explain.baseline import Usual
@@ -9,7 +11,7 @@ from analysis.explain.constants import CONSTANTS, DAY, KINDS
 from analysis.explain.history import LineHistory
 from analysis.explain.running import Array
 from analysis.explain.scan import discounted
-from analysis.explain.window import FOLLOWUP, NEW, Window
+from analysis.explain.window import NEW, Window
 
 
 def amounts_of(w: Window, history: LineHistory, usual: Usual, kept: Array) -> dict[str, float]:
@@ -30,9 +32,7 @@ def amounts_of(w: Window, history: LineHistory, usual: Usual, kept: Array) -> di
         answer, over the usual asks of a day; opt_outs: sends after opt-outs over the root of it (they weigh on any line).
     """
     k, t = CONSTANTS, w.t
-    recent = 0.5 ** ((t - w.first) / (k.amount_half_days * DAY))
-    hours = np.arange(0, 7, 1 / 24)
-    week = float((0.5 ** (hours / k.amount_half_days)).sum()) / 24  # days that the faded week counts for
+    recent, week = 0.5 ** ((t - w.first) / (k.amount_half_days * DAY)), _faded_week()
     asks, replies = (
         sum(usual.per_day[kind] for kind in KINDS) + 2,
         sum(usual.per_day[kind] * usual.reply[kind] for kind in KINDS) + 1,
@@ -42,30 +42,37 @@ def amounts_of(w: Window, history: LineHistory, usual: Usual, kept: Array) -> di
     missing = max(0.0, float(part @ (w.expected - w.replied)) - var**0.5)
     silent = _silent(w, recent, usual.per_day["deep"] * week, usual)
     failed = float(recent[w.undelivered & w.judged].sum())
-    failed = max(0.0, failed - usual.failed * float(recent[w.judged].sum()) - max(failed, 0.5) ** 0.5)
-    opened = _beyond(recent[w.kind == NEW], k.amount_new * usual.per_day["new"] * week)
-    known = (w.kind != NEW) & (w.kind != FOLLOWUP) & ~w.opted_out
+    if failed:
+        failed = max(0.0, failed - usual.failed * float(recent[w.judged].sum()) - max(failed, 0.5) ** 0.5)
+    new, known, loops = ((w.kind == NEW).nonzero()[0], w.begun.nonzero()[0], w.volume.nonzero()[0])
+    opened = _beyond(recent[new], k.amount_new * usual.per_day["new"] * week)
     usually = (usual.per_day["answer"] + usual.per_day["touch"]) * week
     asked = _beyond(recent[known], k.amount_asks * usually)
-    loops = (known | (w.sends >= k.loop_sends)) & ~w.opted_out
-    sent = _beyond((recent * w.sends)[loops], k.amount_sends * usual.sends_per_day * week, spread=k.message_spread)
+    sent = _beyond(recent[loops] * w.sends[loops], k.amount_sends * usual.sends_per_day * week, spread=k.message_spread)
     unheard = float(discounted(_heard(w, known, recent), k.amount_discount))
-    unmet = float(discounted(_heard(w, w.kind == NEW, recent), k.amount_new_discount))
-    gone = history.out_at[(history.out_at > t - 7 * DAY) & (history.out_at <= t)]
-    left = history.left_at[(history.left_at > t - 7 * DAY) & (history.left_at <= t)]
+    unmet = float(discounted(_heard(w, new, recent), k.amount_new_discount))
 
     def faded(at: Array) -> float:
-        return float((0.5 ** ((t - at) / (k.amount_half_days * DAY))).sum())
+        """Return how many of the last week some times (in order) are, recent ones counting most."""
+        low, high = at.searchsorted((t - 7 * DAY, t), side="right").tolist()
+        return float((0.5 ** ((t - at[low:high]) / (k.amount_half_days * DAY))).sum()) if low < high else 0.0
 
-    wave = max(0.0, faded(left) - usual.opt_outs_per_day * week - 1)
+    wave = max(0.0, faded(history.left_at) - usual.opt_outs_per_day * week - 1)
     return {
         "engagement": missing / replies + k.silence_due * silent / asks,
         "deliverability": failed / asks,
         "new_conversations": unmet * opened / asks,
         "recipient_spread": unheard * asked / asks,
         "send_pace": unheard * sent / asks,
-        "opt_outs": (faded(gone) + k.wave_weight * wave) / asks**0.5,
+        "opt_outs": (faded(history.out_at) + k.wave_weight * wave) / asks**0.5,
     }
+
+
+@cache
+def _faded_week() -> float:
+    """Return the days that a week counts for, recent ones counting most."""
+    hours = np.arange(0, 7, 1 / 24)
+    return float((0.5 ** (hours / CONSTANTS.amount_half_days)).sum()) / 24
 
 
 def _beyond(weights: Array, usual: float, spread: float = 1.0) -> float:
@@ -74,19 +81,18 @@ def _beyond(weights: Array, usual: float, spread: float = 1.0) -> float:
     return max(0.0, total - usual - CONSTANTS.count_margin * (spread * total) ** 0.5)
 
 
-def _heard(w: Window, mask: Array, recent: Array) -> float:
-    """Return the answered part of the replies expected by now, drawn to 1 by one reply."""
-    return (float((recent * w.replied)[mask].sum()) + 1) / (float((recent * w.expected)[mask].sum()) + 1)
+def _heard(w: Window, rows: Array, recent: Array) -> float:
+    """Return the answered part of the replies expected by now to some asks, drawn to 1 by one reply."""
+    of = recent[rows]
+    return (float((of * w.replied[rows]).sum()) + 1) / (float((of * w.expected[rows]).sum()) + 1)
 
 
 def _silent(w: Window, recent: Array, usually: float, usual: Usual) -> float:
     """Return the late follow-ups beyond usual that nobody answers, recent ones counting most."""
     if usual.days_new < CONSTANTS.least_usual_days:
         return 0.0
-    deep = w.deep & ~w.opted_out
-    return max(0.0, float(recent[deep].sum()) - CONSTANTS.deep_allowed * usually - CONSTANTS.deep_slack) * unwelcome(
-        w, deep, usual
-    )
+    deep = float(recent[w.late].sum()) - CONSTANTS.deep_allowed * usually - CONSTANTS.deep_slack
+    return deep * unwelcome(w, w.late, usual) if deep > 0 else 0.0
 
 
 def unwelcome(w: Window, deep: Array, usual: Usual) -> float:

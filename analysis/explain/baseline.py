@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
 from analysis.explain.history import LineHistory
-from analysis.explain.running import Array, Running, Span
+from analysis.explain.running import Array, Span
 from analysis.explain.troubles import Troubles
 from analysis.settings import Settings
 
@@ -174,23 +174,23 @@ def _daily(count: float, days: float) -> float:
     return (count + few) / (days + few)
 
 
-def _mean(values: Running, spans: list[Span]) -> float:
-    """Return the mean of the values in the spans, drawn a little to 0 where there are few."""
-    return values.total(spans) / (values.count(spans) + CONSTANTS.count_prior)
+def _mean(values: list[float]) -> float:
+    """Return the mean of values (whole numbers), drawn a little to 0 where there are few."""
+    return sum(values) / (len(values) + CONSTANTS.count_prior)
 
 
-def _quantile(values: Array, share: float) -> float:
+def _quantile(values: list[float], share: float) -> float:
     """Return what ``np.quantile`` does, to the last digit, without its checks: most of its time on few values."""
-    place = (len(values) - 1) * share
+    ordered, place = sorted(values), (len(values) - 1) * share
     below = int(place)
-    if below + 1 >= len(values):
-        return float(values.max())
-    low, high = np.partition(values, (below, below + 1))[below : below + 2].tolist()
+    if below + 1 >= len(ordered):
+        return ordered[-1]
+    low, high = ordered[below : below + 2]
     part = place - below
-    return float(high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part)
+    return high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part
 
 
-def _high(values: Array, mean: float) -> float:
+def _high(values: list[float], mean: float) -> float:
     """Return the ``busy_quantile`` of the values, drawn to their mean where there are few."""
     k, n = CONSTANTS, len(values)
     high = (n * _quantile(values, k.busy_quantile) + k.busy_prior * mean) / (n + k.busy_prior) if n else mean
@@ -299,19 +299,25 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
     late = [(max(a, history.first_at + settings.young_line_days * DAY), b) for a, b in spans]
     late = [(a, b) for a, b in late if b > a]
     days_new = sum(b - a for a, b in late) / DAY
-    bad, active = (running.total(spans) for running in history.unhealthy_daily)
+    bad, active = (sum(running.within(spans)) for running in history.unhealthy_daily)
     optouts = history.left.count(spans)
     per_day = {kind: _daily(counts[kind], days) for kind in (*kinds, "recipients")}
     of_late = counts if late == spans else history.sums.over(late)
     for kind in ("new", "deep"):
         per_day[kind] = _daily(of_late[kind], days_new)
     sends_per_day = _daily(counts["sends"], days)
+    noons = history.daily["run"].places(spans)  # of all of ``daily``
+    late_noons = noons if late == spans else history.daily["run"].places(late)
+    daily = {
+        what: running.at(late_noons if what in ("new", "deep") else noons) for what, running in history.daily.items()
+    }
+    peaks = {what: running.within(late if what == "new" else spans) for what, running in history.peaks.items()}
     means = {
         "new": per_day["new"],
         "known": per_day["answer"] + per_day["touch"],
         "sends": sends_per_day,
         "deep": per_day["deep"],
-        "run": _mean(history.daily["run"], spans),
+        "run": _mean(daily["run"]),
     }
     return Usual(
         own=own,
@@ -321,16 +327,8 @@ def usual_of(history: LineHistory, troubles: Troubles, fleet: Fleet, t: int, set
         reply=reply,
         per_day=per_day,
         days_new=days_new,
-        peaks={
-            what: _high(
-                running.within(late if what == "new" else spans), _mean(running, late if what == "new" else spans)
-            )
-            for what, running in history.peaks.items()
-        },
-        busy={
-            what: max(mean, _high(history.daily[what].within(late if what in ("new", "deep") else spans), mean))
-            for what, mean in means.items()
-        },
+        peaks={what: _high(values, _mean(values)) for what, values in peaks.items()},
+        busy={what: max(mean, _high(daily[what], mean)) for what, mean in means.items()},
         sends_per_day=sends_per_day,
         recipients_per_day=per_day["recipients"],
         total_per_day=history.totals.count(spans) / days if days else 0.0,

@@ -86,20 +86,23 @@ def effects_in(
 def first_seen_before(history: LineHistory, spans: Spans) -> Array:
     """Return for each window the most chats first written to in a window of that length up to a day before its end.
 
+    Windows of one length end a step of their scan apart, the latest first: what was before one was before those after it.
+
     A line under two weeks old has no usual of openers, for its known chats look new too. But those only add: what was never
     exceeded while they were still coming in bounds the usual from above. The hours about a week before count whatever the line's
     age: a weekly mailing is no burst. NaN where all of it is under ``least_usual_days``.
     """
     k, seen = CONSTANTS, history.first_seen_ms
     begin, found = history.first_at + k.first_seen_after * DAY, np.full(len(spans.stops), np.nan)
-    told = spans.stops - DAY - begin >= k.least_usual_days * DAY
-    for i in told.nonzero()[0].tolist():
-        end, length = spans.stops[i], spans.stops[i] - spans.starts[i]
+    told, lengths = spans.stops - DAY - begin >= k.least_usual_days * DAY, spans.stops - spans.starts
+    for length in np.unique(lengths[told]).tolist():
+        of = told & (lengths == length)
+        stops = spans.stops[of][:, None]
         step = k.scan_step_hours * HOUR if length > k.short_hours * HOUR else HOUR
-        ends = np.arange(end - DAY, history.first_at + length - 1, -step)
-        ends = ends[(ends >= begin + length) | (np.abs(ends - end + 7 * DAY) <= DAY / 2)]
+        ends = np.arange(stops[0, 0] - DAY, history.first_at + length - 1, -step)
         low, high = (seen.searchsorted(at, side="right") for at in (ends - length, ends))
-        found[i] = (high - low).max(initial=0)
+        counts = (ends >= begin + length) | (np.abs(ends - stops + 7 * DAY) <= DAY / 2)
+        found[of] = ((high - low) * (counts & (ends <= stops - DAY))).max(axis=1, initial=0)
     return found
 
 

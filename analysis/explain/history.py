@@ -245,15 +245,16 @@ class LineHistory:
     def unhealthy(self, t: int) -> tuple[int, int]:
         """Return how many of the chats written to in the last days are AT_RISK or CRITICAL by what is known at t, and of how many."""
         key, of, bad = self._reports
-        low, high = np.searchsorted(self.first_ms, (t - CONSTANTS.unhealthy_days * DAY, t), side="right")
+        if not len(key):
+            return 0, 0
+        low, high = self.first_ms.searchsorted((t - CONSTANTS.unhealthy_days * DAY, t), side="right").tolist()
         written = np.zeros(len(self.chats), dtype=bool)
         written[self.chat[low:high]] = True
-        active = np.flatnonzero(written)
-        if not len(active) or not len(key):
-            return 0, 0
-        place = np.searchsorted(key, active * _ROOM + (t - self.first_at), side="right") - 1
-        known = (place >= 0) & (of[np.maximum(place, 0)] == active)
-        return int((bad[np.maximum(place, 0)] & known).sum()), int(known.sum())
+        active = written.nonzero()[0]
+        place = key.searchsorted(active * _ROOM + (t - self.first_at), side="right") - 1
+        some = np.maximum(place, 0)
+        known = (place >= 0) & (of[some] == active)
+        return int(np.count_nonzero(bad[some] & known)), int(np.count_nonzero(known))
 
     @cached_property
     def unhealthy_daily(self) -> tuple[Running, Running]:

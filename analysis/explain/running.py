@@ -29,34 +29,38 @@ class Sums:
 
     def over(self, spans: list[Span]) -> dict[Any, int]:
         """Return the sum of each column in [a, b) of any span."""
-        ends = np.asarray(spans, dtype=float).reshape(-1, 2)
-        low, high = np.searchsorted(self._times, ends.T)
-        return dict(zip(self._names, (self._sums[high] - self._sums[low]).sum(axis=0).tolist(), strict=True))
+        places = _places(self._times, spans)
+        told = self._sums[places[1::2]] - self._sums[places[::2]]
+        return dict(zip(self._names, told.sum(axis=0).tolist(), strict=True))
+
+
+def _places(times: Array, spans: list[Span]) -> Array:
+    """Return where each span begins among some times, and where it ends, one after the other."""
+    return times.searchsorted(np.array(spans, dtype=float).ravel())
 
 
 class Running:
-    """Values in order of time, summed over any period in logarithmic time."""
+    """Values (whole numbers) in order of time, summed over any period in logarithmic time."""
 
     def __init__(self, times: Array, values: Array | None = None) -> None:
         self.times = times.astype(float)  # as spans are: numpy would copy whole numbers for every search
         self.sums = np.concatenate(([0.0], np.cumsum(values if values is not None else np.ones(len(times)))))
         self._values = np.diff(self.sums)
 
-    def _places(self, spans: list[Span]) -> tuple[Array, Array]:
-        ends = np.asarray(spans, dtype=float).reshape(-1, 2)
-        return np.searchsorted(self.times, ends[:, 0]), np.searchsorted(self.times, ends[:, 1])
+    def places(self, spans: list[Span]) -> list[slice]:
+        """Return where the values in [a, b) of each span are: the same in all that have the same times."""
+        ends = _places(self.times, spans).tolist()
+        return [slice(a, b) for a, b in zip(ends[::2], ends[1::2], strict=True)]
+
+    def at(self, places: list[slice]) -> list[float]:
+        """Return the values at places."""
+        values = self._values
+        return [value for place in places for value in values[place].tolist()]
 
     def count(self, spans: list[Span]) -> int:
         """Return how many lie in [a, b) of any span."""
-        low, high = self._places(spans)
-        return int((high - low).sum())
+        return sum(place.stop - place.start for place in self.places(spans))
 
-    def within(self, spans: list[Span]) -> Array:
+    def within(self, spans: list[Span]) -> list[float]:
         """Return the values in [a, b) of any span."""
-        values = self._values
-        return np.concatenate([values[a:b] for a, b in zip(*self._places(spans), strict=True)] or [values[:0]])
-
-    def total(self, spans: list[Span]) -> float:
-        """Return the sum of those in [a, b) of any span."""
-        low, high = self._places(spans)
-        return float((self.sums[high] - self.sums[low]).sum())
+        return self.at(self.places(spans))
