@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import hypot
 
 import numpy as np
@@ -72,6 +73,10 @@ class Scale:
 
     def ordinary(self) -> float:
         """Return the pressure that competes as "unexplained": 1, and more where the line's own quiet times show much (90 % point)."""
+        return self._ordinary
+
+    @cached_property
+    def _ordinary(self) -> float:
         k, own = CONSTANTS, self.quiet[self.counts > 1]
         if not len(own):
             return 1.0
@@ -80,10 +85,10 @@ class Scale:
 
 
 def _quantile(values: Array, counts: Array, share: float) -> float:
-    """Return the smallest value up to which at least this share of the counts lies."""
-    order = np.argsort(values, kind="stable")
-    reached = np.searchsorted(np.cumsum(counts[order]), share * counts.sum())
-    return float(values[order][min(int(reached), len(values) - 1)])
+    """Return the smallest value up to which at least this share of the counts (whole numbers) lies."""
+    order = values.argsort()
+    reached = counts[order].cumsum().searchsorted(share * counts.sum())
+    return float(values[order[min(int(reached), len(values) - 1)]])
 
 
 class Scales:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from analysis.explain.words import iso, plural
 
 KIND_NAMES = {"new": "opens a chat", "answer": "answers", "followup": "follows up", "touch": "takes up again"}
 RECORD_NAMES = ("answered the last", "left one unanswered", "left two or three", "left four or more")
+_DAY_PARTS = ("night", "morning", "afternoon", "evening")
+_QUARTER = HOUR // 4
+"""Zones differ by quarters of an hour."""
 _PARTS = ((0, 7, "night"), (7, 12, "morning"), (12, 17, "afternoon"), (17, 22, "evening"), (22, 24, "night"))
 
 
@@ -70,7 +74,7 @@ def audience_of(case: Case, since: float) -> dict[str, Any] | None:
         "groups": [
             *_rows("kind", before, after, "kind", [KIND_NAMES[kind] for kind in KINDS]),
             *_rows("record", before, after, "record", RECORD_NAMES, known=True),
-            *_rows("hour", before, after, "hour", ("night", "morning", "afternoon", "evening")),
+            *_rows("hour", before, after, "hour", _DAY_PARTS),
             *_rows("service", before, after, "service", [s or "unknown" for s in case.history.services]),
         ],
     }
@@ -151,12 +155,22 @@ def _part(case: Case, rows: Array, due: Array, replied: Array) -> Part:
 
 def _day_part(at: Array, case: Case) -> Array:
     """Return the part of the local day (night, morning, afternoon, evening) of instants in ms."""
-    zone, names = case.settings.zone, ("night", "morning", "afternoon", "evening")
-    quarter = HOUR // 4  # zones differ by quarters of an hour
-    quarters, place = np.unique(at // quarter, return_inverse=True)
-    local = [datetime.fromtimestamp(int(q) * quarter / 1000, tz=zone).hour for q in quarters]
-    parts = [names.index(next(name for a, b, name in _PARTS if a <= hour < b)) for hour in local]
-    return np.array(parts, dtype=np.int64)[place] if len(at) else np.zeros(0, dtype=np.int64)
+    if not len(at):
+        return np.zeros(0, dtype=np.int64)
+    quarters = at // _QUARTER
+    days = quarters // 96
+    first = int(days.min())
+    parts = np.zeros((int(days.max()) - first + 1, 96), dtype=np.int64)
+    for day in np.flatnonzero(np.bincount(days - first)).tolist():
+        parts[day] = _parts_of_day(first + day, case.settings.zone)
+    return parts.ravel()[quarters - first * 96]
+
+
+@lru_cache(maxsize=4096)
+def _parts_of_day(day: int, zone: tzinfo) -> Array:
+    """Return the part of the local day of every quarter of an hour of a UTC day (since 1970): lines are asked for the same days."""
+    local = [datetime.fromtimestamp((day * 96 + q) * _QUARTER / 1000, tz=zone).hour for q in range(96)]
+    return np.array([_DAY_PARTS.index(next(name for a, b, name in _PARTS if a <= hour < b)) for hour in local])
 
 
 def _rows(by: str, before: Part, after: Part, column: str, names: Any, *, known: bool = False) -> list[dict[str, Any]]:
@@ -171,12 +185,12 @@ def _rows(by: str, before: Part, after: Part, column: str, names: Any, *, known:
         row: dict[str, Any] = {"by": by, "name": name}
         for word, part, mask, whole in zip(("before", "after"), (before, after), masks, wholes, strict=True):
             of = mask & (getattr(part, column) == place)
-            due = float(part.due[of].sum())
+            asks, due, replied = int(np.count_nonzero(of)), float(part.due[of].sum()), float(part.replied[of].sum())
             row |= {
-                f"asks_{word}": int(of.sum()),
-                f"share_{word}": round(float(of.sum()) / whole, 4),
-                f"answered_{word}": int(part.replied[of].sum()),
-                f"rate_{word}": round(min(1.0, float(part.replied[of].sum()) / due), 4) if due >= 5 else None,
+                f"asks_{word}": asks,
+                f"share_{word}": round(asks / whole, 4),
+                f"answered_{word}": int(replied),
+                f"rate_{word}": round(min(1.0, replied / due), 4) if due >= 5 else None,
             }
         if row["asks_before"] or row["asks_after"]:
             found.append(row)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+import numpy as np
+
 from analysis.explain.asks import ChatStates, Row
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
@@ -12,6 +14,7 @@ from analysis.explain.effects import top_fingerprint, usual_repetition
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
 from analysis.explain.onset import Onset, rhythm
+from analysis.explain.running import NEVER
 from analysis.explain.volume import in_volume
 from analysis.explain.window import Seen, seen_asks, window_of
 from analysis.explain.words import iso
@@ -322,35 +325,43 @@ def chats_to_fix(case: Case, shares: dict[str, float]) -> list[Figures]:
     A chat's weight is the sum over drivers of share × its part of that driver's figures (missing replies, failed sends,
     unanswered openers, sends after an opt-out, sends of the burst), over the 7 days before the transition.
     """
-    parts = _parts(case)
+    parts = _parts(case, [driver for driver in _REASONS if shares.get(driver, 0) > 0])
     weights: dict[str, dict[str, float]] = defaultdict(dict)
     for driver, chats in parts.items():
         total = sum(chats.values())
         for chat, part in chats.items():
-            if total > 0 and part > 0 and shares.get(driver, 0) > 0:
+            if total > 0 and part > 0:
                 weights[chat][driver] = shares[driver] * part / total
     order = sorted(weights, key=lambda c: (-sum(weights[c].values()), c))[: case.settings.explain_chats_to_fix]
     return [_chat_row(case, chat, min(weights[chat], key=lambda d: (-weights[chat][d], d))) for chat in order]
 
 
-def _parts(case: Case) -> dict[str, dict[str, float]]:
-    """Return each chat's part of every driver's figures."""
-    parts: dict[str, dict[str, float]] = {driver: defaultdict(float) for driver in _REASONS}
+def _parts(case: Case, drivers: list[str]) -> dict[str, dict[str, float]]:
+    """Return each chat's part of the figures of some drivers."""
+    parts: dict[str, dict[str, float]] = {driver: defaultdict(float) for driver in drivers}
     windows = case.effects.windows
+    missing, failed = parts.get("engagement"), parts.get("deliverability")
+    bursts = [
+        (parts[driver], driver == "new_conversations", *windows[driver])
+        for driver in ("new_conversations", "recipient_spread", "send_pace")
+        if driver in parts and driver in windows
+    ]
     for s in case.effects.seen:
-        # a chat that answered is only to be fixed for what it left unanswered since
-        kept = CONSTANTS.answered_weight if s.replied else 1.0
-        parts["engagement"][s.chat] = kept * parts["engagement"][s.chat] + (s.expected - s.replied)
-        parts["engagement"][s.chat] += CONSTANTS.deep_weight if s.deep and not s.replied else 0.0
-        parts["deliverability"][s.chat] += s.undelivered
-        for driver in ("new_conversations", "recipient_spread", "send_pace"):
-            a, b = windows.get(driver, (0.0, 0.0))
-            if a < s.first <= b and (s.kind == "new") == (driver == "new_conversations"):
-                parts[driver][s.chat] += (CONSTANTS.burst_answered if s.replied else 1.0) * s.sends
-    for row in case.history.after_opt_out:
-        if case.t - 7 * DAY < row.at <= case.t:
-            parts["opt_outs"][row.chat] += 1
-    if "repeated_content" in windows:
+        if missing is not None:
+            # a chat that answered is only to be fixed for what it left unanswered since
+            kept = CONSTANTS.answered_weight if s.replied else 1.0
+            silent = CONSTANTS.deep_weight if s.deep and not s.replied else 0.0
+            missing[s.chat] = kept * missing[s.chat] + (s.expected - s.replied) + silent
+        if failed is not None:
+            failed[s.chat] += s.undelivered
+        for part, opens, a, b in bursts:
+            if a < s.first <= b and (s.kind == "new") == opens:
+                part[s.chat] += (CONSTANTS.burst_answered if s.replied else 1.0) * s.sends
+    if "opt_outs" in parts:
+        for row in case.history.after_opt_out:
+            if case.t - 7 * DAY < row.at <= case.t:
+                parts["opt_outs"][row.chat] += 1
+    if "repeated_content" in parts and "repeated_content" in windows:
         top, *_ = top_fingerprint(case.history, *windows["repeated_content"])
         for row in case.history.sends_in(windows["repeated_content"][0], int(windows["repeated_content"][1])):
             parts["repeated_content"][row.chat] += row.fingerprint == top
@@ -360,24 +371,21 @@ def _parts(case: Case) -> dict[str, dict[str, float]]:
 def _chat_row(case: Case, chat: str, driver: str) -> Figures:
     t, since = case.t, case.t - 7 * DAY
     states = case.history.states.get(chat, ChatStates())
-    rows = [r for r in case.history.of_chat(chat) if r.at <= t]
-    last_in = max((r.at for r in rows if not r.outbound), default=None)
-    sends = [r for r in rows if r.outbound and r.at > since]
-    turns, before = 0, None
-    for r in rows:
-        if r.outbound and (last_in is None or r.at > last_in):
-            turns += before is None or r.at - before > case.settings.turn_gap_minutes * MINUTE
-            before = r.at
-    failed = sum(
-        r.failed_at is not None and r.failed_at <= t and not (r.receipt_at is not None and r.receipt_at <= t)
-        for r in sends
-    )
+    rows = case.history.arrays_of(chat)
+    at, out = rows["at"], rows["outbound"]
+    came = at[~out & (at <= t)]
+    last_in = int(came[-1]) if len(came) else None
+    sends = out & (at > since) & (at <= t)
+    unanswered = at[out & (at <= t) & (at > (-NEVER if last_in is None else last_in))]
+    breaks = unanswered[1:] - unanswered[:-1] > case.settings.turn_gap_minutes * MINUTE
+    turns = int(np.count_nonzero(breaks)) + 1 if len(unanswered) else 0
+    failed = int(np.count_nonzero(sends & (rows["failed"] <= t) & (rows["receipt"] > t)))
     since_health = states.since(t)
     return {
         "chat_id": chat,
         "reason": _REASONS[driver],
         "driver": driver,
-        "sends": len(sends),
+        "sends": int(np.count_nonzero(sends)),
         "unanswered_turns": turns,
         "silent_hours": round((t - last_in) / HOUR, 1) if last_in is not None else None,
         "chat_health": states.at(t),

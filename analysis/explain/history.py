@@ -284,10 +284,21 @@ class LineHistory:
         )["at"]
         return int(inside.max()), inside.len()  # type: ignore[arg-type]
 
+    @cached_property
+    def _sent(self) -> tuple[Array, pl.DataFrame]:
+        """Its sends in order of time and chat, and their times."""
+        sent = self._told.filter("outbound").sort("at", "chat_id")
+        return sent["at"].to_numpy(), sent
+
+    def sent_in(self, since: float, t: float) -> pl.DataFrame:
+        """Return the sends in (since, t], in order of time and chat, as a frame: a column means what the field of Row does."""
+        times, sent = self._sent
+        low, high = times.searchsorted((since, t), side="right").tolist()
+        return sent.slice(low, high - low)
+
     def sends_in(self, since: float, t: float) -> list[Row]:
-        """Return the sends in (since, t], in order of time and chat."""
-        inside = self._rows.filter("outbound", pl.col("at") > since, pl.col("at") <= t)
-        return _rows(inside.sort("at", "chat_id"))
+        """Return the same, a record each."""
+        return _rows(self.sent_in(since, t))
 
     @cached_property
     def _told(self) -> pl.DataFrame:
@@ -304,6 +315,17 @@ class LineHistory:
         start, n = self._places.get(chat, (0, 0))
         return _rows(self._told.slice(start, n))
 
+    @cached_property
+    def _times(self) -> dict[str, Array]:
+        """Columns of the rows, NEVER for times of what did not happen."""
+        times = {name: self._rows[name].fill_null(NEVER).to_numpy() for name in ("at", "receipt", "failed")}
+        return times | {"outbound": self._rows["outbound"].to_numpy()}
+
+    def arrays_of(self, chat: str) -> dict[str, Array]:
+        """Return when the messages of one chat were, in order of time (``at``), which went out, and when they failed or had a receipt (else NEVER)."""
+        start, n = self._places.get(chat, (0, 0))
+        return {name: values[start : start + n] for name, values in self._times.items()}
+
     def times_in(self, since: float, until: float) -> list[tuple[str, int]]:
         """Return chat and time of every message in (since, until], either way, in order of chat and time."""
         inside = self._rows.filter(pl.col("at") > since, pl.col("at") <= until)
@@ -312,6 +334,8 @@ class LineHistory:
     @cached_property
     def after_opt_out(self) -> list[Row]:
         """Sends to chats that had opted out, in order of time."""
+        if not len(self.out_at):
+            return []
         return _rows(self._rows.filter("outbound", "out").sort("at", "chat_id"))
 
     @property
@@ -374,7 +398,7 @@ def recent_of(chat: Array, first: Array, last: Array, streak: Array, gaps: list[
     return found
 
 
-_SOON_MADE = ("_told", "_places", "after_opt_out")
+_SOON_MADE = ("_told", "_sent", "_times", "_places", "after_opt_out")
 
 
 def _as_enum(names: pl.Series) -> pl.Series:

@@ -157,10 +157,10 @@ def data_notes(case: Case, change: Change) -> list[str]:
         )
     if history.states.first_at() > change.at:
         notes.append("No chat health is loaded for this line: opt-outs show only where the vendor refused a send.")
-    week = history.sends_in(change.at - 7 * DAY, change.at)
-    if week and not any(usual.receipts_usual(r.service) for r in week):
+    week = history.sent_in(change.at - 7 * DAY, change.at)
+    if len(week) and not any(map(usual.receipts_usual, week["service"].unique())):
         notes.append("No delivery receipts are usual on this line: silence is not judged, only reported failures.")
-    unsure = [r.at for r in week if r.lost is not None and r.lost <= change.at]
+    unsure = week["at"].filter(week["lost"] <= change.at).to_list()
     if unsure:
         notes.append(
             f"Receipts were missing on most lines when {plural(len(unsure), 'send')} of the week went out (the last on {moment(unsure[-1], settings.zone)}): "
