@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import hypot
 
@@ -174,30 +174,33 @@ def intervals_of(effects: Effects, scale: Scale) -> dict[str, tuple[float, float
 
     The other drivers stay as they are. A flag has no size, and no interval.
     """
-    reach = CONSTANTS.interval_reach
-    found = {}
-    for driver, spread in effects.spread.items():
-        x = effects.x.get(driver, 0.0)
-        if x <= 0:
-            continue
-        ends = (max(0.0, x - reach * spread), x + reach * spread)
-        low, high = (shares_of(replace(effects, x=effects.x | {driver: end}), scale).get(driver, 0.0) for end in ends)
+    found, ordinary, flagged = {}, scale.ordinary(), effects.x.get("flagged", 0.0) > 0
+    z, ends = _pressures_by_chance(effects, scale)
+    for driver, both in ends.items():
+        low, high = (_shared(z | {driver: end}, ordinary, flagged=flagged).get(driver, 0.0) for end in both)
         found[driver] = (low, high)
     return found
 
 
+def _pressures_by_chance(effects: Effects, scale: Scale) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """Return the pressure of each driver, and of those with a spread with its effect lower and higher by what chance alone makes of it."""
+    reach, x = CONSTANTS.interval_reach, effects.x
+    spread = {driver: of for driver, of in effects.spread.items() if x.get(driver, 0.0) > 0}
+    rows = np.repeat(
+        vector(effects)[None], 3, axis=0
+    )  # as it is, all lower, all higher: drivers do not touch each other
+    for driver, of in spread.items():
+        rows[1:, SCALED.index(driver)] = max(0.0, x[driver] - reach * of), x[driver] + reach * of
+    z, low, high = (dict(zip(SCALED, row, strict=True)) for row in pressures(rows, scale.units, scale.weights).tolist())
+    return z, {driver: (low[driver], high[driver]) for driver in spread}
+
+
 def pressure_range(effects: Effects, scale: Scale) -> tuple[float, float, float]:
     """Return the sum of all pressures, and its 80 % range: each effect lower and higher by what chance makes of it."""
-    reach, z = CONSTANTS.interval_reach, scale.z(effects)
+    z, ends = _pressures_by_chance(effects, scale)
     below, above = 0.0, 0.0
-    for driver, spread in effects.spread.items():
-        x = effects.x.get(driver, 0.0)
-        if x > 0:
-            low, high = (
-                scale.z(replace(effects, x=effects.x | {driver: end}))[driver]
-                for end in (max(0.0, x - reach * spread), x + reach * spread)
-            )
-            below, above = hypot(below, z[driver] - low), hypot(above, high - z[driver])
+    for driver, (low, high) in ends.items():
+        below, above = hypot(below, z[driver] - low), hypot(above, high - z[driver])
     total = sum(z.values())
     return total, max(0.0, total - below), total + above
 

@@ -92,10 +92,11 @@ def replies(case: Case, since: float) -> Figures:
     the usual rates give for the same asks at the same age.
     """
     usual, t = case.usual, case.t
-    seen = [s for s in seen_asks(case.history, usual, since, t) if s.measured and not s.deep]
-    answered, expected = sum(s.replied for s in seen), sum(s.expected for s in seen)
-    ripe = sum(s.expected / usual.reply[s.kind] for s in seen if usual.reply[s.kind] > 0)
-    rates = sum(usual.reply[s.kind] for s in seen)
+    w = window_of(case.history, usual, since, t)
+    seen = w.of(w.measured & ~w.deep)
+    answered, expected = int(np.count_nonzero(seen.replied)), sum(seen.expected.tolist())
+    rate = np.array([usual.reply[kind] for kind in KINDS])[seen.kind]
+    ripe, rates = sum((seen.expected[rate > 0] / rate[rate > 0]).tolist()), sum(rate.tolist())
     past = case.history.sums.over(usual.spans)
     return {
         "observed": round(min(1.0, answered / ripe), 4) if ripe >= 1 else None,
@@ -371,15 +372,14 @@ def _parts(case: Case, drivers: list[str]) -> dict[str, dict[str, float]]:
 def _chat_row(case: Case, chat: str, driver: str) -> Figures:
     t, since = case.t, case.t - 7 * DAY
     states = case.history.states.get(chat, ChatStates())
-    rows = case.history.arrays_of(chat)
-    at, out = rows["at"], rows["outbound"]
+    at, out, failed_at, receipt_at = case.history.arrays_of(chat)
     came = at[~out & (at <= t)]
     last_in = int(came[-1]) if len(came) else None
     sends = out & (at > since) & (at <= t)
     unanswered = at[out & (at <= t) & (at > (-NEVER if last_in is None else last_in))]
     breaks = unanswered[1:] - unanswered[:-1] > case.settings.turn_gap_minutes * MINUTE
     turns = int(np.count_nonzero(breaks)) + 1 if len(unanswered) else 0
-    failed = int(np.count_nonzero(sends & (rows["failed"] <= t) & (rows["receipt"] > t)))
+    failed = int(np.count_nonzero(sends & (failed_at <= t) & (receipt_at > t)))
     since_health = states.since(t)
     return {
         "chat_id": chat,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -28,25 +27,38 @@ class _LazyStates(Mapping[str, ChatStates]):
         return {"frame": self.frame}
 
     @cached_property
-    def _known(self) -> dict[str, list[tuple[int, str]]]:
-        items: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        columns = (self.frame[column].to_list() for column in ("chat_id", "at", "health"))
-        for chat, at, health in zip(*columns, strict=True):
-            items[chat].append((at, health))
-        return dict(items)
+    def _known(self) -> dict[str, slice]:
+        """Where each chat's rows are: they are in order of chat and time."""
+        ends = self.frame["chat_id"].rle().struct.unnest().with_columns(end=pl.col("len").cum_sum())
+        return {chat: slice(end - n, end) for n, chat, end in ends.iter_rows()}
+
+    @cached_property
+    def _told(self) -> tuple[list[int], list[str]]:
+        return self.frame["at"].to_list(), self.frame["health"].to_list()
 
     def first_at(self) -> int:
         """Return when the first of them became known (NEVER where none did)."""
         return int(self.frame["at"].min() or 0) if self.frame.height else NEVER  # type: ignore[arg-type]
 
     def __getitem__(self, chat: str) -> ChatStates:
-        return ChatStates(self._known[chat])
+        of, (at, health) = self._known[chat], self._told
+        return ChatStates(zip(at[of], health[of], strict=True))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+class Sent(NamedTuple):
+    """Some sends of a line, in order of time."""
+
+    at: Array
+    lost: Array
+    """From when it is known that receipts were lost as each went out, else NEVER."""
+    services: list[str]
+    """That they went over."""
 
 
 class LineHistory:
@@ -285,20 +297,31 @@ class LineHistory:
         return int(inside.max()), inside.len()  # type: ignore[arg-type]
 
     @cached_property
-    def _sent(self) -> tuple[Array, pl.DataFrame]:
-        """Its sends in order of time and chat, and their times."""
-        sent = self._told.filter("outbound").sort("at", "chat_id")
-        return sent["at"].to_numpy(), sent
+    def _arrays(self) -> dict[str, Array]:
+        """Columns of the rows; NEVER for times of what did not happen, names as numbers."""
+        times = self._rows.select(pl.col("at", "receipt", "failed", "lost").fill_null(NEVER), "outbound").to_dict()
+        names = {name: self._rows[name].to_physical() for name in ("chat_id", "service")}
+        return {name: column.to_numpy() for name, column in (times | names).items()}
 
-    def sent_in(self, since: float, t: float) -> pl.DataFrame:
-        """Return the sends in (since, t], in order of time and chat, as a frame: a column means what the field of Row does."""
-        times, sent = self._sent
-        low, high = times.searchsorted((since, t), side="right").tolist()
-        return sent.slice(low, high - low)
+    @cached_property
+    def _sent(self) -> Array:
+        """Places of its sends in the rows, in order of time and chat."""
+        sent = self._arrays["outbound"].nonzero()[0]
+        return np.asarray(sent[self._arrays["at"][sent].argsort(kind="stable")])  # rows are in order of chat and time
+
+    def _sent_in(self, since: float, t: float) -> Array:
+        low, high = self.send_at.searchsorted((since, t), side="right").tolist()
+        return np.asarray(self._sent[low:high])
+
+    def sent_in(self, since: float, t: float) -> Sent:
+        """Return the sends in (since, t]."""
+        places, names = self._sent_in(since, t), self._rows.schema["service"].categories  # type: ignore[attr-defined]
+        at, lost, service = (self._arrays[name][places] for name in ("at", "lost", "service"))
+        return Sent(at, lost, [names[i] for i in np.unique(service).tolist()])
 
     def sends_in(self, since: float, t: float) -> list[Row]:
-        """Return the same, a record each."""
-        return _rows(self.sent_in(since, t))
+        """Return the same as records, in order of time and chat."""
+        return _rows(self._told[self._sent_in(since, t)])
 
     @cached_property
     def _told(self) -> pl.DataFrame:
@@ -307,24 +330,23 @@ class LineHistory:
     @cached_property
     def _places(self) -> dict[str, tuple[int, int]]:
         """Where each chat's messages begin in the rows, and how many there are: rows are in order of chat and time."""
-        runs = self._rows["chat_id"].rle().struct.unnest().with_columns(start=pl.col("len").cum_sum() - pl.col("len"))
-        return {chat: (start, n) for n, chat, start in runs.iter_rows()}
+        chat, names = self._arrays["chat_id"], self._rows.schema["chat_id"].categories  # type: ignore[attr-defined]
+        starts = np.append(0, (chat[1:] != chat[:-1]).nonzero()[0] + 1)
+        lengths = np.diff(starts, append=len(chat))
+        return {
+            name: (start, n)
+            for name, start, n in zip(names.gather(chat[starts]), starts.tolist(), lengths.tolist(), strict=True)
+        }
 
     def of_chat(self, chat: str) -> list[Row]:
         """Return the messages of one chat, in order of time; made when asked for: all of a large line's would not fit into memory."""
         start, n = self._places.get(chat, (0, 0))
         return _rows(self._told.slice(start, n))
 
-    @cached_property
-    def _times(self) -> dict[str, Array]:
-        """Columns of the rows, NEVER for times of what did not happen."""
-        times = {name: self._rows[name].fill_null(NEVER).to_numpy() for name in ("at", "receipt", "failed")}
-        return times | {"outbound": self._rows["outbound"].to_numpy()}
-
-    def arrays_of(self, chat: str) -> dict[str, Array]:
-        """Return when the messages of one chat were, in order of time (``at``), which went out, and when they failed or had a receipt (else NEVER)."""
+    def arrays_of(self, chat: str) -> tuple[Array, ...]:
+        """Return when the messages of one chat were, in order of time, which went out, and when they failed and had a receipt (else NEVER)."""
         start, n = self._places.get(chat, (0, 0))
-        return {name: values[start : start + n] for name, values in self._times.items()}
+        return tuple(self._arrays[name][start : start + n] for name in ("at", "outbound", "failed", "receipt"))
 
     def times_in(self, since: float, until: float) -> list[tuple[str, int]]:
         """Return chat and time of every message in (since, until], either way, in order of chat and time."""
@@ -398,7 +420,7 @@ def recent_of(chat: Array, first: Array, last: Array, streak: Array, gaps: list[
     return found
 
 
-_SOON_MADE = ("_told", "_sent", "_times", "_places", "after_opt_out")
+_SOON_MADE = ("_told", "_sent", "_arrays", "_places", "after_opt_out")
 
 
 def _as_enum(names: pl.Series) -> pl.Series:

@@ -158,9 +158,9 @@ def data_notes(case: Case, change: Change) -> list[str]:
     if history.states.first_at() > change.at:
         notes.append("No chat health is loaded for this line: opt-outs show only where the vendor refused a send.")
     week = history.sent_in(change.at - 7 * DAY, change.at)
-    if len(week) and not any(map(usual.receipts_usual, week["service"].unique())):
+    if len(week.at) and not any(map(usual.receipts_usual, week.services)):
         notes.append("No delivery receipts are usual on this line: silence is not judged, only reported failures.")
-    unsure = week["at"].filter(week["lost"] <= change.at).to_list()
+    unsure = week.at[week.lost <= change.at].tolist()
     if unsure:
         notes.append(
             f"Receipts were missing on most lines when {plural(len(unsure), 'send')} of the week went out (the last on {moment(unsure[-1], settings.zone)}): "
@@ -174,6 +174,6 @@ def data_notes(case: Case, change: Change) -> list[str]:
             f"Deliveries were probably lost in {times_} of the week before ({lasting(hours)} in all, the last from {moment(int(lost[-1][0]), settings.zone)}): "
             "sends then are not counted as unanswered, and counts may be too low."
         )
-    if len(week) < settings.explain_thin_sends:
-        notes.append(f"Only {plural(len(week), 'send')} in the week before the change.")
+    if len(week.at) < settings.explain_thin_sends:
+        notes.append(f"Only {plural(len(week.at), 'send')} in the week before the change.")
     return notes
