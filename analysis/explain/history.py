@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -27,28 +28,26 @@ class _LazyStates(Mapping[str, ChatStates]):
         return {"frame": self.frame}
 
     @cached_property
-    def _known(self) -> dict[str, slice]:
-        """Where each chat's rows are: they are in order of chat and time."""
-        ends = self.frame["chat_id"].rle().struct.unnest().with_columns(end=pl.col("len").cum_sum())
-        return {chat: slice(end - n, end) for n, chat, end in ends.iter_rows()}
-
-    @cached_property
-    def _told(self) -> tuple[list[int], list[str]]:
-        return self.frame["at"].to_list(), self.frame["health"].to_list()
+    def _columns(self) -> tuple[list[str], list[int], list[str]]:
+        """Chats, times and states, in order of the chats."""
+        return self.frame["chat_id"].to_list(), self.frame["at"].to_list(), self.frame["health"].to_list()
 
     def first_at(self) -> int:
         """Return when the first of them became known (NEVER where none did)."""
         return int(self.frame["at"].min() or 0) if self.frame.height else NEVER  # type: ignore[arg-type]
 
     def __getitem__(self, chat: str) -> ChatStates:
-        of, (at, health) = self._known[chat], self._told
-        return ChatStates(zip(at[of], health[of], strict=True))
+        chats, at, health = self._columns
+        low, high = bisect_left(chats, chat), bisect_right(chats, chat)
+        if low == high:
+            raise KeyError(chat)
+        return ChatStates(zip(at[low:high], health[low:high], strict=True))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._known)
+        return iter(dict.fromkeys(self._columns[0]))
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(dict.fromkeys(self._columns[0]))
 
 
 class Sent(NamedTuple):
@@ -68,7 +67,7 @@ class LineHistory:
         line: its number.
         asks: its part of ASKS.
         rows: its part of ``rows_of``.
-        states: chat health of its chats: chat_id, at (ms), health.
+        states: chat health of its chats: chat_id, at (ms), health, in order of chat.
         opt_outs: when its chats became OPTED_OUT (ms), in order.
         gaps: times in which deliveries of its events were probably lost, in order.
         window: the reply window (ms).
@@ -249,10 +248,13 @@ class LineHistory:
     @cached_property
     def _reports(self) -> tuple[Array, Array, Array]:
         """Every report of a chat of this line: a key in order of chat and time, the chat, and whether it was unhealthy."""
-        names = pl.DataFrame({"chat_id": self.chats, "chat": np.arange(len(self.chats))})
-        told = self.states.frame.join(names, on="chat_id").sort("chat", "at")
-        chat, at = told["chat"].to_numpy(), told["at"].to_numpy()
-        return chat * _ROOM + (at - self.first_at), chat, told["health"].is_in(["AT_RISK", "CRITICAL"]).to_numpy()
+        number = pl.col("chat_id").cast(pl.Enum(self.chats), strict=False).to_physical().cast(pl.Int64).fill_null(-1)
+        told = self.states.frame.select(number, "at", pl.col("health").is_in(["AT_RISK", "CRITICAL"]))
+        chat, at, bad = (column.to_numpy() for column in told)
+        order = np.lexsort((at, chat))
+        order = order[chat[order] >= 0]  # chats without an ask have none
+        chat, at, bad = chat[order], at[order], bad[order]
+        return chat * _ROOM + (at - self.first_at), chat, bad
 
     def unhealthy(self, t: int) -> tuple[int, int]:
         """Return how many of the chats written to in the last days are AT_RISK or CRITICAL by what is known at t, and of how many."""
@@ -328,25 +330,26 @@ class LineHistory:
         return self._rows.select(_COLUMNS)
 
     @cached_property
-    def _places(self) -> dict[str, tuple[int, int]]:
-        """Where each chat's messages begin in the rows, and how many there are: rows are in order of chat and time."""
-        chat, names = self._arrays["chat_id"], self._rows.schema["chat_id"].categories  # type: ignore[attr-defined]
-        starts = np.append(0, (chat[1:] != chat[:-1]).nonzero()[0] + 1)
-        lengths = np.diff(starts, append=len(chat))
-        return {
-            name: (start, n)
-            for name, start, n in zip(names.gather(chat[starts]), starts.tolist(), lengths.tolist(), strict=True)
-        }
+    def _names(self) -> list[str]:
+        """All its chats, in order: the numbers of ``_arrays`` are places in it."""
+        names: list[str] = self._rows.schema["chat_id"].categories.to_list()  # type: ignore[attr-defined]
+        return names
+
+    def _places(self, chat: str) -> slice:
+        """Return where a chat's messages are in the rows: these are in order of chat and time."""
+        number = bisect_left(self._names, chat)
+        if number == len(self._names) or self._names[number] != chat:
+            return slice(0, 0)
+        return slice(*self._arrays["chat_id"].searchsorted((number, number + 1)).tolist())
 
     def of_chat(self, chat: str) -> list[Row]:
         """Return the messages of one chat, in order of time; made when asked for: all of a large line's would not fit into memory."""
-        start, n = self._places.get(chat, (0, 0))
-        return _rows(self._told.slice(start, n))
+        return _rows(self._told[self._places(chat)])
 
     def arrays_of(self, chat: str) -> tuple[Array, ...]:
         """Return when the messages of one chat were, in order of time, which went out, and when they failed and had a receipt (else NEVER)."""
-        start, n = self._places.get(chat, (0, 0))
-        return tuple(self._arrays[name][start : start + n] for name in ("at", "outbound", "failed", "receipt"))
+        places = self._places(chat)
+        return tuple(self._arrays[name][places] for name in ("at", "outbound", "failed", "receipt"))
 
     def times_in(self, since: float, until: float) -> list[tuple[str, int]]:
         """Return chat and time of every message in (since, until], either way, in order of chat and time."""
@@ -420,7 +423,7 @@ def recent_of(chat: Array, first: Array, last: Array, streak: Array, gaps: list[
     return found
 
 
-_SOON_MADE = ("_told", "_sent", "_arrays", "_places", "after_opt_out")
+_SOON_MADE = ("_told", "_sent", "_arrays", "_names", "after_opt_out")
 
 
 def _as_enum(names: pl.Series) -> pl.Series:

@@ -106,18 +106,18 @@ def _burst(events: Array, weights: Array, profile: list[float], per_day: float, 
     counts = np.bincount(events // _BIN - start, weights=weights, minlength=n_bins)
     usual = CONSTANTS.onset_excess * per_day * np.array(profile)[(start + np.arange(n_bins)) % 48]
     came, expected = (np.concatenate(([0.0], np.cumsum(v))) for v in (counts, usual))
-    n = came[None, 1:] - came[:-1, None]  # row: first bin, column: last bin
-    e = expected[None, 1:] - expected[:-1, None]
-    busy = counts > 0
+    busy = counts.nonzero()[0]  # an interval begins and ends with an event
+    n = came[busy + 1] - came[busy, None]  # row: first bin, column: last bin
+    e = expected[busy + 1] - expected[busy, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.where(n > e, n * np.log(n / np.maximum(e, 0.1)) - (n - e), 0.0)
-    score = np.where(np.triu(np.outer(busy, busy)), score, 0.0)
+    score = np.triu(score)
     i, j = np.unravel_index(int(np.argmax(score)), score.shape)
     if score[i, j] <= 0:
         return _UNKNOWN
     bins = events // _BIN - start
-    near = np.flatnonzero((score[:, j] > 0) & (score[:, j] >= score[i, j] - CONSTANTS.onset_likelihood))
-    inside = events[(bins >= i) & (bins <= j)]
+    near = busy[(score[:, j] > 0) & (score[:, j] >= score[i, j] - CONSTANTS.onset_likelihood)]
+    inside = events[(bins >= busy[i]) & (bins <= busy[j])]
 
     def first_in(row: int) -> int:
         return int(events[bins == row].min())
