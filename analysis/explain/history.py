@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from analysis.explain.asks import ChatStates, Row
+from analysis.explain.asks import Row
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
 from analysis.explain.running import NEVER, Array, Running, Span, Sums
+from analysis.explain.states import LazyStates
 
 _ROOM = 1 << 42
 """More ms than any history has: keys of chat and time in one number."""
-
-
-class _LazyStates(Mapping[str, ChatStates]):
-    """Chat health of one line's chats, read when first asked for."""
-
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self.frame = frame
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"frame": self.frame}
-
-    @cached_property
-    def _columns(self) -> tuple[list[str], list[int], list[str]]:
-        """Chats, times and states, in order of the chats."""
-        return self.frame["chat_id"].to_list(), self.frame["at"].to_list(), self.frame["health"].to_list()
-
-    def first_at(self) -> int:
-        """Return when the first of them became known (NEVER where none did)."""
-        return int(self.frame["at"].min() or 0) if self.frame.height else NEVER  # type: ignore[arg-type]
-
-    def __getitem__(self, chat: str) -> ChatStates:
-        chats, at, health = self._columns
-        low, high = bisect_left(chats, chat), bisect_right(chats, chat)
-        if low == high:
-            raise KeyError(chat)
-        return ChatStates(zip(at[low:high], health[low:high], strict=True))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(self._columns[0]))
-
-    def __len__(self) -> int:
-        return len(dict.fromkeys(self._columns[0]))
 
 
 class Sent(NamedTuple):
@@ -87,7 +55,7 @@ class LineHistory:
         window: float = 0.0,
         carried: tuple[int, int] | None = None,
     ) -> None:
-        self.line, self.states, self.left_at = line, _LazyStates(states), opt_outs
+        self.line, self.states, self.left_at = line, LazyStates(states), opt_outs
         # names that come again and again, as numbers: a history is half as large
         self._rows = rows.drop("line").with_columns(_as_enum(rows[name]) for name in ("chat_id", "service"))
         _, places, chat = np.unique(asks["chat_no"].to_numpy(), return_index=True, return_inverse=True)
