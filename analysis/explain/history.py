@@ -11,6 +11,7 @@ import polars as pl
 
 from analysis.explain.asks import Row
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
+from analysis.explain.numbers import as_enum, first_of_each, numbered
 from analysis.explain.running import NEVER, Array, Running, Span, Sums
 from analysis.explain.states import LazyStates
 
@@ -57,13 +58,10 @@ class LineHistory:
     ) -> None:
         self.line, self.states, self.left_at = line, LazyStates(states), opt_outs
         # names that come again and again, as numbers: a history is half as large
-        self._rows = rows.drop("line").with_columns(_as_enum(rows[name]) for name in ("chat_id", "service"))
-        _, places, chat = np.unique(asks["chat_no"].to_numpy(), return_index=True, return_inverse=True)
-        self.chats, self.chat = asks["chat_id"].gather(places).to_list(), chat.astype(np.int64)
-
-        def times(column: str) -> Array:
-            return asks[column].fill_null(NEVER).to_numpy()
-
+        self._rows = rows.drop("line").with_columns(as_enum(rows[name]) for name in ("chat_id", "service"))
+        places, self.chat = first_of_each(asks["chat_no"].to_numpy())
+        self.chats = asks["chat_id"].gather(places).to_list()
+        dated = asks.select(pl.col("reply_at", "receipt_at", "failed_at", "lost").fill_null(NEVER))
         self.first, self.last = asks["first"].to_numpy(), asks["last"].to_numpy()
         self.sends, self.streak = asks["sends"].to_numpy(), asks["streak"].to_numpy()
         self.kind = asks["kind"].to_numpy()
@@ -71,23 +69,27 @@ class LineHistory:
         self.first_at, self.first_day = carried or here
         self.first_ms = self.first.astype(float)
         """The same as ``first``, for searches by times that are no whole numbers."""
-        self.reply_at, self.receipt_at, self.failed_at = times("reply_at"), times("receipt_at"), times("failed_at")
+        self.reply_at, self.receipt_at, self.failed_at, self.lost = (column.to_numpy() for column in dated)
         self.opted_out, self.receipt, self.dead = (asks[c].to_numpy() for c in ("opted_out", "receipt", "dead"))
         self.answered_before = asks["answered_before"].to_numpy()
-        self.lost = times("lost")
         self.receipts_here = asks["receipts_here"].cast(pl.Int8).fill_null(-1).to_numpy()
-        self.services, self.service = _numbered(asks["service"])
+        self.services, self.service = numbered(asks["service"])
         self.gaps = gaps or []
         self.recent = recent_of(self.chat, self.first, self.last, self.streak, self.gaps)
         self.deep = (self.kind == KINDS.index("followup")) & (self.recent >= CONSTANTS.deep_streak)
         self.begun = (self.kind != KINDS.index("new")) & (self.kind != KINDS.index("followup"))
         self.volume = self.begun | (self.sends >= CONSTANTS.loop_sends)
         self.gap_at = next_gap(self.last, self.gaps, window)
-        outbound = rows.filter("outbound")
-        self.send_at = np.sort(outbound["at"].to_numpy()).astype(float)
-        self.inbound_at = np.sort(rows.filter(pl.col("outbound").not_())["at"].to_numpy())
-        self.out_at = np.sort(outbound.filter("out")["at"].to_numpy())
-        self.fingerprinted = bool(outbound["fingerprint"].is_not_null().any())
+        at, outbound, out, known = (
+            column.to_numpy()
+            for column in rows.select(
+                "at", "outbound", pl.col("out").fill_null(False), pl.col("fingerprint").is_not_null()
+            )
+        )
+        self.send_at = np.sort(at[outbound]).astype(float)
+        self.inbound_at = np.sort(at[~outbound])
+        self.out_at = np.sort(at[outbound & out])
+        self.fingerprinted = bool((outbound & known).any())
 
     @property
     def messages(self) -> int:
@@ -342,13 +344,6 @@ class LineHistory:
         return [int(at) for at in self.out_at]
 
 
-def _numbered(names: pl.Series) -> tuple[list[str], Array]:
-    """Return the different names in order, and the place of each among them."""
-    different = names.unique().sort()
-    place = names.cast(pl.Enum(different)).to_physical().to_numpy()
-    return different.to_list(), place.astype(np.int64)
-
-
 RECORDS = (0, 1, 2, 4)
 """A chat's record by the unanswered asks in a row before one: none, one, two or three, four or more."""
 
@@ -392,10 +387,6 @@ def recent_of(chat: Array, first: Array, last: Array, streak: Array, gaps: list[
 
 
 _SOON_MADE = ("_told", "_sent", "_arrays", "_names", "after_opt_out")
-
-
-def _as_enum(names: pl.Series) -> pl.Series:
-    return names.cast(pl.Enum(names.unique().sort()))
 
 
 _COLUMNS = ("chat_id", "at", "outbound", "receipt", "failed", "code", "service", "fingerprint", "lost")

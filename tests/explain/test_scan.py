@@ -5,6 +5,7 @@ import pytest
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
 from analysis.explain.effects import first_seen_before
+from analysis.explain.numbers import first_of_each
 from analysis.explain.running import NEVER
 from analysis.explain.scan import Scan, scanned
 from tests.explain.builders import World
@@ -78,3 +79,11 @@ def test_rows_as_arrays_are_the_rows(case):
     assert sends.services == sorted({r.service for r in records}) == ["SMS", "iMessage"]
     assert [(r.at, r.chat) for r in records] == sorted((r.at, r.chat) for r in records)
     assert records == [r for r in h.sends_in(0, t + DAY) if since < r.at <= t]
+
+
+@pytest.mark.parametrize("numbers", [[], [7], [9, 7, 7, 12, 9, 8], [3, 3, 3]])
+def test_different_numbers_are_told_as_numpy_tells_them(numbers):
+    numbers = np.array(numbers, dtype=np.int64)
+    _, first, place = np.unique(numbers, return_index=True, return_inverse=True)
+    for found, expected in zip(first_of_each(numbers), (first, place), strict=True):
+        np.testing.assert_array_equal(found, expected)
