@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from analysis import pipeline
 from analysis.pages import _words as words
 from analysis.pages._store import Here
 from analysis.schema import SEVERITY, Explanation
@@ -52,9 +53,9 @@ def choose(here: Here) -> Choice:
 
 def _default_line(here: Here) -> str:
     """Return the line that last changed for the worse, else the worst, else the first."""
-    bad = [e for e in here.explanations() if words.worsened(e)]
-    if bad:
-        return bad[-1].line
+    bad = here.read(pipeline.transitions).filter("worsening").sort("at", "line", "kind")
+    if bad.height:
+        return str(bad["line"][-1])
     lines = here.lines()
     worst = sorted(
         lines.iter_rows(named=True), key=lambda r: (-SEVERITY.get(r["health"] or "", -1), -r["messages"], r["line"])

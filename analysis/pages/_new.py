@@ -26,6 +26,8 @@ LEAST_SENDS = 30
 """Fewer than this give counts, no rate."""
 LEAST_HOURS = 24 * 30
 """Fewer line-hours than this say nothing about how often falls come by themselves."""
+OPENED = ("health", "history_days", "new_conversations", "new_mature", "new_replied")
+"""Columns of SIGNALS_HOUR that tell when conversations were opened, and what is usual."""
 HOUR = timedelta(hours=1)
 BOUND = "\u00a0"
 """Between a figure and its unit where a line must not break."""
@@ -97,9 +99,9 @@ def period(here: Here, days: int) -> Period:
 
 
 def hours_read(here: Here) -> pl.DataFrame:
-    """Return SIGNALS_HOUR of every line as far back as the longest period's usual reaches."""
+    """Return what of SIGNALS_HOUR bursts are told from, of every line, as far back as the longest period's usual reaches; key (line, hour)."""
     since = period(here, max(PERIODS)).start - timedelta(days=USUAL_DAYS) - 2 * DAY
-    return here.read(pipeline.signals, grain="hour", since=since)
+    return here.read(pipeline.signals, grain="hour", since=since, columns=OPENED)
 
 
 def measured(here: Here, p: Period) -> bool:
@@ -117,11 +119,13 @@ def bursts(here: Here) -> list[Burst]:
         hours, here.lines(), young=here.settings.young_line_days, first_at=words.instant(here.status["first_at"])
     )
     since = period(here, max(PERIODS)).start
-    falls = here.read(pipeline.transitions).filter(pl.col("kind") == "health", "worsening").sort("line", "at")
-    by_line = words.by_line(here.explanations())
-    own_hours = marked.partition_by("line", as_dict=True)
+    falls = here.read(pipeline.transitions).filter(pl.col("kind") == "health", "worsening", pl.col("at") > since)
+    fell = {line: list(zip(of["at"], of["new"], strict=True)) for (line,), of in falls.group_by("line")}
+    by_line = words.by_line(here.read(pipeline.explanations, since=since))
+    recent = marked.filter(pl.col("hour") > since - 2 * DAY)
+    own_hours = recent.select("line", "hour", *OPENED).partition_by("line", as_dict=True)
     found = []
-    for run in runs(marked.filter(pl.col("hour") >= since - DAY)):
+    for run in runs(recent.filter(pl.col("hour") >= since - DAY)):
         line, top, last = run["line"][0], run["hour"][0], run["hour"][-1]
         extent = own_hours[(line,)].filter(pl.col("hour") > top - DAY, pl.col("hour") <= last)
         low, high = stretch(extent["new_conversations"].to_list(), run["least"][0] / 24)
@@ -129,10 +133,8 @@ def bursts(here: Here) -> list[Burst]:
         start, end = own["hour"][0], own["hour"][-1] + HOUR
         if start < since:
             continue
-        after = falls.filter(
-            pl.col("line") == line, pl.col("at") > start, pl.col("at") <= start + timedelta(hours=FOLLOW_HOURS)
-        ).sort("at")
-        fall_at, to = (after["at"][0], after["new"][0]) if after.height else (None, None)
+        within = start + timedelta(hours=FOLLOW_HOURS)
+        fall_at, to = min((f for f in fell.get(line, []) if start < f[0] <= within), default=(None, None))
         told = by_line.get(line, [])
         fall = next((e for e in told if e.kind == "health" and words.instant(e.at) == fall_at), None)
         found.append(
@@ -272,6 +274,13 @@ def gaps(sent: pl.DataFrame) -> list[float]:
     """Return minutes between openers next to each other in time; ``sent`` holds their instants as ``at``."""
     times = sent["at"].sort().to_list()
     return [(after - before) / timedelta(minutes=1) for before, after in pairwise(times)]
+
+
+def gaps_of(found: list[Burst], here: Here) -> list[tuple[Burst, list[float]]]:
+    """Return bursts, each with the minutes between its openers."""
+    spans = tuple((b.line, b.start, b.end) for b in found)
+    sent = here.read(pipeline.openers_within, spans=spans).partition_by("line", "start", as_dict=True)
+    return [(b, gaps(sent[b.line, b.start]) if (b.line, b.start) in sent else []) for b in found]
 
 
 def gap_words(minutes: float | None) -> str:

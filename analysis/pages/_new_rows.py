@@ -242,10 +242,10 @@ class Month:
 
 
 def by_clock(hours: pl.DataFrame, p: new.Period, here: Here) -> pl.DataFrame:
-    """Return openers by line, day and hour of the zone's clock: line, day, clock, opened, mature, replied."""
+    """Return openers by line, day and hour of the zone's clock, hours without any left out: line, day, clock, opened, mature, replied."""
     local = pl.col("hour").dt.replace_time_zone("UTC").dt.convert_time_zone(str(here.zone)).dt.replace_time_zone(None)
     return (
-        hours.filter(pl.col("hour") >= p.start)
+        hours.filter(pl.col("hour") >= p.start, pl.col("new_conversations") > 0)
         .group_by("line", day=local.dt.date(), clock=local.dt.hour().cast(pl.Int64))
         .agg(
             opened=pl.col("new_conversations").sum(),

@@ -250,9 +250,7 @@ def warning(here: Here, since: datetime, until: datetime, *, line: str | None = 
     gaps = gaps_in(here, since, until, line=line)
     if gaps.is_empty():
         return ""
-    told = here.read(pipeline.blinded, since=since, until=until)
-    if line:
-        told = told.filter(pl.col("line") == line)
+    told = here.read(pipeline.blinded, line=line, since=since, until=until)
     one = gaps.height == 1
     g = gaps.row(0, named=True)
     which = (

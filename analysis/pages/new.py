@@ -255,7 +255,7 @@ def main() -> None:
             '<p class="lh-p">A conversation counts as new at its first message ever seen, if that is a send. There is none in this period.</p>'
         )
     shown = found if asked("all_bursts") else found[:FIRST]
-    read = [(b, new.gaps(here.read(pipeline.openers, line=b.line, since=b.start, until=b.end))) for b in shown]
+    read = new.gaps_of(shown, here)
     if found:
         left, right = st.columns([1.55, 1], gap="medium")
         with left:

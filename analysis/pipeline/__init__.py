@@ -14,7 +14,16 @@ from analysis.pipeline.alerts import alert_record, alerted, alerts, mark_alerts
 from analysis.pipeline.alternatives import changed_signals, progress, what_if
 from analysis.pipeline.asking import AuditOutcome, ask_after_transition, audit
 from analysis.pipeline.audits import agreement, keep_audit
-from analysis.pipeline.detail import chat_health, chat_messages, chat_states, chats_on, deliveries, opened, streaks
+from analysis.pipeline.detail import (
+    chat_health,
+    chat_messages,
+    chat_states,
+    chats_on,
+    deliveries,
+    opened,
+    openers_within,
+    streaks,
+)
 from analysis.pipeline.evidence import evidence, hours_around
 from analysis.pipeline.folding import RECEIVER, FoldReport, fold, forget, rotate_key, spool_of, to_current_key, watch
 from analysis.pipeline.helped import Told, helped, helped_frame, spread
@@ -115,6 +124,7 @@ __all__ = [
     "messages",
     "opened",
     "openers",
+    "openers_within",
     "plan",
     "progress",
     "pull",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -11,7 +11,7 @@ import polars as pl
 from analysis.errors import UsageError
 from analysis.explain.progress import progress_of
 from analysis.explain.whatif import altered, scenario_of, told_signals, words_of
-from analysis.pipeline.moments import When, instant, iso, moment
+from analysis.pipeline.moments import When, instant, moment
 from analysis.pipeline.opened import Where, reading, settings_in
 from analysis.pipeline.reading import explanations
 from analysis.schema import SEVERITY, Explanation
@@ -21,10 +21,12 @@ from analysis.store import read, read_measured
 
 def _worsening(store: Where, line: str, at: When, *, where: str) -> Explanation:
     """Return the explanation of the worsening at a time, or of a line's latest one."""
-    wanted = iso(moment(at)) if at is not None else None
-    worse = [e for e in explanations(store, line=line) if SEVERITY[e.new] > SEVERITY.get(e.previous or "", 0)]
-    if wanted is not None:
-        worse = [e for e in worse if e.at == wanted]
+    since = until = None
+    if (then := moment(at)) is not None:
+        since = then.replace(microsecond=then.microsecond // 1000 * 1000)
+        until = since + timedelta(milliseconds=1)
+    told = explanations(store, line=line, since=since, until=until)
+    worse = [e for e in told if SEVERITY[e.new] > SEVERITY.get(e.previous or "", 0)]
     if not worse:
         raise UsageError("no worsening of this line here", where=where, fix="`linehealth explain` lists them")
     return worse[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -85,6 +86,15 @@ def opened(store: Where = None, *, since: date, until: date) -> pl.DataFrame:
     with reading(store) as con:
         zone = settings_in(con).timezone
         return read_detail.opened(con, since=_begin(since, zone), until=_begin(until, zone))
+
+
+def openers_within(store: Where = None, *, spans: Iterable[tuple[str, datetime, datetime]]) -> pl.DataFrame:
+    """Return when conversations were opened in many spans at once: line, start, at; in order of these.
+
+    spans: line, start and end (UTC, not included) of each. ``openers`` tells more of a single span.
+    """
+    with reading(store) as con:
+        return read_detail.openers_within(con, spans)
 
 
 def chats_on(store: Where = None, *, line: str, day: date) -> pl.DataFrame:

@@ -61,7 +61,7 @@ def delays(store: Where = None) -> pl.DataFrame:
         return quality.delays(con)
 
 
-def blinded(store: Where = None, *, since: When = None, until: When = None) -> pl.DataFrame:
+def blinded(store: Where = None, *, line: str | None = None, since: When = None, until: When = None) -> pl.DataFrame:
     """Return, for lines with a gap in a period, how many of its sends an answer may be lost of: BLINDED.
 
     Counted by whole hours: those within the reply window before a gap, and in it. The signals count such sends as any other; a send
@@ -69,6 +69,7 @@ def blinded(store: Where = None, *, since: When = None, until: When = None) -> p
 
     Args:
         store: the store's file.
+        line: of this line only.
         since: first instant of the period; default the first in the data.
         until: end of the period, not included; default the last in the data.
 
@@ -82,12 +83,13 @@ def blinded(store: Where = None, *, since: When = None, until: When = None) -> p
     start, end = moment(since), moment(until)
     with reading(store) as con:
         chosen, as_of = settings_in(con), read.newest(con)
-        gaps = read.gaps(con, since=start, until=end)
+        gaps = read.gaps(con, line=line, since=start, until=end)
         if gaps.is_empty() or as_of is None:
             return pl.DataFrame(schema=BLINDED)
         reach = timedelta(hours=chosen.reply_window_hours)
         first = min(gaps["start_at"]) - reach - timedelta(hours=1)  # the hour in which the reach begins counts whole
-        hours = read.signals(con, "hour", since=max(start, first) if start else first, until=end)
+        begin = max(start, first) if start else first
+        hours = read.signals(con, "hour", line=line, since=begin, until=end, columns=("mature", "replied"))
     gaps = gaps.with_columns(
         start_at=pl.max_horizontal("start_at", pl.lit(start)) if start else pl.col("start_at"),
         reach=pl.col("start_at") - reach,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from analysis.errors import UsageError
 from analysis.pipeline.beside import audits_in, with_agreement
 from analysis.pipeline.moments import When, iso, moment
 from analysis.pipeline.opened import Where, reading, settings_in, store_at
-from analysis.schema import Explanation
+from analysis.schema import SIGNALS_DAY, SIGNALS_HOUR, Explanation
 from analysis.settings import Settings
 from analysis.store import read, read_sources
 
@@ -58,10 +59,12 @@ def signals(
     line: str | None = None,
     since: When = None,
     until: When = None,
+    columns: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Return the signals of contract.md, section 3: SIGNALS_DAY (key line, day) or SIGNALS_HOUR (key line, hour).
 
     ``since`` and ``until`` bound the day or hour, the first included, the second not; text is ISO 8601, UTC where it names no zone.
+    With ``columns`` only these, beside the key: a big store's hours have millions of rows.
 
     Example:
         >>> days = lh.signals(line="+13125550103", since="2026-10-12", until="2026-10-15")
@@ -70,8 +73,11 @@ def signals(
     """
     if grain not in ("day", "hour"):
         raise UsageError("grain must be day or hour", where="signals")
+    unknown = set(columns or ()) - set(SIGNALS_DAY if grain == "day" else SIGNALS_HOUR)
+    if unknown:
+        raise UsageError(f"there is no such column: {', '.join(sorted(unknown))}", where="signals")
     with reading(store) as con:
-        return read.signals(con, grain, line=line, since=moment(since), until=moment(until))
+        return read.signals(con, grain, line=line, since=moment(since), until=moment(until), columns=columns)
 
 
 def spells(store: Where = None, *, line: str | None = None) -> pl.DataFrame:
@@ -209,6 +215,7 @@ def status(store: Where = None) -> dict[str, Any]:
         "as_of": iso(as_of),
         "timezone": chosen.timezone,
         **{k: iso(v) if isinstance(v, datetime) else v for k, v in totals.items()},
+        "lines": by_line.height,
         "counts_by_health": {
             h: by_line.filter(pl.col("health").is_null() if h == "unknown" else pl.col("health") == h).height
             for h in ("HEALTHY", "AT_RISK", "CRITICAL", "unknown")

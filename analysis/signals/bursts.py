@@ -27,7 +27,7 @@ def with_usual(hours: pl.DataFrame, lines: pl.DataFrame, *, young: int, first_at
     """Return hours with the openers of 24 h (``day_sum``), the usual day before them, and the least that is a burst; key (line, hour).
 
     Args:
-        hours: SIGNALS_HOUR.
+        hours: SIGNALS_HOUR, or of its columns key, health, history_days and new_conversations.
         lines: line and first_at.
         young: days of history below which a line's chats may only look new.
         first_at: first event of the store: a line seen first much later than this is new itself, and so are its chats.
@@ -37,24 +37,33 @@ def with_usual(hours: pl.DataFrame, lines: pl.DataFrame, *, young: int, first_at
     span = f"{USUAL_DAYS}d"
     sums = (
         hours.sort("line", "hour")
-        .join(lines.select("line", "first_at"), on="line", how="left")
-        .with_columns(calm=calm.cast(pl.Int64), counts=(pl.col("history_days") >= young) | late.fill_null(value=False))
+        .join(lines.select("line", "first_at"), on="line", how="left", maintain_order="left")
+        .with_columns(
+            place=pl.col("line").rle_id(),  # lines by number: groups of numbers are sooner found than of texts
+            calm=calm.cast(pl.Int64),
+            counts=(pl.col("history_days") >= young) | late.fill_null(value=False),
+        )
         .with_columns(calm_openers=pl.col("calm") * pl.col("new_conversations"))
         .with_columns(
-            pl.col("new_conversations").rolling_sum_by("hour", window_size="24h").over("line").alias("day_sum"),
-            pl.col("calm").rolling_sum_by("hour", window_size=span).over("line").alias("calm_hours"),
-            pl.col("calm_openers").rolling_sum_by("hour", window_size=span).over("line").alias("calm_sum"),
+            pl.col("new_conversations").rolling_sum_by("hour", window_size="24h").over("place").alias("day_sum"),
+            pl.col("calm").rolling_sum_by("hour", window_size=span).over("place").alias("calm_hours"),
+            pl.col("calm_openers").rolling_sum_by("hour", window_size=span).over("place").alias("calm_sum"),
         )
     )
-    before = sums.select("line", pl.col("hour") + DAY, calm_before="calm_hours", opened_before="calm_sum")
+    # a line has a row for every hour, so what was a day before stands a day's rows above
+    rows = DAY // timedelta(hours=1)
+    same = (pl.col("place").shift(rows) == pl.col("place")) & (pl.col("hour").shift(rows) == pl.col("hour") - DAY)
     mean = 24 * pl.col("opened_before") / pl.col("calm_before")
     known = (pl.col("calm_before") >= LEAST_HEALTHY_DAYS * 24) & (mean >= LEAST_USUAL)
     return (
-        sums.join(before, on=["line", "hour"], how="left")
+        sums.with_columns(
+            pl.when(same).then(pl.col(now).shift(rows)).alias(before)
+            for now, before in (("calm_hours", "calm_before"), ("calm_sum", "opened_before"))
+        )
         .with_columns(usual=pl.when(known).then(mean))
         .with_columns(least=pl.max_horizontal(pl.lit(float(LEAST_OPENERS)), TIMES * pl.col("usual").fill_null(0.0)))
         .with_columns(above=(pl.col("day_sum") >= pl.col("least")) & pl.col("counts"))
-        .sort("line", "hour")
+        .drop("place")
     )
 
 

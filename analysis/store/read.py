@@ -150,22 +150,20 @@ def signals(
     line: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    columns: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """Return the signals mart as SIGNALS_DAY or SIGNALS_HOUR for [since, until), in order of its key."""
+    """Return the signals mart as SIGNALS_DAY or SIGNALS_HOUR, or some ``columns`` of it beside its key, for [since, until), in order of its key."""
     where, values = _between(grain, line, since, until)
-    return frame_of(
-        con,
-        f"select * from signal_{grain} where {where} order by line, {grain}",
-        SIGNALS_DAY if grain == "day" else SIGNALS_HOUR,
-        values,
-    )
+    schema = SIGNALS_DAY if grain == "day" else SIGNALS_HOUR
+    if columns is not None:
+        schema = pl.Schema({name: schema[name] for name in ("line", grain, *columns)})
+    sql = f"select {', '.join(schema.names())} from signal_{grain} where {where} order by line, {grain}"
+    return frame_of(con, sql, schema, values)
 
 
 def hours_since(con: duckdb.DuckDBPyConnection, since: datetime, columns: Sequence[str]) -> pl.DataFrame:
     """Return some columns of the mart of hours from an instant on, beside line and hour, in order of these."""
-    schema = pl.Schema({name: SIGNALS_HOUR[name] for name in ("line", "hour", *columns)})
-    sql = f"select {', '.join(schema.names())} from signal_hour where hour >= $since order by line, hour"
-    return frame_of(con, sql, schema, {"since": since})
+    return signals(con, "hour", since=since, columns=columns)
 
 
 def spells(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 
 import duckdb
@@ -61,6 +62,20 @@ def opened(con: duckdb.DuckDBPyConnection, *, since: datetime, until: datetime) 
     group by line, opened_by order by line, opened_by
     """
     return frame_of(con, sql, OPENED, {"since": since, "until": until})
+
+
+WITHIN = pl.Schema({"line": pl.String, "start": INSTANT, "at": INSTANT})
+
+
+def openers_within(con: duckdb.DuckDBPyConnection, spans: Iterable[tuple[str, datetime, datetime]]) -> pl.DataFrame:
+    """Return when the opening sends of new conversations in spans [start, end) of lines were sent, in one query: WITHIN, in order of all of it."""
+    wanted = {"line": pl.String, "start": INSTANT, "until": INSTANT}
+    con.register("span", pl.DataFrame(list(spans), schema=wanted, orient="row"))
+    sql = """
+    select line, s.start, o.sent_at as "at" from span s join opener o using (line)
+    where o.sent_at >= s.start and o.sent_at < s.until order by all
+    """
+    return frame_of(con, sql, WITHIN)
 
 
 def first_of_chats(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
