@@ -234,7 +234,9 @@ def fresh_cells(fresh: pl.DataFrame, here: Here, now: datetime) -> list[list[str
 
 def gaps_in(here: Here, since: datetime, until: datetime, *, line: str | None = None) -> pl.DataFrame:
     """Return GAPS that touch a period; of a line and the whole fleet where a line is named."""
-    return here.read(pipeline.gaps, line=line, since=since, until=until)
+    every: pl.DataFrame = here.read(pipeline.gaps)  # few: read once for all lines and periods
+    mine = pl.lit(value=True) if line is None else pl.col("line").is_null() | (pl.col("line") == line)
+    return every.filter(mine, pl.col("end_at").is_null() | (pl.col("end_at") > since), pl.col("start_at") < until)
 
 
 def warning(here: Here, since: datetime, until: datetime, *, line: str | None = None, days: str = "These days") -> str:

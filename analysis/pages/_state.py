@@ -47,8 +47,16 @@ class State:
         return self.memory[key]
 
     def read(self, verb: Callable[..., Any], **arguments: Any) -> Any:
-        """Return what a verb of the pipeline gives for this state; asked again, the same object without reading."""
-        return self.kept(verb.__name__, verb, arguments)
+        """Return what a verb of the pipeline gives for this state; asked again, the same object without reading.
+
+        Spells and actions are small tables: read once for all lines, and filtered.
+        """
+        line = arguments.pop("line", None) if verb in (pipeline.spells, pipeline.actions) else None
+        found = self.kept(verb.__name__, verb, arguments)
+        if line is None:
+            return found
+        own = pl.col("line") == line
+        return found.filter(own | pl.col("line").is_null() if verb is pipeline.actions else own)
 
     def made(self, name: str, make: Callable[[Any], Any]) -> Any:
         """Return what a function makes of this state, made once; it must not depend on the theme."""

@@ -27,6 +27,8 @@ SEEN_WORDS = {
     "flagged": "Carrier's flag",
     "repeated_content": "Same text",
 }
+DAYS = ("outbound", "mature", "replied", "reply_rate", "health")
+"""Columns of SIGNALS_DAY that rate against volume is drawn of."""
 THIN_DAYS = 30
 """Fewer counted sends than this say nothing about a rate."""
 RATES = ("deliverability", "repeated_content")

@@ -69,7 +69,7 @@ def main() -> None:
     with right:
         cards.evidence(e, here)
         cards.what_if(e, here)
-    days = here.read(pipeline.signals, grain="day", line=c.line)
+    days = here.read(pipeline.signals, grain="day", line=c.line, columns=_why.DAYS)
     left, right = st.columns(2, gap="medium")
     with left:
         cards.volume(days, e, here)

@@ -71,12 +71,7 @@ class AsOf(State):
             arguments["until"] = iso(self.end)
         if verb is pipeline.gate and self.past:
             return pl.DataFrame(schema=GATE)
-        line = arguments.pop("line") if verb in (pipeline.spells, pipeline.actions) and "line" in arguments else None
-        found = super().read(verb, **arguments)
-        if line is None:
-            return found
-        own = pl.col("line") == line  # small tables, read once for all lines
-        return found.filter(own | pl.col("line").is_null() if verb is pipeline.actions else own)
+        return super().read(verb, **arguments)
 
 
 def state_at(store: Where, end: datetime | None) -> AsOf:

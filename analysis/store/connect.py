@@ -67,30 +67,34 @@ class Store:
             StoreError: no store there, not ours, damaged, of another version, or held by another program.
         """
         try:
-            with self._opened(wait_s) as con:
-                if migrations.check_version(con, self.where) < migrations.VERSION:
-                    raise StoreError(
-                        "the store was made by an older version",
-                        where=self.where,
-                        fix="run `linehealth refresh` once: it brings the store up to date",
-                    )
+            with self._opened(wait_s, self._check_current) as con:
                 yield con
         except duckdb.Error as e:
             if is_damage(e):
                 raise damaged(self.path) from None
             raise
 
+    def _check_current(self, con: duckdb.DuckDBPyConnection) -> None:
+        if migrations.check_version(con, self.where) < migrations.VERSION:
+            raise StoreError(
+                "the store was made by an older version",
+                where=self.where,
+                fix="run `linehealth refresh` once: it brings the store up to date",
+            )
+
     def is_old(self) -> bool:
         """Return whether it must be brought to this program's version before it can be read. Raises StoreError as ``reader`` does."""
         with self._opened() as con:
             return migrations.check_version(con, self.where) < migrations.VERSION
 
-    def _opened(self, wait_s: float | None = None) -> contextlib.AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def _opened(
+        self, wait_s: float | None = None, check: instances.Check | None = None
+    ) -> contextlib.AbstractContextManager[duckdb.DuckDBPyConnection]:
         if not self.path.exists():
             raise StoreError(f"no store at {self.where}", fix="load exports first: linehealth load PATH")
         if not self.path.is_file():
             raise StoreError("the store is not a file", where=self.where, fix="name a file as --store")
-        return instances.reading(self.path, wait=READ_WAIT_S if wait_s is None else wait_s)
+        return instances.reading(self.path, wait=READ_WAIT_S if wait_s is None else wait_s, check=check)
 
     @contextlib.contextmanager
     def writer(self, *, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -11,7 +11,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -24,15 +24,27 @@ MEMORY_MB, MEMORY_SHARE = 4096, 0.5
 """What DuckDB may use before it spills to disk: the least of the two (its own default, 80 % of the machine, left nothing for Polars)."""
 
 
+Check = Callable[[duckdb.DuckDBPyConnection], None]
+"""Raises where what was opened cannot be used."""
+
+
 class _Held:
     """A connection that a caller around this one holds, and whether its database is shared by path or its own."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, *, apart: bool) -> None:
-        self._con, self._apart = con, apart
+        self._con, self._apart, self._checked = con, apart, False
 
     def again(self) -> duckdb.DuckDBPyConnection:
-        """Return another connection to the same database."""
-        return _set_up(self._con.cursor(), apart=self._apart)
+        """Return another connection to the same database; what `_set_up` set holds for all of that but the name of an attached file."""
+        con = self._con.cursor()
+        return con.execute("use store") if self._apart else con
+
+    def checked(self, con: duckdb.DuckDBPyConnection, check: Check | None) -> duckdb.DuckDBPyConnection:
+        """Return a connection to it, after the check where none was made of it before."""
+        if check and not self._checked:
+            check(con)
+            self._checked = True
+        return con
 
 
 _HELD: ContextVar[Mapping[Path, _Held]] = ContextVar("held", default={})  # noqa: B039  # never changed in place
@@ -53,15 +65,16 @@ def stamp(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def reading(path: Path, *, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(path: Path, *, wait: float, check: Check | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a read-only connection to what a file holds now, or, within another reader of it, to what that one reads.
 
     Args:
         path: of a file that is there.
         wait: seconds to wait where another program holds it.
+        check: made once of what is held open, however many read of it: a page reads many times.
 
     Raises:
-        StoreError: another program holds it for longer, or it cannot be used.
+        StoreError: another program holds it for longer, or it cannot be used; and what the check raises.
     """
     key = Path(os.path.realpath(path))
     around, kept = _HELD.get().get(key), _OPEN.get()
@@ -71,12 +84,13 @@ def reading(path: Path, *, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
         _HELD.set({**_HELD.get(), key: around})
     if around is not None:
         with contextlib.closing(around.again()) as con:
-            yield con
+            yield around.checked(con, check)
         return
     with current(path, wait=wait) as (con, apart):
-        token = _HELD.set({**_HELD.get(), key: _Held(con, apart=apart)})
+        held = _Held(con, apart=apart)
+        token = _HELD.set({**_HELD.get(), key: held})
         try:
-            yield con
+            yield held.checked(con, check)
         finally:
             _HELD.reset(token)
 
@@ -155,7 +169,7 @@ def _apart(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _set_up(con: duckdb.DuckDBPyConnection, *, apart: bool) -> duckdb.DuckDBPyConnection:
-    con.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false" + ("; use store" if apart else ""))
+    con.execute("set global TimeZone = 'UTC'; set preserve_insertion_order = false" + ("; use store" if apart else ""))
     return con
 
 
