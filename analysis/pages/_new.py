@@ -127,7 +127,9 @@ def bursts(here: Here) -> list[Burst]:
     found = []
     for run in runs(recent.filter(pl.col("hour") >= since - DAY)):
         line, top, last = run["line"][0], run["hour"][0], run["hour"][-1]
-        extent = own_hours[(line,)].filter(pl.col("hour") > top - DAY, pl.col("hour") <= last)
+        of_line = own_hours[(line,)]
+        begin, done = (of_line["hour"].search_sorted(t, side="right") for t in (top - DAY, last))
+        extent = of_line[begin:done]
         low, high = stretch(extent["new_conversations"].to_list(), run["least"][0] / 24)
         own = extent[low:high]
         start, end = own["hour"][0], own["hour"][-1] + HOUR

@@ -157,7 +157,7 @@ def done_since(e: Explanation, here: Here) -> dict[str, tuple[bool | None, str]]
     """Return for each step what the data since the change shows of it."""
     if not (words.worsened(e) and any("driver" in a for a in e.actions)):
         return {}
-    steps = here.read(pipeline.progress, line=e.line, at=e.at)
+    steps = here.read(pipeline.progress, line=e.line, at=e.at, kind=e.kind)
     return {step["action"]: (step["done"], step["since"]) for step in steps}
 
 

@@ -19,14 +19,14 @@ from analysis.signals import panel
 from analysis.store import read, read_measured
 
 
-def _worsening(store: Where, line: str, at: When, *, where: str) -> Explanation:
-    """Return the explanation of the worsening at a time, or of a line's latest one."""
+def _worsening(store: Where, line: str, at: When, *, where: str, kind: str | None = None) -> Explanation:
+    """Return the explanation of the worsening (of a kind) at a time, or of a line's latest one."""
     since = until = None
     if (then := moment(at)) is not None:
         since = then.replace(microsecond=then.microsecond // 1000 * 1000)
         until = since + timedelta(milliseconds=1)
     told = explanations(store, line=line, since=since, until=until)
-    worse = [e for e in told if SEVERITY[e.new] > SEVERITY.get(e.previous or "", 0)]
+    worse = [e for e in told if SEVERITY[e.new] > SEVERITY.get(e.previous or "", 0) and kind in (None, e.kind)]
     if not worse:
         raise UsageError("no worsening of this line here", where=where, fix="`linehealth explain` lists them")
     return worse[-1]
@@ -76,13 +76,16 @@ def what_if(store: Where = None, *, line: str, at: When = None) -> list[dict[str
     return found
 
 
-def progress(store: Where = None, *, line: str, at: When = None, until: When = None) -> list[dict[str, Any]]:
+def progress(
+    store: Where = None, *, line: str, at: When = None, kind: str | None = None, until: When = None
+) -> list[dict[str, Any]]:
     """Return the steps of a worsening's playbook with what the data since then shows of each.
 
     Args:
         store: path of the store.
         line: E.164.
         at: time of the worsening; the latest one where not given.
+        kind: "health" or "status", where both may have changed then; with it, what is kept is found without a look at explanations.
         until: up to then; where not given, up to the line's return to health, else to the store's latest event.
 
     Returns:
@@ -92,17 +95,24 @@ def progress(store: Where = None, *, line: str, at: When = None, until: When = N
         >>> {step["done"] for step in lh.progress(line="+13125550103")} <= {True, False, None}
         True
     """
-    e = _worsening(store, line, at, where="progress")
+    if until is None and kind is not None and (kept := _kept(store, line, moment(at), kind)) is not None:
+        return kept
+    e = _worsening(store, line, at, where="progress", kind=kind)
     when = instant(e.at)
+    if until is None and (kept := _kept(store, line, when, e.kind)) is not None:
+        return kept
     with reading(store) as con:
-        kept = read_measured.progress_document(con, line=line, at=when, kind=e.kind) if until is None else None
-        if kept is not None:
-            told: list[dict[str, Any]] = json.loads(kept)
-            return told
         chosen, end = settings_in(con), moment(until) or _back(store, e) or read.newest(con) or when
         known = read.messages(con, line=line).filter(pl.col("at") <= end)
         chats, health = read.chats(con, line=line), read.chat_health(con, line=line)
     return progress_of(e, known, chats, health, since=when, until=end, settings=chosen)
+
+
+def _kept(store: Where, line: str, at: datetime | None, kind: str) -> list[dict[str, Any]] | None:
+    """Return the steps of a worsening as they were kept at the last refresh; None where they are not kept."""
+    with reading(store) as con:
+        found = None if at is None else read_measured.progress_document(con, line=line, at=at, kind=kind)
+    return None if found is None else json.loads(found)
 
 
 def _back(store: Where, e: Explanation) -> datetime | None:

@@ -89,7 +89,8 @@ def blinded(store: Where = None, *, line: str | None = None, since: When = None,
         reach = timedelta(hours=chosen.reply_window_hours)
         first = min(gaps["start_at"]) - reach - timedelta(hours=1)  # the hour in which the reach begins counts whole
         begin = max(start, first) if start else first
-        hours = read.signals(con, "hour", line=line, since=begin, until=end, columns=("mature", "replied"))
+        counts = ("mature", "replied")
+        hours = read.signals(con, "hour", line=line, since=begin, until=end, columns=counts, in_order=False)
     gaps = gaps.with_columns(
         start_at=pl.max_horizontal("start_at", pl.lit(start)) if start else pl.col("start_at"),
         reach=pl.col("start_at") - reach,

@@ -151,13 +151,15 @@ def signals(
     since: datetime | None = None,
     until: datetime | None = None,
     columns: Sequence[str] | None = None,
+    in_order: bool = True,
 ) -> pl.DataFrame:
-    """Return the signals mart as SIGNALS_DAY or SIGNALS_HOUR, or some ``columns`` of it beside its key, for [since, until), in order of its key."""
+    """Return the signals mart as SIGNALS_DAY or SIGNALS_HOUR, or some ``columns`` of it beside its key, for [since, until), in order of its key (any where not ``in_order``)."""
     where, values = _between(grain, line, since, until)
     schema = SIGNALS_DAY if grain == "day" else SIGNALS_HOUR
     if columns is not None:
         schema = pl.Schema({name: schema[name] for name in ("line", grain, *columns)})
-    sql = f"select {', '.join(schema.names())} from signal_{grain} where {where} order by line, {grain}"
+    order = f"order by line, {grain}" if in_order else ""
+    sql = f"select {', '.join(schema.names())} from signal_{grain} where {where} {order}"
     return frame_of(con, sql, schema, values)
 
 
