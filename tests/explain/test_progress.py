@@ -271,6 +271,13 @@ class TestOnAStore:
         (later,) = [a for a in pipeline.progress(store, line="+1", until=self.at(T + 5)) if "opened" in a]
         assert later["done"] is False
 
+    def test_the_kind_of_the_change_can_be_named(self, store):
+        (e,) = [e for e in pipeline.explanations(store, line="+1") if e.new != "HEALTHY"]
+        plain = pipeline.progress(store, line="+1", at=e.at)
+        assert plain == pipeline.progress(store, line="+1", at=e.at, kind="health")
+        with pytest.raises(UsageError, match="no worsening"):
+            pipeline.progress(store, line="+1", at=e.at, kind="status")
+
     def test_a_line_without_worsening_is_an_error(self, store):
         with pytest.raises(UsageError, match="progress: no worsening of this line here"):
             pipeline.progress(store, line="+2")

@@ -79,6 +79,8 @@ def test_sends_whose_answer_may_be_lost_are_those_of_a_slow_count(store_with_gap
     told = pipeline.blinded(store_with_gaps)
     assert {r["line"]: [r["mature"], r["replied"]] for r in told.to_dicts()} == slow
     assert all(mature > replied for mature, replied in slow.values())
+    for line in [L2, "+14155550101", "+14155550199"]:
+        assert pipeline.blinded(store_with_gaps, line=line).equals(told.filter(pl.col("line") == line))
     by_line = dict(told.select("line", "silent_hours").iter_rows())
     lengths = {g["line"]: (g["end_at"] - g["start_at"]) / HOUR for g in gaps}
     assert by_line[L2] == pytest.approx(sum(lengths.values()))

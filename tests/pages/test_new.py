@@ -349,6 +349,7 @@ def test_hours_of_the_calendar_are_those_of_the_zone(here):
     hours = _hours([4], start=datetime(2026, 3, 5, 20)).with_columns(new_mature=pl.lit(4), new_replied=pl.lit(1))
     told = rows.by_clock(hours, p, tokyo).row(0, named=True)
     assert (told["day"], told["clock"], told["opened"]) == (date(2026, 3, 6), 5, 4)
+    assert rows.by_clock(hours.with_columns(new_conversations=pl.lit(0)), p, tokyo).is_empty()
     assert tokyo.zone == ZoneInfo("Asia/Tokyo")
 
 

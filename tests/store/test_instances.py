@@ -125,6 +125,28 @@ def test_a_page_opens_a_store_once_and_reads_one_state(counted, monkeypatch):
     assert instances._SHARED == {}
 
 
+def test_what_is_held_open_is_checked_once_and_not_by_who_only_asks_for_its_age(counted, monkeypatch):
+    checked, plain = [], Store._check_current
+    monkeypatch.setattr(Store, "_check_current", lambda self, con: checked.append(con) or plain(self, con))
+    with instances.kept_open():
+        assert not counted.is_old()
+        assert [read(counted), read(counted)] == [0, 0]
+        assert len(checked) == 1
+    with counted.reader():
+        read(counted)
+    assert len(checked) == 2
+
+
+def test_a_store_of_an_older_version_is_refused_also_where_it_is_held_open(counted):
+    with counted.writer() as con:
+        con.execute("update meta set value = '1' where key = 'schema_version'")
+    with instances.kept_open():
+        assert counted.is_old()
+        for _ in range(2):
+            with pytest.raises(StoreError, match="older version"):
+                read(counted)
+
+
 def test_what_a_page_keeps_is_closed_where_it_fails(counted):
     def page():
         with instances.kept_open():

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from analysis import pipeline
+from analysis.errors import UsageError
 from analysis.schema import ACTIVITY
 from analysis.signals.gaps import activity_of
 
@@ -36,6 +37,36 @@ def test_openers_are_the_new_conversations_of_the_signals_and_answered_as_they_s
         assert found.height == own["new_conversations"].sum()
         assert found["answered"].is_not_null().sum() == own["new_mature"].sum()
         assert found["answered"].sum() == own["new_replied"].sum()
+
+
+def test_openers_of_many_spans_are_those_of_each(demo_store):
+    lines, day = pipeline.lines(demo_store)["line"].to_list(), timedelta(days=1)
+    spans = [
+        (line, datetime(2026, 10, 13) + i * day / 3, datetime(2026, 10, 14) + i * day) for i, line in enumerate(lines)
+    ]
+    spans += [
+        (lines[0], datetime(2026, 10, 20), datetime(2026, 10, 21)),
+        (lines[0], datetime(2030, 1, 1), datetime(2031, 1, 1)),
+    ]
+    found = pipeline.openers_within(demo_store, spans=spans)
+    each = [
+        (line, start, at)
+        for line, start, end in spans
+        for at in pipeline.openers(demo_store, line=line, since=start, until=end)["at"]
+    ]
+    assert found.rows() == sorted(each)
+    assert found["line"].n_unique() > 3
+    assert pipeline.openers_within(demo_store, spans=()).is_empty()
+
+
+def test_signals_in_some_columns_are_those_of_all(demo_store):
+    whole = pipeline.signals(demo_store, grain="hour", since="2026-10-13", until="2026-10-15")
+    some = pipeline.signals(
+        demo_store, grain="hour", since="2026-10-13", until="2026-10-15", columns=("mature", "health")
+    )
+    assert some.equals(whole.select("line", "hour", "mature", "health"))
+    with pytest.raises(UsageError, match="no such column: hour_of_day"):
+        pipeline.signals(demo_store, columns=["hour_of_day"])
 
 
 def test_failures_by_hour_are_those_of_the_messages(demo_store, messages):
