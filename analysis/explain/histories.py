@@ -15,7 +15,7 @@ from analysis.explain import shelf
 from analysis.explain.asks import asks_of, carried_by, opt_outs_of, rows_of
 from analysis.explain.constants import HOUR
 from analysis.explain.history import LineHistory
-from analysis.explain.receipts import expected_of, with_lost
+from analysis.explain.receipts import Counts, expected_of, with_lost
 from analysis.explain.running import NEVER, Span
 from analysis.settings import Settings
 
@@ -60,10 +60,10 @@ class Histories:
             gaps: GAPS, any order; none where None.
             seen: is told the asks of each part, and CARRIED of its lines.
         """
-        lost = gaps_of(gaps)
+        lost, counts = gaps_of(gaps), Counts(expected)
         while self._parts:  # first those that memory holds: they are gone by the time as many histories are held
             rows, chats, chat_health = self._parts.popleft()()
-            yield from self._of(with_lost(rows, expected), chats, chat_health, lost, seen=seen).values()
+            yield from self._of(with_lost(rows, counts), chats, chat_health, lost, seen=seen).values()
 
     def _kept(self, parts: Parts) -> Callable[[], Parts]:
         """Return what gives some parts back: from memory, or from files where there are too many for it."""

@@ -54,7 +54,7 @@ def expected_of(rows: pl.DataFrame) -> pl.DataFrame:
     return sends_of(rows).filter("expected").select("line", "at", "silent")
 
 
-def with_lost(rows: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
+def with_lost(rows: pl.DataFrame, expected: pl.DataFrame | Counts) -> pl.DataFrame:
     """Return rows with ``lost``: from when it is known that receipts were lost as a send went out (ms); null where they were not.
 
     They were where ``lost_share`` of the other lines' sends about then, of which a receipt was to be expected, have none
@@ -64,7 +64,7 @@ def with_lost(rows: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         rows: of ``asks.rows_of``, in its order, of whole lines.
-        expected: of ``expected_of`` over all lines, in order of time.
+        expected: of ``expected_of`` over all lines, in order of time; added up (``Counts``) where several ask.
     """
     sends = sends_of(rows)
     at = sends.filter("silent")["at"].to_numpy()
@@ -106,7 +106,7 @@ def reaches() -> tuple[tuple[int, int], ...]:
     return (half, 0), (half, half), (int(CONSTANTS.lost_hours * HOUR), 0)
 
 
-def within(at: Array, expected: pl.DataFrame) -> Array:
+def within(at: Array, expected: pl.DataFrame | Counts) -> Array:
     """Return for each time and each of ``reaches`` how many receipts were expected then, and how many of these did not come.
 
     Args:
@@ -116,7 +116,7 @@ def within(at: Array, expected: pl.DataFrame) -> Array:
     Returns:
         Whole numbers, of shape (times, reaches, 2).
     """
-    counts = _Counts(expected)
+    counts = expected if isinstance(expected, Counts) else Counts(expected)
     return np.stack([np.stack(counts.within(at - a, at + b), axis=-1) for a, b in reaches()], axis=1)
 
 
@@ -155,8 +155,8 @@ def lost_at(at: Array, whole: Array, own: Array) -> Array:
     return found
 
 
-class _Counts:
-    """Expected receipts by time, and how many of them did not come."""
+class Counts:
+    """Expected receipts (of ``expected_of``, in order of time) added up, and how many of them did not come."""
 
     def __init__(self, sends: pl.DataFrame) -> None:
         self._times = sends["at"].to_numpy()

@@ -21,7 +21,7 @@ from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.histories import Histories
 from analysis.explain.history import LineHistory
 from analysis.explain.measure import AllLines
-from analysis.explain.receipts import expected_of, lost_otherwise, reach_of, reaches, unmarked, with_lost
+from analysis.explain.receipts import Counts, expected_of, lost_otherwise, reach_of, reaches, unmarked, with_lost
 from analysis.explain.shelf import Shelf
 from analysis.explain.together import Shared, Told, carried_of, firsts_in, shared, tells_to, together
 from analysis.explain.troubles import Troubles
@@ -217,8 +217,8 @@ class StoreLines:
         return Histories(self._settings).of_rows(rows, part.chats, part.health, self._lost, part.carried)
 
     @cached_property
-    def _receipts(self) -> pl.DataFrame:
-        return asked.expected(self._con)
+    def _receipts(self) -> Counts:
+        return Counts(asked.expected(self._con))
 
 
 def begins_of(
