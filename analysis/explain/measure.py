@@ -22,8 +22,8 @@ from analysis.explain.history import LineHistory
 from analysis.explain.peers import Peers
 from analysis.explain.quiet import Points, QuietTimes, pool_of, vector
 from analysis.explain.shelf import firsts_of
-from analysis.explain.standing import Kept, Standing
-from analysis.explain.together import ASKED_HOURS, Shared, Told, hours_in, shared, tells_to, together
+from analysis.explain.standing import NOTHING, Kept, Standing
+from analysis.explain.together import ASKED_HOURS, Shared, Told, hours_in, shared, sums_of, tells_to, together
 from analysis.explain.troubles import Troubles, troubles
 from analysis.schema import SEVERITY
 from analysis.settings import Settings
@@ -88,7 +88,7 @@ class AllLines:
 
     def together(self) -> Shared:
         """Return what all lines tell together."""
-        return shared(self._told.days, self._told.services, self._told.hours)
+        return shared(sums_of(self._told.days, self._told.services), self._told.hours)
 
     def whole(self, lines: list[str]) -> Mapping[str, LineHistory]:
         """Return all histories."""
@@ -129,7 +129,7 @@ def measured(
     as_of: datetime,
     settings: Settings,
     progress: Callable[[int, int], None] | None = None,
-    kept: Kept | None = None,
+    kept: Kept = NOTHING,
 ) -> Measured:
     """Measure changes of lines that are known, all but what is kept; other arguments as ``verdict.explain``."""
     changes = changes_of(transitions, as_of)
@@ -137,36 +137,28 @@ def measured(
         return Measured()
     of_line, (sums, peers) = troubles_of(spells), lines.together()
     fleet = Fleet(sums, settings)
-    standing = Standing(kept, changes, pool_of(lines.firsts), fleet, settings) if kept else None
-    due = standing.due() if standing else frozenset(changes)
+    standing = Standing(kept, changes, pool_of(lines.firsts), fleet, settings)
+    due = standing.due()
     seen = with_messages(changes, lines.firsts)
-    quiet = QuietTimes(
-        lines.firsts,
-        weighable(seen),
-        of_line.__getitem__,
-        fleet,
-        settings,
-        kept=standing.quiet() if standing else None,
-    )
+    quiet = QuietTimes(lines.firsts, weighable(seen), of_line.__getitem__, fleet, settings, kept=standing.quiet())
     found = _Found(changes, seen, lines, of_line, fleet, settings, progress)
     found.read(due)
     lacking = {line: at for line, at in quiet.lacking().items() if line not in found.known}
     quiet.rest_on(ChainMap(dict(lines.since(lacking)), found.known) if lacking else found.known)
     found.measure(quiet)
     points = quiet.all()
-    taught = {lesson.key: lesson.effects for lesson in standing.lessons(due)} if standing else {}
+    taught = {lesson.key: lesson.effects for lesson in standing.lessons(due)}
     taught |= {c.key: vector(found.effects[c]) for c in found.teaching(due)}
     scales = Scales(quiet, [(at, effects) for (_, at, _), effects in taught.items()])
-    if standing:
-        due |= found.more(due, standing.on_another_scale(due, scales, points, taught), quiet)
+    due |= found.more(standing.on_another_scale(due, scales, points, taught), quiet)
     shares = shares_in(found.effects, scales)
     # what a line without a usual, or with too few sends, does not explain says nothing of the vendor
-    lessons = (standing.lessons(due) if standing else []) + [
+    lessons = standing.lessons(due) + [
         Lesson(*c.key, taught[c.key], dict(shares[c])["unexplained"]) for c in found.teaching(due)
     ]
     scoring = scoring_of(lessons, lines.firsts, settings)
-    if standing:
-        due |= found.more(due, standing.drifted(due, scoring), quiet)
+    if drifted := standing.drifted(due, scoring):
+        due |= found.more(drifted, quiet)
         shares = shares_in(found.effects, scales)
     return Measured(
         changes=changes,
@@ -180,7 +172,7 @@ def measured(
         quiet=points,
         due=due,
         histories=found.known,
-        rescaled=standing.rescaled if standing else frozenset(),
+        rescaled=standing.rescaled,
     )
 
 
@@ -221,9 +213,9 @@ class _Found:
             self.effects[change], self._tells[change] = replace(case.effects, window=None), tells(case)
             quiet.of_line(change.line)
 
-    def more(self, due: frozenset[Change], more: frozenset[Change], quiet: QuietTimes) -> frozenset[Change]:
+    def more(self, more: frozenset[Change], quiet: QuietTimes) -> frozenset[Change]:
         """Read and measure further changes, and return them."""
-        if more - due:
+        if more:
             self.read(more)
             self.measure(quiet)
         return more

@@ -13,7 +13,6 @@ from analysis.explain.effects import top_fingerprint
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory, record_of
 from analysis.explain.running import Array
-from analysis.explain.volume import counts_as_volume
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, TOUCH, Window, window_of
 
 _BIN = HOUR // 2
@@ -71,7 +70,7 @@ def onset_of(driver: str, effects: Effects, history: LineHistory, usual: Usual) 
         wanted = (w.kind != NEW) & (w.kind != FOLLOWUP) & ~w.opted_out
         per_day = usual.per_day["answer"] + usual.per_day["touch"]
     elif driver == "send_pace":
-        wanted, per_day = counts_as_volume(w), usual.sends_per_day
+        wanted, per_day = w.volume, usual.sends_per_day
     elif slow:
         wanted = (w.kind == FOLLOWUP) & ~w.opted_out
         per_day = usual.per_day["followup"] + usual.per_day["deep"]

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from analysis.explain.attribution import Scale, Scales
-from analysis.explain.baseline import Fleet, FleetSums
+from analysis.explain.baseline import EDGES, FIXED, Fleet, FleetSums
 from analysis.explain.cases import with_messages
 from analysis.explain.change import Change, episode_of, weighable
 from analysis.explain.constants import DAY
@@ -49,6 +49,10 @@ class Kept:
     lessons: list[Lesson]
 
 
+NOTHING = Kept({}, [], {}, FleetSums(0, [], np.zeros((1, FIXED)), np.zeros((1, len(EDGES)))), {}, [])
+"""Where there was no earlier refresh: all is due."""
+
+
 class Standing:
     """Which changes need no new explanation.
 
@@ -62,7 +66,8 @@ class Standing:
 
     def __init__(self, kept: Kept, changes: list[Change], pool: list[str], fleet: Fleet, settings: Settings) -> None:
         self.rescaled = frozenset[Change]()
-        self._pool, self._kept, self._changes, self._fleet, self._settings = pool, kept, changes, fleet, settings
+        self._kept, self._changes, self._fleet, self._settings = kept, changes, fleet, settings
+        self._pool, self._pool_then = pool, pool_of(kept.firsts)
         self._was, self._same = Fleet(kept.sums, settings), dict[int, bool]()
         self._first = min(kept.begins.values(), default=np.inf)
         """Up to then nothing is new of any line."""
@@ -77,12 +82,12 @@ class Standing:
     def quiet(self) -> KeptQuiet:
         """Return the quiet times as they were measured."""
         k = self._kept
-        return KeptQuiet(k.quiet, k.begins, weighable(with_messages(k.changes, k.firsts)), pool_of(k.firsts), self.same)
+        return KeptQuiet(k.quiet, k.begins, weighable(with_messages(k.changes, k.firsts)), self._pool_then, self.same)
 
     def lessons(self, due: frozenset[Change]) -> list[Lesson]:
         """Return what changes teach that are not due."""
-        stand = {(c.line, c.at, c.kind) for c in self._changes if c not in due}
-        return [lesson for lesson in self._kept.lessons if (lesson.line, lesson.at, lesson.kind) in stand]
+        stand = {c.key for c in self._changes if c not in due}
+        return [lesson for lesson in self._kept.lessons if lesson.key in stand]
 
     def same(self, t: int) -> bool:
         """Say whether pooled rates at a time are what they were."""
@@ -109,8 +114,8 @@ class Standing:
             taught: effects of the lessons of now, by ``Lesson.key``.
         """
         k = self._kept
-        unlike = _unlike_from(k.quiet, points)
-        shared = min((day for line, day in unlike.items() if line in self._pools()), default=np.inf)
+        unlike, pools = _unlike_from(k.quiet, points), {*self._pool_then, *self._pool}
+        shared = min((day for line, day in unlike.items() if line in pools), default=np.inf)
         taught_from = _taught_unlike_from({lesson.key: lesson.effects for lesson in k.lessons}, taught)
         asked = [
             c
@@ -135,15 +140,12 @@ class Standing:
         asked = (c for c in self._changes if c not in due and c.worsening and c.at >= self._first)
         return frozenset(c for c in asked if now.at(c.at) != then.at(c.at))
 
-    def _pools(self) -> set[str]:
-        return {*pool_of(self._kept.firsts), *self._pool}
-
     def _begin(self, line: str) -> float:
         return self._kept.begins.get(line, np.inf)
 
     def _scales_then(self) -> Scales:
         k = self._kept
-        quiet = KnownQuietTimes({line: k.quiet.get(line, NO_POINTS) for line in pool_of(k.firsts)}, k.quiet)
+        quiet = KnownQuietTimes({line: k.quiet.get(line, NO_POINTS) for line in self._pool_then}, k.quiet)
         return Scales(quiet, [(lesson.at, lesson.effects) for lesson in k.lessons])
 
     def _with_stories(self, due: Iterable[Change]) -> frozenset[Change]:

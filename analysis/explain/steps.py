@@ -12,7 +12,6 @@ from analysis.explain.constants import CONSTANTS
 from analysis.explain.evidence import Case, Figures
 from analysis.explain.headline import num
 from analysis.explain.running import Array
-from analysis.explain.volume import counts_as_volume
 from analysis.explain.whatif import beyond_day
 from analysis.explain.window import ANSWER, FOLLOWUP, NEW, Window
 from analysis.explain.words import count, percent, plural
@@ -235,7 +234,7 @@ def _pace(case: Case, f: Figures, audience: dict[str, Any] | None) -> list[Step]
                 (("a_day", int(num(f, "limit"))), ("sends", int(num(f, "observed")))),
             )
         ]
-    counted = counts_as_volume(w)
+    counted = w.volume
     loops = counted & (w.sends >= CONSTANTS.loop_sends)
     numbers = (("sends", int(num(f, "observed"))), ("to_one_chat", int(num(f, "top_chat_sends"))))
     chats, most = max(1, int(num(f, "loop_chats"))), max(num(f, "loop_sends"), num(f, "top_chat_sends"))

@@ -289,9 +289,9 @@ class Shared(NamedTuple):
     """How lines were answered beside each other."""
 
 
-def shared(days: pl.DataFrame, services: pl.DataFrame, hours: pl.DataFrame) -> Shared:
-    """Return what all lines tell together, from their ASKED_DAYS, ASKED_SERVICES and ASKED_HOURS, any order."""
-    return Shared(sums_of(days, services), Peers(own_in(hours), hours_in(hours)))
+def shared(sums: FleetSums, hours: pl.DataFrame) -> Shared:
+    """Return what all lines tell together, from the sums of ``sums_of`` and ASKED_HOURS, any order."""
+    return Shared(sums, Peers(own_in(hours), hours_in(hours)))
 
 
 def firsts_in(lines: pl.DataFrame) -> dict[str, int]:

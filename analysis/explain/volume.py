@@ -21,11 +21,6 @@ def in_volume(s: Seen) -> bool:
     return (s.kind not in ("new", "followup") or s.sends >= CONSTANTS.loop_sends) and not s.opted_out
 
 
-def counts_as_volume(w: Window) -> Array:
-    """Say the same of every ask of a window."""
-    return w.volume
-
-
 def volume(
     found: Effects,
     w: Window,

@@ -90,7 +90,7 @@ def prevented(asks: Window | LineHistory, s: Scenario) -> Array:
         opened = beyond_day(asks.first, inside & (asks.kind == NEW), s.a_day or 1)
         return inside & np.isin(asks.chat, asks.chat[opened])  # a chat that was not opened has no follow-ups either
     begun = (asks.kind != NEW) & (asks.kind != FOLLOWUP) & ~asks.opted_out
-    loops = (asks.sends >= CONSTANTS.loop_sends) & inside & ~asks.opted_out  # of any class, as in counts_as_volume
+    loops = (asks.sends >= CONSTANTS.loop_sends) & inside & ~asks.opted_out  # of any class, as in Window.volume
     return loops | beyond_day(asks.first, inside & begun & ~loops, s.a_day or 1)
 
 

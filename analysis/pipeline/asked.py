@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from analysis.explain.asks import asks_of, carried_by, rows_of
+from analysis.explain.baseline import FleetSums
 from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.histories import Histories
 from analysis.explain.history import LineHistory
 from analysis.explain.measure import AllLines
 from analysis.explain.receipts import Counts, expected_of, lost_otherwise, reach_of, reaches, unmarked, with_lost
 from analysis.explain.shelf import Shelf
-from analysis.explain.together import Shared, Told, carried_of, firsts_in, shared, tells_to, together
+from analysis.explain.together import Shared, Told, carried_of, firsts_in, shared, sums_of, tells_to, together
 from analysis.explain.troubles import Troubles
 from analysis.explain.words import milliseconds
 from analysis.pipeline.shards import grouped, side_by_side, whole_lines
@@ -79,8 +80,11 @@ class StoreLines:
 
     def together(self) -> Shared:
         """Return what all lines tell together."""
-        con = self._con
-        return shared(asked.days(con), asked.services(con), asked.hours(con))
+        return shared(self.sums(), asked.hours(self._con))
+
+    def sums(self) -> FleetSums:
+        """Return what pooled rates rest on."""
+        return sums_of(asked.days(self._con), asked.services(self._con))
 
     def all(self) -> AllLines:
         """Return all lines with their histories, and keep what they tell together."""
@@ -116,12 +120,13 @@ class StoreLines:
         begins = {line: at if at > self.firsts[line] + young else 0 for line, at in begins.items()}
         return {line: history for part in self._parts(begins) for line, history in self._histories(part).items()}
 
-    def tell_again(self, since: Mapping[str, float], begins: Mapping[str, float]) -> dict[str, int]:
+    def tell_again(self, since: Mapping[str, float], begins: Mapping[str, float], last: float) -> dict[str, int]:
         """Keep again what lines tell together, of each line from a time (ms) on; 0: of all of it.
 
         Args:
             since: line to that time.
             begins: line to the time from which on anything of it may be otherwise anyway.
+            last: when the last change is (ms): what is otherwise after it, nobody asks for.
 
         Returns:
             Other lines of which it is told otherwise now whether receipts were lost, and from when on (ms).
@@ -137,15 +142,18 @@ class StoreLines:
             was = pl.concat([was, stood.filter(pl.col("at") < pl.col("since")).select(was.columns)])
             self._keep(dict.fromkeys(late, 0.0))
             days = pl.concat([days.join(whole, on="line", how="anti"), whole])
-        return self._lost_otherwise(days, was, begins)
+        return self._lost_otherwise(days, was, begins, last)
 
-    def _lost_otherwise(self, days: pl.DataFrame, was: pl.DataFrame, begins: Mapping[str, float]) -> dict[str, int]:
+    def _lost_otherwise(
+        self, days: pl.DataFrame, was: pl.DataFrame, begins: Mapping[str, float], last_change: float
+    ) -> dict[str, int]:
         """Return lines of which receipts were lost by other lines' receipts then, or are now.
 
         Args:
             days: SINCE: what was kept again.
             was: what was expected of these lines since then before.
             begins: as ``tell_again``.
+            last_change: its ``last``.
         """
         con, now = self._con, asked.expected_of(self._con, days)
         counts = (
@@ -158,7 +166,7 @@ class StoreLines:
             return {}
         first, last = reach_of(int(unlike.min()), int(unlike.max()))  # type: ignore[arg-type]
         others = [line for line in self.firsts if begins.get(line, math.inf) > first]
-        if not others:
+        if not others or first > last_change:
             return {}
         sends = asked.sends_between(con, first, last).filter(pl.col("line").is_in(others))
         around = first - max(before for before, _ in reaches()), last + max(after for _, after in reaches())

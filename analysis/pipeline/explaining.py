@@ -20,7 +20,7 @@ from analysis.explain.drift import Lesson
 from analysis.explain.history import LineHistory
 from analysis.explain.measure import Lines, Measured, changes_of, measured, troubles_of
 from analysis.explain.progress import progress_in
-from analysis.explain.standing import Kept
+from analysis.explain.standing import NOTHING, Kept
 from analysis.explain.telling import level_of
 from analysis.explain.verdict import Verdict, standing, verdicts
 from analysis.explain.words import milliseconds
@@ -76,15 +76,18 @@ def explain_again(
         lines = StoreLines(con, Path(scratch), lost, troubles_of(spells), settings)
         gaps = _begins_of_gaps(lost, was_lost)
         begins = _begins(due, transitions, was, gaps, lines.names(), settings)
-        earlier = None if fresh else _kept(con, lines, begins, changes_of(was, as_of))
+        told_from = begins_of(due.asks, due.spells, gaps, lines.names(), settings)
+        last = milliseconds(transitions["at"].max()) if transitions.height else -1  # type: ignore[arg-type]
+        fewer = transitions.height < was.height
+        may = fewer or min([*begins.values(), *told_from.values()], default=math.inf) <= last
+        # before what it rested on is told again; where no change is so late, nobody asks for it
+        earlier = _kept(con, lines, begins, changes_of(was, as_of)) if may and not fresh else NOTHING
         if not transitions.height:
             asked.clear(con)
         elif not fresh:
-            told_from = begins_of(due.asks, due.spells, gaps, lines.names(), settings)
-            for line, at in lines.tell_again(told_from, begins).items():
+            for line, at in lines.tell_again(told_from, begins, last).items():
                 begins[line] = min(at, begins.get(line, at))
-        last = milliseconds(transitions["at"].max()) if transitions.height else -1  # type: ignore[arg-type]
-        if fresh or min(begins.values(), default=math.inf) <= last or transitions.height < was.height:
+        if fresh or fewer or min(begins.values(), default=math.inf) <= last:
             of = lines.all() if fresh and transitions.height else lines
             told = _measured(
                 con, of, spells, transitions, [] if fresh else told, earlier, as_of=as_of, settings=settings, tell=tell
@@ -148,7 +151,7 @@ def _kept(con: Any, lines: StoreLines, begins: Mapping[str, float], changes: lis
         Lesson(line, milliseconds(at), kind, np.array(effects), share)
         for line, at, kind, effects, share in read_measured.lessons(con).iter_rows()
     ]
-    return Kept(begins, changes, dict(lines.firsts), lines.together().sums, points, lessons)
+    return Kept(begins, changes, dict(lines.firsts), lines.sums(), points, lessons)
 
 
 def _measured(
@@ -157,7 +160,7 @@ def _measured(
     spells: pl.DataFrame,
     transitions: pl.DataFrame,
     told: list[Verdict],
-    kept: Kept | None,
+    kept: Kept,
     *,
     as_of: datetime,
     settings: Settings,
