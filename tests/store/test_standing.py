@@ -20,6 +20,7 @@ from analysis.explain.drift import Lesson, ScoringChanges
 from analysis.explain.quiet import WIDTH, KnownQuietTimes
 from analysis.explain.standing import Kept, Standing
 from analysis.settings import Settings
+from analysis.store import asked
 from tests.explain.builders import World, share
 from tests.explain.stores import stored
 from tests.store.refreshing import fleet_store, same_as_in_full
@@ -267,3 +268,12 @@ def test_how_often_quiet_times_had_as_much_pressure_is_told_again(seven_weeks):
 
 def replace_drivers(one, other):
     return msgspec.structs.replace(one, drivers=other.drivers)
+
+
+def test_what_is_later_than_every_change_looks_for_no_lost_receipts(seven_weeks, tmp_path, monkeypatch):
+    store = shutil.copy(seven_weeks, tmp_path / "store.duckdb")
+    before, line = pipeline.explanations(store), pipeline.lines(store)["line"][2]
+    later = pipeline.lines(store)["last_at"].max() + HOUR
+    monkeypatch.setattr(asked, "sends_between", lambda *_: pytest.fail("read the sends of all lines"))
+    loaded(store, tmp_path, answered(store, line, later))
+    assert pipeline.explanations(store) == before
