@@ -274,6 +274,11 @@ def test_what_is_later_than_every_change_looks_for_no_lost_receipts(seven_weeks,
     store = shutil.copy(seven_weeks, tmp_path / "store.duckdb")
     before, line = pipeline.explanations(store), pipeline.lines(store)["line"][2]
     later = pipeline.lines(store)["last_at"].max() + HOUR
+    with duckdb.connect(str(store), read_only=True) as con:
+        sql = (
+            "select chat_id from message where line = ? and delivered_at is not null and direction = 'outbound' limit 1"
+        )
+        ((chat,),) = con.execute(sql, [line]).fetchall()  # a receipt is expected of a send in it
     monkeypatch.setattr(asked, "sends_between", lambda *_: pytest.fail("read the sends of all lines"))
-    loaded(store, tmp_path, answered(store, line, later))
+    loaded(store, tmp_path, answered(store, line, later).with_columns(chat_id=pl.lit(chat)))
     assert pipeline.explanations(store) == before
