@@ -11,17 +11,45 @@ SENT_AT = "coalesce(m.sent_at, m.seen_at, least(m.delivered_at, m.read_at, m.fai
 CHATLESS = "select * from main.message where chat_id is null"
 
 
+_PLAIN = f"""
+select message_id, line, chat_id, coalesce(direction, case when failed_at is not null then 'outbound' end) as direction, {SENT_AT} as sent_at,
+  coalesce(direction, 'outbound') = 'outbound' and failed_at is not null and delivered_at is null and read_at is null as failed,
+  delivered_at, read_at, failed_at, failure_code, service, coalesce(is_group, false) as is_group, fingerprint, trace_id
+"""
+"""The columns of the view ``messages`` of a message ``m`` that names line and chat itself, where no other line claims that chat."""
+
+
 def placed(con: duckdb.DuckDBPyConnection, some: str, *, chats: str = "select * from main.chat") -> str:
     """Return the query of the view ``messages`` over some rows of the table ``message`` (and of ``chat``) only.
 
-    The view finds out each message's line from its chat, so that a filter on it reads every message.
+    The view finds out each message's line from its chat, so that a filter on it reads every message, and every chat. Nearly every message
+    names both itself: only the others are placed by the view.
 
     Args:
         con: an open store.
         some: a query for these rows; the table in it is ``main.message``.
         chats: a query for the chats that they may be in; the table in it is ``main.chat``.
     """
-    return view_over(con, "messages", some, chats=chats)
+    placed_at_once = (
+        f"select * from ({_PLAIN} from ({some}) m {{where}}) where direction is not null and sent_at is not null"
+    )
+    odd = _odd(con)
+    if not odd:
+        return placed_at_once.format(where="")
+    rest = view_over(con, "messages", f"select * from ({some}) where {odd}", chats=chats)
+    return f"{placed_at_once.format(where=f'where not ({odd})')} union all ({rest})"
+
+
+def _odd(con: duckdb.DuckDBPyConnection) -> str:
+    """Return what is true of the messages that only the view can place; nothing where there are none."""
+    odd = [f"{column} is null" for column in ("line", "chat_id") if _any(con, f"message where {column} is null")]
+    if _any(con, "chat where not is_owner"):
+        odd.append("chat_id in (select chat_id from main.chat where not is_owner)")
+    return " or ".join(odd)
+
+
+def _any(con: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    return con.execute(f"select 1 from {rows} limit 1").fetchall() != []
 
 
 def view_over(con: duckdb.DuckDBPyConnection, view: str, some: str, *, chats: str = "select * from main.chat") -> str:
@@ -34,19 +62,18 @@ def view_over(con: duckdb.DuckDBPyConnection, view: str, some: str, *, chats: st
 def placed_on(con: duckdb.DuckDBPyConnection, *, many: bool = False) -> str:
     """Return the query of the view ``messages`` over the rows that can be of line $line (of $lines, where ``many``) only; those told without a line are few."""
     own, of_chat = (f"list_contains($lines, {line})" if many else f"{line} = $line" for line in ("line", "c.line"))
-    return placed(
-        con,
-        f"""
-        select * from main.message where {own}
+    rows = f"select * from main.message where {own}"
+    if _any(con, "message where line is null"):
+        rows += f"""
         union all
         select m.* from main.message m join main.chat c on c.chat_id = m.chat_id and c.is_owner and {of_chat} where m.line is null
-        """,
-    )
+        """
+    return placed(con, rows)
 
 
 def has_chatless(con: duckdb.DuckDBPyConnection) -> bool:
     """Say whether any message names no chat."""
-    return con.execute("select 1 from message where chat_id is null limit 1").fetchall() != []
+    return _any(con, "message where chat_id is null")
 
 
 def of_chats(con: duckdb.DuckDBPyConnection, named: str) -> str:
@@ -57,21 +84,6 @@ def of_chats(con: duckdb.DuckDBPyConnection, named: str) -> str:
     return placed(con, rows, chats=f"select * from main.chat semi join temp.{named} using (chat_id)")
 
 
-def on_lines(con: duckdb.DuckDBPyConnection) -> str:
-    """Return the query of line, direction and times of every placed message, without its chat.
-
-    Where no two lines claim one chat, a message stands on the line it names.
-    """
-    columns = "sent_at, direction, delivered_at, read_at, failed_at"
-    if con.execute("select 1 from chat where not is_owner limit 1").fetchall():
-        return f"select line, {columns} from messages"
-    sent = f"{SENT_AT} as sent_at"
-    direction = "coalesce(direction, case when failed_at is not null then 'outbound' end) as direction"
-    rest = "delivered_at, read_at, failed_at"
-    return f"""
-    select * from (
-      select line, {sent}, {direction}, {rest} from message m where line is not null
-      union all
-      select c.line, {sent}, {direction}, {rest} from message m join chat c on c.chat_id = m.chat_id and c.is_owner where m.line is null
-    ) where direction is not null and sent_at is not null
-    """
+def all_placed(con: duckdb.DuckDBPyConnection) -> str:
+    """Return the query of the view ``messages`` over all messages."""
+    return placed(con, "select * from main.message")

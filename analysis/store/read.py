@@ -27,7 +27,7 @@ from analysis.schema import (
     SPELLS,
     TRANSITIONS,
 )
-from analysis.store.placed import placed_on, view_over
+from analysis.store.placed import all_placed, placed_on, view_over
 
 _MESSAGE_ORDER = "line, chat_id, sent_at, direction desc, message_id"
 
@@ -92,7 +92,7 @@ def message_counts(con: duckdb.DuckDBPyConnection, lines: list[str]) -> dict[str
 
 def chat_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return each chat with a message: line, chat_id, messages; in order of line and chat."""
-    sql = "select line, chat_id, count(*) as messages from messages group by line, chat_id order by line, chat_id"
+    sql = f"select line, chat_id, count(*) as messages from ({all_placed(con)}) group by line, chat_id order by line, chat_id"
     return frame_of(con, sql, pl.Schema({"line": pl.String, "chat_id": pl.String, "messages": pl.Int64}))
 
 

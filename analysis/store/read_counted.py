@@ -6,7 +6,7 @@ import duckdb
 import polars as pl
 
 from analysis.schema import INSTANT, MESSAGES
-from analysis.store.placed import of_chats, on_lines
+from analysis.store.placed import all_placed, of_chats
 from analysis.store.read import frame_of
 
 COUNTED = pl.Schema(
@@ -22,7 +22,7 @@ COUNTED = pl.Schema(
 
 def line_sizes(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return how many messages each line has: line, messages; in order of line. It is to make groups of lines by, and looks at no chat."""
-    sql = f"select line, count(*) as messages from ({on_lines(con)}) group by line order by line"
+    sql = f"select line, count(*) as messages from ({all_placed(con)}) group by line order by line"
     return frame_of(con, sql, pl.Schema({"line": pl.String, "messages": pl.Int64}))
 
 

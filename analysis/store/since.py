@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from analysis.schema import CHAT_HEALTH, CHATS, INSTANT
-from analysis.store.placed import CHATLESS, SENT_AT, has_chatless, of_chats, on_lines, placed
+from analysis.store.placed import CHATLESS, SENT_AT, all_placed, has_chatless, of_chats, placed
 from analysis.store.read import frame_of, listed
 from analysis.store.read_counted import COUNTED
 
@@ -185,7 +185,7 @@ def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame, *, minu
     con.execute("delete from activity using temp.since_slot s where activity.line = s.line and activity.slot >= s.slot")
     ((least,),) = con.execute(f"select make_timestamp_ms(min(slot) * {ms}) from temp.since_slot").fetchall()
     joined = f"join temp.since_slot s on s.line = t.line and epoch_ms(told_at) // {ms} >= s.slot"
-    _add_activity(con, ms, on_lines(con), f">= '{least}'::timestamp_ms", joined)
+    _add_activity(con, ms, all_placed(con), f">= '{least}'::timestamp_ms", joined)
     con.execute("drop table temp.since_slot")
 
 
@@ -196,7 +196,7 @@ def clear_activity(con: duckdb.DuckDBPyConnection) -> None:
 
 def add_activity(con: duckdb.DuckDBPyConnection, lines: list[str], *, minutes: int) -> None:
     """Find the slots of some lines of which none is there yet, from their first event on."""
-    rows = f"select * from ({on_lines(con)}) where list_contains($lines, line)"
+    rows = f"select * from ({all_placed(con)}) where list_contains($lines, line)"
     _add_activity(con, minutes * 60_000, rows, "is not null", values={"lines": lines})
 
 
@@ -253,7 +253,7 @@ def line_totals(con: duckdb.DuckDBPyConnection, *, wanted_only: bool) -> None:
     else:
         con.execute("delete from line_total")
         con.execute("delete from line_day")
-        which = "messages m"
+        which = f"({all_placed(con)}) m"
     con.execute(
         f"""
         insert into line_day by name
