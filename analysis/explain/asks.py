@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
+from analysis.explain.grouped import Groups
 from analysis.settings import Settings
 
 _MS = pl.Int64
@@ -92,7 +93,7 @@ def opt_outs_of(chat_health: pl.DataFrame) -> pl.DataFrame:
         chat_health: CHAT_HEALTH.
     """
     ordered = chat_health.select("chat_id", pl.col("at").cast(_MS), "health").sort("chat_id", "at")
-    was_out = pl.col("health").shift().over("chat_id") == "OPTED_OUT"
+    was_out = (pl.col("health").shift() == "OPTED_OUT") & (pl.col("chat_id").shift() == pl.col("chat_id"))
     return ordered.filter(pl.col("health") == "OPTED_OUT", was_out.fill_null(False).not_()).select("chat_id", "at")
 
 
@@ -106,12 +107,13 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
     Returns:
         line, chat_id, at, outbound, receipt, failed (ms or null), code, service, fingerprint, stop (an inbound that is the
         opt-out itself: the chat became OPTED_OUT within a minute of it), out (the chat had opted out when this was sent, by its health
-        or because the vendor refused the send for it).
+        or because the vendor refused the send for it), chat_no (a number a chat of a line, in order of both).
         In order line, chat_id, at, outbound before inbound, message_id.
     """
-    rows = (
-        messages.filter(pl.col("line").is_not_null(), pl.col("chat_id").is_not_null(), pl.col("at").is_not_null())
-        .select(
+    rows = _in_order(
+        messages.filter(
+            pl.col("line").is_not_null(), pl.col("chat_id").is_not_null(), pl.col("at").is_not_null()
+        ).select(
             "line",
             "chat_id",
             pl.col("at").cast(_MS),
@@ -123,8 +125,6 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
             fingerprint="fingerprint",
             message_id="message_id",
         )
-        .sort("line", "chat_id", "at", pl.col("outbound").not_(), "message_id")
-        .drop("message_id")
     )
     if not chat_health.height:
         return rows.with_columns(stop=pl.lit(False), out=_refused())
@@ -132,9 +132,8 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
     stops = opt_outs_of(chat_health).with_columns(stop_at=pl.col("at"))
     slack = int(CONSTANTS.settle_seconds * 1000)
     # within a chat rows are in order of time, which is all that the joins need, unless a chat is on two lines
-    order = rows.with_row_index("row")
-    if rows.select("line", "chat_id").unique().height > rows["chat_id"].n_unique():
-        order = order.sort("at", "row")
+    on_two_lines = rows.select("chat_id", "chat_no").unique("chat_no")["chat_id"].is_duplicated().any()
+    order = rows.with_row_index("row").sort("at", "row") if on_two_lines else rows
     found = (
         order.join_asof(known.sort("at", "chat_id"), on="at", by="chat_id", check_sortedness=False)
         .join_asof(stops.sort("at", "chat_id"), on="at", by="chat_id", strategy="nearest", check_sortedness=False)
@@ -143,7 +142,22 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
             out=pl.col("out").fill_null(False) | _refused(),
         )
     )
-    return found.sort("row").drop("row", "stop_at")
+    return (found.sort("row").drop("row") if on_two_lines else found).drop("stop_at")
+
+
+def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows (line, chat_id, at, outbound, message_id and more) in order of these, with ``chat_no``; numbers are sooner sorted than names."""
+    line, chat = (rows[name].cast(pl.Enum(rows[name].unique().sort())).to_physical() for name in ("line", "chat_id"))
+    numbers, order = (
+        {"line_no": line, "chat_no": chat, "inbound": rows["outbound"].not_()},
+        ("line_no", "chat_no", "at", "inbound"),
+    )
+    found = rows.with_columns(**numbers).sort(order)
+    alike = [pl.col(name) == pl.col(name).shift() for name in order]
+    if found.select(pl.all_horizontal(alike).any()).item():
+        found = found.sort(*order, "message_id")
+    begins = (pl.col("line_no") != pl.col("line_no").shift()) | (pl.col("chat_no") != pl.col("chat_no").shift())
+    return found.with_columns(chat_no=begins.fill_null(value=True).cum_sum()).drop("line_no", "inbound", "message_id")
 
 
 def _refused() -> pl.Expr:
@@ -172,9 +186,8 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
     chat = "chat_id"
     told = pl.when(pl.col("outbound").not_() & pl.col("stop").not_()).then("at")
     numbered = rows.with_columns(
-        same=pl.col(chat).eq_missing(pl.col(chat).shift()) & pl.col("line").eq_missing(pl.col("line").shift()),
+        same=(pl.col("chat_no") == pl.col("chat_no").shift()).fill_null(value=False)
     ).with_columns(
-        chat_no=pl.col("same").not_().cum_sum(),
         begins=pl.col("outbound")
         & ~(
             pl.col("same")
@@ -191,6 +204,9 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
     got, dead = pl.col("receipt"), pl.col("failed")
     asks = (
         numbered.filter("outbound")
+        .with_columns(
+            got_in_time=got - pl.col("at") <= window, dead_in_time=(dead - pl.col("at") <= window).fill_null(False)
+        )
         .group_by("ask", maintain_order=True)
         .agg(
             pl.col("line", chat, "service", "chat_no").first(),
@@ -201,9 +217,10 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
             next_in=pl.col("next_in").last(),
             opted_out=pl.col("out").first(),
             receipt_at=got.min(),
-            failed_at=pl.when(dead.is_not_null().all()).then(dead.max()),
-            receipt=(got - pl.col("at") <= window).any(),
-            dead=(dead - pl.col("at") <= window).fill_null(False).all(),
+            failed_at=dead.max(),
+            failed_sends=dead.count(),
+            receipt=pl.col("got_in_time").any(),
+            dead=pl.col("dead_in_time").all(),
             lost=pl.col("lost").min(),
         )
     )
@@ -216,6 +233,7 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
             pl.col("next_in") - pl.col("last") <= window,
             pl.col("after").is_null() | (pl.col("next_in") < pl.col("after")),
         ).then("next_in"),
+        failed_at=pl.when(pl.col("failed_sends") == pl.col("sends")).then("failed_at"),
         silent=pl.col("before").is_not_null() & (pl.col("last_in").is_null() | (pl.col("last_in") <= pl.col("before"))),
         receipt=pl.col("receipt").fill_null(False),
     )
@@ -234,12 +252,13 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
             dead=pl.col("dead") & pl.col("receipt").not_() & pl.col("reply_at").is_null(),
         )
         .with_columns(
+            _receipts_here(before, k.chat_receipt_asks, k.chat_receipt_share),
             streak=(so_far - pl.when(pl.col("silent").not_()).then(so_far).forward_fill()).cast(pl.Int32),
-            receipts_here=_receipts_here(k.chat_receipt_asks, k.chat_receipt_share),
             created=pl.col("created_here"),
         )
-        .sort(pl.col("line").rle_id(), "first", "chat_no")
-        .select(ASKS.names())
+        .select(*ASKS.names(), line_no=pl.col("line").rle_id())
+        .sort("line_no", "first", "chat_no")
+        .drop("line_no")
         .cast(dict(ASKS))  # type: ignore[arg-type]
     )
 
@@ -297,9 +316,10 @@ def _creation_is_told() -> pl.Expr:
     return (pl.col("created") + here >= k.created_asks) & lately
 
 
-def _receipts_here(least: int, share: float) -> pl.Expr:
-    """Say whether receipts are usual in a chat on a service, from the asks before this one; null where too few."""
-    by = ["chat_no", "service"]
-    n = pl.int_range(pl.len()).over(by)
-    got = (pl.col("receipt").cast(pl.Int32).cum_sum() - pl.col("receipt").cast(pl.Int32)).over(by)
-    return pl.when(n >= least).then(got >= share * n)
+def _receipts_here(asks: pl.DataFrame, least: int, share: float) -> pl.Series:
+    """Say whether receipts are usual in a chat on a service (``receipts_here``), from the asks before this one; null where too few."""
+    service = asks["service"].cast(pl.Enum(asks["service"].unique().sort())).to_physical()
+    before = Groups(service.to_numpy(), asks["chat_no"].to_numpy())
+    n, got = before.sizes_before(), before.sums_before(asks["receipt"].to_numpy())
+    usual = pl.DataFrame({"n": n, "usual": got >= share * n})
+    return usual.select(receipts_here=pl.when(pl.col("n") >= least).then("usual")).to_series()

@@ -58,7 +58,7 @@ class LineHistory:
     ) -> None:
         self.line, self.states, self.left_at = line, LazyStates(states), opt_outs
         # names that come again and again, as numbers: a history is half as large
-        self._rows = rows.drop("line").with_columns(as_enum(rows[name]) for name in ("chat_id", "service"))
+        self._rows = rows.drop("line", "chat_no").with_columns(as_enum(rows[name]) for name in ("chat_id", "service"))
         places, self.chat = first_of_each(asks["chat_no"].to_numpy())
         self.chats = asks["chat_id"].gather(places).to_list()
         dated = asks.select(pl.col("reply_at", "receipt_at", "failed_at", "lost").fill_null(NEVER))

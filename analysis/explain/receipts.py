@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from analysis.explain.constants import CONSTANTS, HOUR, MINUTE
+from analysis.explain.grouped import Groups
 from analysis.explain.running import NEVER, Array
 
 
@@ -17,12 +18,14 @@ def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
     Args:
         rows: of ``asks.rows_of``, in its order.
     """
-    first = pl.col("receipt").cum_min().forward_fill().shift(1).over("chat_no", "service")
+    service = rows["service"].cast(pl.Enum(rows["service"].unique().sort())).to_physical()
+    in_chats = Groups(service.to_numpy(), rows["chat_no"].to_numpy())
+    had = in_chats.least_before(rows["receipt"].fill_null(NEVER).to_numpy())
     return (
-        rows.select("line", "at", "receipt", "failed", "service", "outbound", chat_no=_chat_no())
+        rows.select("line", "at", "receipt", "failed", "outbound", had=pl.Series(had))
         .with_row_index("row")
         .filter("outbound")
-        .with_columns(expected=(first <= pl.col("at")).fill_null(False) & ~_soon("failed"), silent=_silent())
+        .with_columns(expected=(pl.col("had") <= pl.col("at")) & ~_soon("failed"), silent=_silent())
         .select("row", "line", "at", "expected", "silent")
         .sort("at", "row")
     )
@@ -41,12 +44,6 @@ def reach_of(first: int, last: int) -> tuple[int, int]:
     """Return from when to when sends went out (ms) of which receipts expected between two times may say that theirs were lost."""
     before, after = (max(ends) for ends in zip(*reaches(), strict=True))
     return first - after, last + before
-
-
-def _chat_no() -> pl.Expr:
-    """Return a number a chat of a line, of rows that are in order of both: grouping by numbers is faster than by names."""
-    one, two = pl.col("line"), pl.col("chat_id")
-    return ((one != one.shift()) | (two != two.shift())).fill_null(value=True).cum_sum()
 
 
 def expected_of(rows: pl.DataFrame) -> pl.DataFrame:
