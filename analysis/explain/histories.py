@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import cast
 from uuid import uuid4
@@ -21,6 +21,8 @@ from analysis.settings import Settings
 
 Parts = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 """Of some whole lines: rows (``asks.rows_of``), when chats were created, CHAT_HEALTH."""
+Spread = Callable[[Iterable[Parts], Callable[[Parts], list[LineHistory]]], Iterator[list[LineHistory]]]
+"""Builds the histories of parts, in their order; as ``map`` does, the other way round."""
 
 
 class Histories:
@@ -52,18 +54,28 @@ class Histories:
         expected: pl.DataFrame,
         gaps: pl.DataFrame | None = None,
         seen: Callable[[pl.DataFrame, pl.DataFrame], None] = lambda asks, carried: None,
+        spread: Spread = lambda parts, build: map(build, parts),
     ) -> Iterator[LineHistory]:
         """Yield a LineHistory per line with messages, in any order; what was added is let go of.
 
         Args:
             expected: of all lines, in order of time.
             gaps: GAPS, any order; none where None.
-            seen: is told the asks of each part, and CARRIED of its lines.
+            seen: is told the asks of each part, and CARRIED of its lines; by several threads, where ``spread`` has some.
+            spread: builds parts one after the other where not given.
         """
         lost, counts = gaps_of(gaps), Counts(expected)
+
+        def built(parts: Parts) -> list[LineHistory]:
+            rows, chats, chat_health = parts
+            return list(self._of(with_lost(rows, counts), chats, chat_health, lost, seen=seen).values())
+
+        for found in spread(self._taken(), built):
+            yield from found
+
+    def _taken(self) -> Iterator[Parts]:
         while self._parts:  # first those that memory holds: they are gone by the time as many histories are held
-            rows, chats, chat_health = self._parts.popleft()()
-            yield from self._of(with_lost(rows, counts), chats, chat_health, lost, seen=seen).values()
+            yield self._parts.popleft()()
 
     def _kept(self, parts: Parts) -> Callable[[], Parts]:
         """Return what gives some parts back: from memory, or from files where there are too many for it."""

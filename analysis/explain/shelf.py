@@ -59,7 +59,7 @@ class Shelf(Mapping[str, LineHistory]):
     def __init__(self, folder: Path, most: int | None = None) -> None:
         self._folder, self._held = folder, Held[LineHistory](most, self._write)
         self._known: dict[str, tuple[int, int]] = {}  # place, first_at
-        self._written: dict[str, int] = {}
+        self._written: set[str] = set()
 
     def put(self, history: LineHistory) -> None:
         """Keep the history of a line that is not there yet."""
@@ -88,11 +88,11 @@ class Shelf(Mapping[str, LineHistory]):
         return self._folder / f"{self._known[line][0]:06d}.history"
 
     def _write(self, line: str, history: LineHistory) -> None:
-        worked_out = len(vars(history))
-        if self._written.get(line) != worked_out:  # what was worked out since is kept too
-            self._written[line] = worked_out
-            with self._file(line).open("wb") as file:
-                pickle.dump(history, file, protocol=pickle.HIGHEST_PROTOCOL)
+        if line in self._written:  # what was worked out since is sooner made again than written
+            return
+        self._written.add(line)
+        with self._file(line).open("wb") as file:
+            pickle.dump(history, file, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def firsts_of(known: Mapping[str, LineHistory]) -> dict[str, int]:

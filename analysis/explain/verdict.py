@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -90,10 +90,20 @@ def explained(measured: Measured) -> list[Explanation]:
 
 def verdicts(measured: Measured) -> list[Verdict]:
     """Return the same with what it takes to tell them again."""
-    by_line: dict[str, list[Change]] = defaultdict(list)
+    return in_order(v for _, found in by_line(measured) for v in found)
+
+
+def by_line(measured: Measured) -> Iterator[tuple[str, list[Verdict]]]:
+    """Yield each line with a change, and the verdicts of those of its changes that are due; so its history is asked for once."""
+    changes: dict[str, list[Change]] = defaultdict(list)
     for change in measured.changes:
-        by_line[change.line].append(change)
-    found = [v for line, own in by_line.items() for v in explain_line(own, measured, measured.troubles[line])]
+        changes[change.line].append(change)
+    for line, own in changes.items():
+        yield line, explain_line(own, measured, measured.troubles[line])
+
+
+def in_order(found: Iterable[Verdict]) -> list[Verdict]:
+    """Return verdicts in order of (at, line, kind)."""
     return sorted(found, key=lambda v: (v.explanation.at, v.explanation.line, v.explanation.kind))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from analysis.explain.measure import Lines, Measured, changes_of, measured, trou
 from analysis.explain.progress import progress_in
 from analysis.explain.standing import NOTHING, Kept
 from analysis.explain.telling import level_of
-from analysis.explain.verdict import Verdict, standing, verdicts
+from analysis.explain.verdict import Verdict, by_line, in_order, standing
 from analysis.explain.words import milliseconds
 from analysis.pipeline.asked import StoreLines, begins_of
 from analysis.pipeline.beside import audits_in
@@ -176,15 +177,22 @@ def _measured(
         progress=lambda done, total: tell(Step("explaining", done=done / total)),
         kept=kept,
     )
-    found, stand = verdicts(known), standing(told, known)
-    before = read_measured.progress_rows(con) if stand else []
-    progress = _progress_rows(
-        [v.explanation for v in stand], [v.explanation for v in found], before, known.histories, settings
+    stand: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in standing(told, known):
+        stand[verdict.explanation.line].append(verdict)
+    before = {(line, at, kind): row for line, at, kind, row in read_measured.progress_rows(con)} if stand else {}
+    found, progress = list[Verdict](), list[tuple[str, datetime, str, str]]()
+    for line, fresh in by_line(known):
+        found += stand[line] + fresh
+        over = {instant(v.explanation.at) for v in fresh}
+        own = [v.explanation for v in stand[line] + fresh]
+        progress += _progress_of(own, over, before, known.histories, settings)
+    marts.replace(
+        con, "progress", pl.DataFrame(progress, schema=marts.PROGRESS, orient="row").sort("line", "at", "kind")
     )
-    marts.replace(con, "progress", progress)
     marts.replace(con, "quiet_time", _quiet_rows(known))
     marts.replace(con, "lesson", _lesson_rows(known))
-    return sorted(stand + found, key=lambda v: (v.explanation.at, v.explanation.line, v.explanation.kind))
+    return in_order(found)
 
 
 def _quiet_rows(known: Measured) -> pl.DataFrame:
@@ -207,34 +215,38 @@ def _lesson_rows(known: Measured) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=marts.LESSONS, orient="row").sort("line", "at", "kind")
 
 
-def _progress_rows(
-    standing: list[Explanation],
-    found: list[Explanation],
-    before: list[tuple[str, datetime, str, str]],
+def _progress_of(
+    told: list[Explanation],
+    found: set[datetime],
+    before: Mapping[tuple[str, datetime, str], str],
     histories: Mapping[str, LineHistory],
     settings: Settings,
-) -> pl.DataFrame:
-    """Return what the data shows of the steps of each worsening that is over: from it up to the line's return to health.
+) -> list[tuple[str, datetime, str, str]]:
+    """Return what the data shows of the steps of each worsening of a line that is over: from it up to the line's return to health.
 
-    What was kept of those that were over before anything new stays as it is.
+    What was kept of those that were over before anything new stays as it is. What is done while a line is still in trouble changes with
+    every event: it is looked at when somebody asks (`lh.progress`).
 
-    What is done while a line is still in trouble changes with every event: it is looked at when somebody asks (`lh.progress`).
+    Args:
+        told: the explanations of the line.
+        found: when those of them are that are new.
+        before: rows as they were kept, by line, time and kind.
+        histories: of the line, where any is new.
+        settings: see Settings.
     """
-    kept, over = {(line, at, kind): row for line, at, kind, row in before}, {(e.line, instant(e.at)) for e in found}
-    back: dict[tuple[str, str], datetime] = {}
+    back: dict[str, datetime] = {}
     rows = []
-    # a line's changes one after the other, for one history at a time; latest first: what comes after each is known
-    for e in sorted(standing + found, key=lambda e: (e.line, e.at), reverse=True):
+    for e in sorted(told, key=lambda e: e.at, reverse=True):  # latest first: what comes after each is known
         when = instant(e.at)
         if e.new in ("HEALTHY", "ACTIVE"):
-            back[e.line, e.kind] = when
-        elif e.actions and (e.line, e.kind) in back:
-            until, row = back[e.line, e.kind], kept.get((e.line, when, e.kind))
-            if row is None or not over.isdisjoint(((e.line, when), (e.line, until))):
-                steps = progress_in(e, histories.get(e.line), since=when, until=until, settings=settings)
+            back[e.kind] = when
+        elif e.actions and e.kind in back:
+            row = before.get((e.line, when, e.kind))
+            if row is None or not found.isdisjoint((when, back[e.kind])):
+                steps = progress_in(e, histories.get(e.line), since=when, until=back[e.kind], settings=settings)
                 row = json.dumps(steps, ensure_ascii=False)
             rows.append((e.line, when, e.kind, row))
-    return pl.DataFrame(rows, schema=marts.PROGRESS, orient="row").sort("line", "at", "kind")
+    return rows
 
 
 def kept_rows(

@@ -60,12 +60,14 @@ def test_a_history_is_the_same_from_disk_and_from_memory(known, tmp_path, most):
     assert bool(list(tmp_path.iterdir())) == (most == 1)
 
 
-def test_what_was_worked_out_is_kept_on_disk_too(known, tmp_path):
+def test_a_history_is_written_once_and_what_is_made_of_it_again_is_the_same(known, tmp_path):
     shelf = shelf_of(known, tmp_path, 1)
-    before = shelf["+2"].peaks
-    assert "peaks" in vars(shelf["+2"])
-    assert shelf["+1"] is not shelf["+3"]  # +2 is let go of
-    assert vars(shelf["+2"])["peaks"]["new"].sums.tolist() == before["new"].sums.tolist()
+    assert shelf["+2"] is not shelf["+3"]  # both are let go of
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    peaks = shelf["+2"].peaks
+    assert shelf["+1"] is not shelf["+3"]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+    assert shelf["+2"].peaks["new"].sums.tolist() == peaks["new"].sums.tolist()
 
 
 def test_cases_of_one_line_at_a_time_are_those_of_all(world):
