@@ -227,7 +227,8 @@ def tables(store):
     """Every row of every table as text."""
     with duckdb.connect(str(store), read_only=True) as con:
         names = [name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()]
-        return {name: sorted(map(str, con.execute(f'select * from "{name}"').fetchall())) for name in names}
+        rows = {name: con.execute(f'select whole_row::varchar from "{name}" whole_row').fetchall() for name in names}
+    return {name: sorted(row for (row,) in found) for name, found in rows.items()}
 
 
 def kept(store):
@@ -255,8 +256,9 @@ class TestKeeping:
         path.write_text(json.dumps(answer()))
         for form in (answer(), json.dumps(answer()), json.dumps(answer()).encode(), path, {"body": answer()}):
             pipeline.keep_audit(form, store=loaded)
-        assert tables(loaded)["audit"] == once["audit"]
-        assert tables(loaded)["explanation"] == once["explanation"]
+        again = tables(loaded)
+        assert again["audit"] == once["audit"]
+        assert again["explanation"] == once["explanation"]
 
     def test_a_complete_answer_outlives_one_that_is_not(self, loaded):
         pipeline.keep_audit({"audit_id": "a1", "status": "pending", "phone": "+1"}, store=loaded)
@@ -300,12 +302,12 @@ class TestKeeping:
         ],
     )
     def test_what_is_no_audit_is_refused_in_a_sentence(self, loaded, document, says):
-        before = tables(loaded)
+        before = loaded.read_bytes()
         with pytest.raises(SourceError, match=says) as told:
             pipeline.keep_audit(document, store=loaded)
         assert len(str(told.value).splitlines()) == 1
         assert "ada@" not in str(told.value)
-        assert tables(loaded) == before
+        assert loaded.read_bytes() == before
 
     @pytest.mark.parametrize("report", [None, 3, [], {}, {"drivers": 3}, {"drivers": [3, {"key": 4}]}, {"evidence": {"unhealthy_chats": "x"}}, {"evidence": []}])  # fmt: skip
     def test_a_report_in_another_shape_is_no_crash(self, loaded, report):
@@ -346,8 +348,9 @@ class TestPrivacy:
     @pytest.mark.parametrize("secret", SECRETS)
     def test_no_text_and_no_person_of_an_audit_reaches_the_store(self, loaded, secret):
         pipeline.keep_audit(filled(secret), store=loaded)
-        assert len(tables(loaded)["audit"]) == 1
-        assert not [row for rows in tables(loaded).values() for row in rows if secret.lower() in row.lower()]
+        found = tables(loaded)
+        assert len(found["audit"]) == 1
+        assert not [row for rows in found.values() for row in rows if secret.lower() in row.lower()]
         assert secret.encode() not in loaded.read_bytes()
 
     @pytest.mark.parametrize("secret", ["+12065550117", "ada@example.com", "call Ada back"])
