@@ -13,7 +13,7 @@ from analysis.explain.measure import measure
 from analysis.settings import Settings
 from tests.explain.builders import World, began, share
 from tests.explain.measuring import LATER, case_of, effects_of, known, volume_share
-from tests.sweep import SEEDS
+from tests.sweep import EVERY, SEEDS
 
 THREE = (1, 2, 3)
 T = 41.1
@@ -30,7 +30,7 @@ def raised(asks, *, since=38, days=4, **more):
 
 
 class TestVolume:
-    @pytest.mark.parametrize("times", [2, 4, 16])
+    @pytest.mark.parametrize("times", [2, 4, 16] if EVERY else [2, 16])
     @pytest.mark.parametrize("days", [1, 4])
     def test_with_exactly_the_usual_replies_it_is_no_cause_however_large(self, times, days):
         world, n = known(World(1), 3000), 0
@@ -49,7 +49,7 @@ class TestVolume:
         )
         assert e.drivers[0].driver == "unexplained"
 
-    @pytest.mark.parametrize("times", [2, 4, 16])
+    @pytest.mark.parametrize("times", [2, 4, 16] if EVERY else [2, 16])
     @pytest.mark.parametrize("days", [1, 4])
     def test_with_replies_as_usual_but_for_chance_it_is_mostly_no_cause(self, times, days):
         found = []
