@@ -224,7 +224,7 @@ def loaded(template, tmp_path):
 
 
 def tables(store):
-    """Every row of every table as text."""
+    """Every row of every table as text, in which a quotation mark may have a backslash before it."""
     with duckdb.connect(str(store), read_only=True) as con:
         names = [name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()]
         rows = {name: con.execute(f'select whole_row::varchar from "{name}" whole_row').fetchall() for name in names}
