@@ -93,9 +93,10 @@ def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], t
     others = since.moved_as_kept(con).join(due.asked, on=["line", "chat_id"], how="anti")
     moved_here = pl.concat([due.moved, others])
 
+    chats, chat_health = since.chats(con), since.chat_health(con)
+
     def read_groups() -> Iterator[Group]:
         for number, lines in enumerate(groups, start=1):
-            chats, chat_health = since.chats(con, lines), since.chat_health(con, lines)
             yield group_of(since.messages(con, lines), chats, chat_health, born)
             told(number / len(groups))
 

@@ -43,7 +43,8 @@ def hours(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 def expected(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return the sends of which a receipt was to be expected, in order of time: at (ms since 1970), silent."""
-    return con.sql('select epoch_ms(sent_at) as "at", silent from expected_receipt order by sent_at').pl()
+    # nearly in order: sooner sorted here than by the database
+    return con.sql('select epoch_ms(sent_at) as "at", silent from expected_receipt').pl().sort("at")
 
 
 def expected_of(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> pl.DataFrame:
@@ -121,7 +122,7 @@ def unnamed(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def want(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> dict[str, int]:
-    """Collect the chats of some lines with a message or a report since a time, with all their messages; returns how many each line has.
+    """Collect the chats of some lines with a message or a report since a time; returns how many messages each line has in them, by ``chat_state``.
 
     Args:
         con: a store open for writing.
@@ -130,67 +131,62 @@ def want(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> dict[str, int]:
     con.register("asked_since_now", since)
     con.execute("create or replace temp table asked_since as select * from asked_since_now")
     con.unregister("asked_since_now")
+    ((least,),) = con.execute("select min(since) from temp.asked_since").fetchall()
     con.execute(
         f"""
         create or replace temp table asked_chat as
-        with least as (select min(since) as since from temp.asked_since)
-        select distinct m.chat_id from message m left join temp.asked_since s on s.line = m.line, least
-        where m.chat_id is not null and (m.line is null or s.line is not null)
-          and {SENT_AT} >= coalesce(s.since, least.since)
+        select distinct m.chat_id from message m left join temp.asked_since s on s.line = m.line
+        where {SENT_AT} >= '{least}'::timestamp_ms and m.chat_id is not null and (m.line is null or {SENT_AT} >= s.since)
         union
         select distinct h.chat_id from chat_health h left join chat c on c.chat_id = h.chat_id and c.is_owner
-        left join temp.asked_since s on s.line = c.line, least
-        where (c.line is null or s.line is not null) and h.known_at >= coalesce(s.since, least.since)
+        left join temp.asked_since s on s.line = c.line
+        where h.known_at >= '{least}'::timestamp_ms and (c.line is null or h.known_at >= s.since)
         """
     )
     con.execute(
-        f"""
-        create or replace temp table asked_message as
-        select {read.listed(MESSAGES, at="sent_at")} from ({of_chats(con, "asked_chat")}) p semi join temp.asked_since using (line)
-        """
-    )
-    con.execute("create or replace temp table asked_here as select line, chat_id from temp.asked_message group by all")
-    con.execute(
-        "create or replace temp table asked_chats as select h.line as placed, c.* from chats c join temp.asked_here h using (chat_id)"
+        "create or replace temp table asked_chats as select * from chats semi join temp.asked_chat using (chat_id)"
     )
     con.execute(
-        "create or replace temp table asked_health as select h.line as placed, c.* from chat_health c join temp.asked_here h using (chat_id)"
+        "create or replace temp table asked_health as select * from chat_health semi join temp.asked_chat using (chat_id)"
     )
-    return dict(con.execute("select line, count(*) from temp.asked_message group by line order by line").fetchall())
+    sql = """
+    select line, sum(sends + received)::bigint from chat_state semi join temp.asked_chat using (chat_id) semi join temp.asked_since using (line)
+    group by line order by line
+    """
+    return dict(con.execute(sql).fetchall())
 
 
-def wanted(con: duckdb.DuckDBPyConnection, names: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def wanted(con: duckdb.DuckDBPyConnection, lines: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return MESSAGES (in any order), CHATS and CHAT_HEALTH of the collected chats of some lines."""
-    values: dict[str, object] = {"lines": names}
-    messages = f"select {read.listed(MESSAGES)} from temp.asked_message where list_contains($lines, line)"
-    chats = "select distinct on (chat_id) * from temp.asked_chats where list_contains($lines, placed) order by chat_id"
-    health = 'select distinct chat_id, known_at as "at", health from temp.asked_health where list_contains($lines, placed) order by all'
-    return (
-        read.frame_of(con, messages, MESSAGES, values),
-        read.frame_of(con, chats, CHATS, values),
-        read.frame_of(con, health, CHAT_HEALTH, values),
-    )
+    sql = f"select {read.listed(MESSAGES)} from ({of_chats(con, 'asked_chat')}) where list_contains($lines, line)"
+    messages = read.frame_of(con, sql, MESSAGES, {"lines": lines})
+    return messages, *_chats_of(con, messages, "temp.asked_chats", "temp.asked_health")
 
 
 def of_lines(con: duckdb.DuckDBPyConnection, lines: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return all MESSAGES (in any order), CHATS and CHAT_HEALTH of some lines, without a look at those of others."""
     messages = read.messages(con, lines=lines, in_order=False)
-    con.register("of_lines_now", messages.select("chat_id").unique())
+    return messages, *_chats_of(con, messages, "chats", "chat_health")
+
+
+def _chats_of(
+    con: duckdb.DuckDBPyConnection, messages: pl.DataFrame, chats: str, health: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return CHATS and CHAT_HEALTH of the chats of messages, from two tables that have them."""
+    con.register("of_messages_now", messages.select("chat_id").unique())
     try:
+        theirs = "semi join of_messages_now using (chat_id)"
         return (
-            messages,
-            read.frame_of(con, "select * from chats semi join of_lines_now using (chat_id) order by chat_id", CHATS),
+            read.frame_of(con, f"select * from {chats} {theirs} order by chat_id", CHATS),
             read.frame_of(
-                con,
-                'select chat_id, known_at as "at", health from chat_health semi join of_lines_now using (chat_id) order by all',
-                CHAT_HEALTH,
+                con, f'select chat_id, known_at as "at", health from {health} {theirs} order by all', CHAT_HEALTH
             ),
         )
     finally:
-        con.unregister("of_lines_now")
+        con.unregister("of_messages_now")
 
 
 def done(con: duckdb.DuckDBPyConnection) -> None:
     """Let go of what ``want`` collected."""
-    for name in ("asked_since", "asked_chat", "asked_message", "asked_here", "asked_chats", "asked_health"):
+    for name in ("asked_since", "asked_chat", "asked_chats", "asked_health"):
         con.execute(f"drop table temp.{name}")

@@ -108,19 +108,15 @@ def messages(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
     return frame_of(con, sql, COUNTED, {"lines": lines})
 
 
-def chats(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
-    """Return the chats of the wanted messages of some lines as CHATS."""
-    sql = "select * from chats semi join temp.needed_chat using (chat_id) where list_contains($lines, line) order by chat_id"
-    return frame_of(con, sql, CHATS, {"lines": lines})
+def chats(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the chats of the wanted messages as CHATS."""
+    return frame_of(con, "select * from chats semi join temp.needed_chat using (chat_id) order by chat_id", CHATS)
 
 
-def chat_health(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
+def chat_health(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return what is known of the health of these chats as CHAT_HEALTH."""
-    sql = """
-    select chat_id, known_at as "at", health from chat_health
-    semi join (select chat_id from chats semi join temp.needed_chat using (chat_id) where list_contains($lines, line)) using (chat_id) order by all
-    """
-    return frame_of(con, sql, CHAT_HEALTH, {"lines": lines})
+    sql = 'select chat_id, known_at as "at", health from chat_health semi join temp.needed_chat using (chat_id) order by all'
+    return frame_of(con, sql, CHAT_HEALTH)
 
 
 def done(con: duckdb.DuckDBPyConnection) -> None:
