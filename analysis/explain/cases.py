@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
-from analysis.explain.baseline import Fleet, usual_of
+from analysis.explain.baseline import Fleet, Usual, usual_of
 from analysis.explain.change import Change
-from analysis.explain.effects import effects_at
+from analysis.explain.effects import effects_at, week_of
 from analysis.explain.evidence import Case
+from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
-from analysis.explain.onset import onset_of
+from analysis.explain.onset import Onset, onset_of
 from analysis.explain.shelf import Held
 from analysis.explain.troubles import Troubles
 from analysis.settings import Settings
@@ -27,7 +30,7 @@ class Cases(Mapping[Change, Case]):
         of_line: unhealthy times of each line.
         fleet: pooled rates.
         settings: see Settings.
-        most: messages of the lines whose cases are held, of ``Held``; others are measured again when asked for.
+        most: messages of the lines whose cases are held, of ``Held``; of others what was measured is kept without the history.
         progress: called with (changes measured, all) when one is measured for the first time.
     """
 
@@ -48,7 +51,7 @@ class Cases(Mapping[Change, Case]):
         self._changes: dict[str, list[Change]] = defaultdict(list)
         for change in self._all:
             self._changes[change.line].append(change)
-        self._measured = 0
+        self._measured: dict[Change, _Kept] = {}
 
     def by_line(self) -> Iterator[tuple[Change, Case]]:
         """Yield all of them, one line after the other: each is measured once."""
@@ -72,11 +75,28 @@ class Cases(Mapping[Change, Case]):
     def _of(self, line: str) -> dict[Change, Case]:
         history, of_line, found = self._known[line], self._of_line[line], {}
         for change in self._changes[line]:
-            if self._progress and self._measured < len(self):
-                self._progress(self._measured, len(self))
-                self._measured += 1
-            found[change] = case_of(change, history, of_line, self._fleet, self._settings)
+            kept = self._measured.get(change)
+            if kept is not None:
+                found[change] = kept.whole(history, self._settings)
+                continue
+            if self._progress:
+                self._progress(len(self._measured), len(self))
+            found[change] = case = case_of(change, history, of_line, self._fleet, self._settings)
+            self._measured[change] = _Kept(case.usual, replace(case.effects, window=None), case.onsets)
         return self._held.put(line, history.messages, found)
+
+
+class _Kept(NamedTuple):
+    """What was measured of a case: small, without the history and the asks that it came from."""
+
+    usual: Usual
+    effects: Effects
+    onsets: dict[str, Onset]
+
+    def whole(self, history: LineHistory, settings: Settings) -> Case:
+        """Return the case."""
+        window = week_of(history, self.usual, self.effects.t)
+        return Case(history, self.usual, replace(self.effects, window=window), settings, self.onsets)
 
 
 def with_messages(changes: Iterable[Change], firsts: Mapping[str, int]) -> list[Change]:

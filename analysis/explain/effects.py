@@ -45,13 +45,18 @@ def effects_at(
         Effects >= 0, keyed by driver; 0 where the driver is within the usual or cannot be measured. A line without a
         usual keeps only what needs none: flags, sends after opt-outs, explicit failures and published limits.
     """
-    window = window_of(history, usual, t - 7 * DAY, t)
+    window = week_of(history, usual, t)
     found = effects_in(window, history, usual, settings, fresh=fresh)
     since = troubles.flagged_since(t) if flags else None
     found.x["flagged"] = 1.0 if since is not None else 0.0
     if since is not None:
         found.windows["flagged"] = (since, t)
     return found
+
+
+def week_of(history: LineHistory, usual: Usual, t: int) -> Window:
+    """Return the asks of the week up to t, as of t: what effects are measured on."""
+    return window_of(history, usual, t - 7 * DAY, t)
 
 
 def effects_in(
