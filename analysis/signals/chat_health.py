@@ -19,12 +19,8 @@ def reports(chat_health: pl.DataFrame, talks: pl.DataFrame) -> pl.DataFrame:
     """
     rank = pl.col("health").replace_strict({h: i for i, h in enumerate(CHAT_HEALTHS)}, return_dtype=pl.Int8)
     told = chat_health.join(talks.select("chat_id", "talk", "line_no"), on="chat_id").with_columns(_rank=rank)
-    return (
-        told.sort("talk", "at", "_rank")
-        .unique(["talk", "at"], keep="last", maintain_order=True)
-        .select("talk", "line_no", "at", "health")
-        .sort("talk", "at")
-    )
+    most_severe = pl.any_horizontal((pl.col(name) != pl.col(name).shift(-1)).fill_null(True) for name in ("talk", "at"))
+    return told.sort("talk", "at", "_rank").filter(most_severe).select("talk", "line_no", "at", "health")
 
 
 def after_opt_out(messages: pl.DataFrame, reports: pl.DataFrame) -> pl.DataFrame:

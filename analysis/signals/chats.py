@@ -42,12 +42,14 @@ def chat_state(
     named = (
         of.talks.hstack(_ends(of.messages))
         .join(last.select("talk", "health", health_at="at"), on="talk", how="left", maintain_order="left")
-        .join(chats.select("chat_id", "recipient", "created_at"), on="chat_id", how="left", maintain_order="left")
+        .join(of.created, on="talk", how="left", maintain_order="left")
     )
-    known = moved(named) if moved_here is None else moved_here
-    named = named.join(
-        known.with_columns(known=pl.lit(value=True)), on=["line", "chat_id"], how="left", maintain_order="left"
+    if moved_here is None:
+        moved_here = moved(named.join(chats.select("chat_id", "recipient"), on="chat_id", how="left"))
+    known = moved_here.filter(pl.col("line").is_in(named["line"].unique().implode())).with_columns(
+        known=pl.lit(value=True)
     )
+    named = named.join(known, on=["line", "chat_id"], how="left", maintain_order="left")
     told = named.with_columns(opened_by=_opened_by(of, named, settings))
     return told.select(CHAT_STATE.names()).cast(CHAT_STATE)
 

@@ -18,7 +18,7 @@ def talks(messages: pl.DataFrame) -> pl.DataFrame:
     return (
         messages.select("line", "chat_id")
         .filter(_run_begins())
-        .unique()
+        .unique(maintain_order=True)  # mostly the order that is wanted
         .sort("line", "chat_id")
         .with_columns(
             line_no=(pl.col("line") != pl.col("line").shift()).fill_null(True).cum_sum().cast(pl.Int64) - 1,
@@ -45,9 +45,10 @@ def in_order(messages: pl.DataFrame, talks: pl.DataFrame, *, also: Mapping[str, 
         .join(talks, on=["line", "chat_id"], how="left", maintain_order="left")
     )
     talk, line_no = runs.select("talk", "line_no")[begins.cum_sum() - 1]
-    return messages.select(
+    told = messages.select(
         talk, line_no, "chat_id", "at", outbound=pl.col("direction") == "outbound", failed="failed", **(also or {})
-    )[_order(messages, talk.to_numpy())]
+    )
+    return told.rechunk()[_order(messages, talk.to_numpy())]  # picked from one piece in half the time
 
 
 def _order(messages: pl.DataFrame, talk: Ints) -> Ints:
