@@ -19,6 +19,10 @@ COUNTED = pl.Schema(
 )  # fmt: skip
 """The columns of MESSAGES that counting takes."""
 
+_HEALTH = pl.Schema([("line", pl.String()), *CHAT_HEALTH.items()])
+_ON_LINES = "line between $first and $last and list_contains($lines, line)"
+"""Of lines that follow each other only the blocks that can have them are looked at: a store lies in order of line, each load for itself."""
+
 
 def line_sizes(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return how many messages each line has: line, messages; in order of line. It is to make groups of lines by, and looks at no chat."""
@@ -43,11 +47,7 @@ def chat_health(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFram
     select line, chat_id, known_at as "at", health from chat_health
     join (select line, chat_id from chats where {_ON_LINES}) using (chat_id)
     """
-    return frame_of(con, sql, pl.Schema({"line": pl.String, **CHAT_HEALTH}), _named(lines))
-
-
-_ON_LINES = "line between $first and $last and list_contains($lines, line)"
-"""Of lines that follow each other only the blocks that can have them are looked at: a store lies in order of line, each load for itself."""
+    return frame_of(con, sql, _HEALTH, _named(lines))
 
 
 def _named(lines: list[str]) -> dict[str, object]:
