@@ -9,13 +9,13 @@ from typing import Any
 import polars as pl
 
 from analysis.pipeline.due import Due
-from analysis.pipeline.shards import Group, group_of, grouped, shards, side_by_side, whole_lines
+from analysis.pipeline.shards import Group, group_of, grouped, side_by_side, whole_lines
 from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
 from analysis.signals import delivery, panel
 from analysis.signals.calendar import Calendar, calendar
 from analysis.signals.chats import chat_state, moved
-from analysis.signals.gaps import SLOT_MINUTES
+from analysis.signals.gaps import SLOT_MINUTES, activity_of
 from analysis.signals.judged import judge
 from analysis.signals.totals import failure_hours, opening_sends
 from analysis.store import marts, read, read_counted, since
@@ -23,8 +23,6 @@ from analysis.store.connect import make_room
 
 _MOST = 500_000
 """Messages of a group: about 0.3 GB while they are judged and counted (measured, analysis/bench); larger ones are not sooner done."""
-_MOST_TIMES = 4_000_000
-"""Messages of lines of which the slots with an event are found together, by three times of each."""
 _MARTS = ("signal_day", "signal_hour", "chat_state", "delivery_day", "opener", "failure_hour")
 Tables = dict[str, pl.DataFrame]
 
@@ -76,12 +74,12 @@ def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Calla
         marts.clear(con, name)
     since.clear_activity(con)
     # a group's rows go into the store at once: to hold those of all took 200 MB a million messages, as they keep alive what they were cut from
-    for tables in side_by_side(groups, lambda group: counted(group, moved_here)):
+    for tables, activity in side_by_side(
+        groups, lambda group: (counted(group, moved_here), activity_of(group.messages))
+    ):
         for name, frame in tables.items():
             marts.add(con, name, frame)
-        make_room(con)
-    for lines in shards(sizes, most=_MOST_TIMES):
-        since.add_activity(con, lines, minutes=SLOT_MINUTES)
+        since.add_activity(con, activity)
         make_room(con)
     since.line_totals(con, wanted_only=False)
 

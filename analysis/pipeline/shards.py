@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import polars as pl
 
 from analysis import schema
-from analysis.store import read
+from analysis.store import read, read_counted
 
 MESSAGES = 1_000_000
 """Messages of a group: about 0.7 GB while they are judged and counted (measured, analysis/bench)."""
@@ -103,10 +103,14 @@ def whole_lines(
     for number, lines in enumerate(groups):
         if number % together == 0:
             these = [line for group in groups[number : number + together] for line in group]
-            chats, chat_health = read.chats(con, lines=these), read.chat_health(con, lines=these)
-        messages = read.messages(con, lines=lines, in_order=in_order, columns=columns)
+            chats, chat_health = read_counted.chats(con, these), read_counted.chat_health(con, these)
+        if in_order:
+            messages = read.messages(con, lines=lines, columns=columns)
+        else:
+            messages = read_counted.messages(con, lines, columns=columns)
         if messages.height:
-            yield group_of(messages, chats, chat_health)
+            own = pl.col("line").is_in(lines)
+            yield Group(messages, chats.filter(own), chat_health.filter(own).select(schema.CHAT_HEALTH.names()))
         del messages  # while it is worked on, another one is read
         done((number + 1) / len(groups))
 

@@ -19,12 +19,8 @@ def reports(chat_health: pl.DataFrame, talks: pl.DataFrame) -> pl.DataFrame:
     """
     rank = pl.col("health").replace_strict({h: i for i, h in enumerate(CHAT_HEALTHS)}, return_dtype=pl.Int8)
     told = chat_health.join(talks.select("chat_id", "talk", "line_no"), on="chat_id").with_columns(_rank=rank)
-    return (
-        told.sort("talk", "at", "_rank")
-        .unique(["talk", "at"], keep="last", maintain_order=True)
-        .select("talk", "line_no", "at", "health")
-        .sort("talk", "at")
-    )
+    most_severe = pl.any_horizontal((pl.col(name) != pl.col(name).shift(-1)).fill_null(True) for name in ("talk", "at"))
+    return told.sort("talk", "at", "_rank").filter(most_severe).select("talk", "line_no", "at", "health")
 
 
 def after_opt_out(messages: pl.DataFrame, reports: pl.DataFrame) -> pl.DataFrame:
@@ -68,22 +64,18 @@ def activity(
     seen = np.flatnonzero(np.concatenate((first, (talk[1:] != talk[:-1]) | (bucket[1:] != bucket[:-1]))))
     talk, line_no, bucket = talk[seen], line_no[seen], bucket[seen]
     apart = (talk[1:] != talk[:-1]) | (bucket[1:] - bucket[:-1] > length)
-    begins, ends = np.concatenate((first, apart)), np.concatenate((apart, first))
+    begins = np.flatnonzero(np.concatenate((first, apart)))
+    ends = np.flatnonzero(np.concatenate((apart, first)))
     lines = np.concatenate((line_no[begins], line_no[ends]))
     when = np.concatenate((bucket[begins], bucket[ends] + length))
-    by = np.repeat(np.array([1, -1]), [int(begins.sum()), int(ends.sum())])
+    by = np.repeat(np.array([1, -1]), [len(begins), len(ends)])
     troubled = reports.filter(pl.col("health").is_in(list(_TROUBLED.values())))["talk"].unique()
     here = np.isin(talk, troubled.to_numpy())
     present = pl.concat(
-        pl.DataFrame(
-            {
-                "talk": talk[here & edge],
-                "line_no": line_no[here & edge],
-                "bucket": bucket[here & edge] + late,
-                "active": np.full(int((here & edge).sum()), on),
-            }
+        pl.DataFrame({"talk": talk[edge], "line_no": line_no[edge], "bucket": bucket[edge] + late}).with_columns(
+            active=pl.lit(on, dtype=pl.Int64)
         )
-        for edge, late, on in ((begins, 0, 1), (ends, length, 0))
+        for edge, late, on in ((begins[here[begins]], 0, 1), (ends[here[ends]], length, 0))
     )
     return {"chats_active": grid.running(lines, when, by)} | _in_trouble(
         present, reports.filter(pl.col("talk").is_in(troubled.implode())), grid, calendar

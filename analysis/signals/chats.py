@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 
-from analysis.schema import CHAT_STATE
+from analysis.schema import CHAT_STATE, INSTANT
 from analysis.settings import Settings
+from analysis.signals.grid import Bools, Ints
 from analysis.signals.judged import Judged
 
 
@@ -36,29 +38,55 @@ def chat_state(
     """
     if of.messages.is_empty():
         return pl.DataFrame(schema=CHAT_STATE)
-    outbound, at = pl.col("outbound"), pl.col("at")
-    rows = of.messages.group_by("talk").agg(
-        first_at=at.first(),
-        last_sent_at=pl.when(outbound).then(at).max(),
-        last_received_at=pl.when(~outbound).then(at).max(),
-        sends=outbound.sum(),
-        received=(~outbound).sum(),
-        failed=(outbound & pl.col("failed")).sum(),
-        mature=pl.col("mature").sum(),
-        replied=pl.col("replied").sum(),
-        unanswered=pl.col("unanswered").last(),
-        ours=outbound.first(),
-    )
-    latest = of.reports.group_by("talk").agg(health=pl.col("health").sort_by("at").last(), health_at=pl.col("at").max())
+    last = of.reports.unique("talk", keep="last", maintain_order=True)  # they stand in order of talk and time
     named = (
-        rows.join(of.talks, on="talk")
-        .join(latest, on="talk", how="left")
-        .join(chats.select("chat_id", "recipient", "created_at"), on="chat_id", how="left")
+        of.talks.hstack(_ends(of.messages))
+        .join(last.select("talk", "health", health_at="at"), on="talk", how="left", maintain_order="left")
+        .join(of.created, on="talk", how="left", maintain_order="left")
     )
-    known = moved(named) if moved_here is None else moved_here
-    named = named.join(known.with_columns(known=pl.lit(value=True)), on=["line", "chat_id"], how="left")
+    if moved_here is None:
+        moved_here = moved(named.join(chats.select("chat_id", "recipient"), on="chat_id", how="left"))
+    known = moved_here.filter(pl.col("line").is_in(named["line"].unique().implode())).with_columns(
+        known=pl.lit(value=True)
+    )
+    named = named.join(known, on=["line", "chat_id"], how="left", maintain_order="left")
     told = named.with_columns(opened_by=_opened_by(of, named, settings))
-    return told.select(CHAT_STATE.names()).cast(CHAT_STATE).sort("line", "chat_id")
+    return told.select(CHAT_STATE.names()).cast(CHAT_STATE)
+
+
+def _ends(messages: pl.DataFrame) -> pl.DataFrame:
+    """Return what the messages of each talk come to, in order of talk; all in order of talk and time."""
+    talk, at, outbound, failed, mature, replied, unanswered = (
+        messages[name].to_physical().to_numpy()
+        for name in ("talk", "at", "outbound", "failed", "mature", "replied", "unanswered")
+    )
+    begins = np.flatnonzero(np.concatenate(([True], talk[1:] != talk[:-1])))
+    ends = np.append(begins[1:], len(talk))
+
+    def how_many(told: Bools) -> Ints:
+        before = np.concatenate(([0], np.cumsum(told)))
+        return before[ends] - before[begins]
+
+    def last(told: Bools) -> pl.Series:
+        row = np.maximum.reduceat(np.where(told, np.arange(len(talk)), -1), begins)
+        return pl.select(pl.when(pl.Series(row >= 0)).then(pl.Series(at[row]))).to_series()
+
+    sends = how_many(outbound)
+    return pl.DataFrame(
+        {
+            "first_at": at[begins],
+            "last_sent_at": last(outbound),
+            "last_received_at": last(~outbound),
+            "sends": sends,
+            "received": ends - begins - sends,
+            "failed": how_many(outbound & failed),
+            "mature": how_many(mature),
+            "replied": how_many(replied),
+            "unanswered": unanswered[ends - 1],
+            "ours": outbound[begins],
+        },
+        schema_overrides={"first_at": INSTANT, "last_sent_at": INSTANT, "last_received_at": INSTANT},
+    )
 
 
 def _opened_by(of: Judged, named: pl.DataFrame, settings: Settings) -> pl.Series:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import polars as pl
 
-from analysis.schema import DELIVERY_DAY
+from analysis.schema import DELIVERY_DAY, OPENED_BY
 from analysis.settings import Settings
 from analysis.signals.judged import Judged
 
+NO_CODE = "no code"
+"""Stands for the code of a failure that came without one."""
 ALSO = {
     "service": pl.col("service").cast(pl.Categorical),
-    "failure_code": pl.when(pl.col("failed_at").is_not_null()).then("failure_code").cast(pl.Categorical),
+    "failure_code": pl.when(pl.col("failed_at").is_not_null())
+    .then(pl.col("failure_code").fill_null(NO_CODE))
+    .cast(pl.Categorical),
     "told_failed": pl.col("failed_at").is_not_null(),
     "arrived": pl.col("delivered_at").is_not_null() | pl.col("read_at").is_not_null(),
 }
 """Columns of MESSAGES that `delivery_day` needs carried through the judging."""
-NO_CODE = "no code"
-"""Stands for the code of a failure that came without one."""
 
 
 def delivery_day(of: Judged, chats: pl.DataFrame, *, settings: Settings) -> pl.DataFrame:
@@ -28,28 +30,23 @@ def delivery_day(of: Judged, chats: pl.DataFrame, *, settings: Settings) -> pl.D
     """
     if of.messages.is_empty():
         return pl.DataFrame(schema=DELIVERY_DAY)
-    opened = of.talks.join(chats.select("line", "chat_id", "opened_by"), on=["line", "chat_id"]).select(
-        "talk", pl.col("opened_by").cast(pl.Categorical)
-    )
+    # both are in order of line and chat: a talk's number is its chat's place
+    opened = chats["opened_by"].cast(pl.Enum(OPENED_BY))
     buckets = of.calendar(settings.timezone, "day")
-    sends = of.messages.filter("outbound")
-    code = pl.when("told_failed").then(pl.col("failure_code").cast(pl.String).fill_null(NO_CODE))
-    told = sends.select(
-        "talk",
-        "line_no",
-        "service",
-        code.cast(pl.Categorical).alias("failure_code"),
-        "failed",
-        "arrived",
-        "mature",
-        "replied",
+    sends = (
+        of.messages.lazy()
+        .filter("outbound")
+        .select("talk", "line_no", "at", "failed", "mature", "replied", *ALSO)
+        .collect()
+    )
+    told = sends.with_columns(
+        opened.gather(sends["talk"]),
         late=pl.col("told_failed") & pl.col("arrived"),
         bucket=buckets.bucket(sends["at"]),
     )
     key = ["line_no", "bucket", "opened_by", "service", "failure_code"]
     return (
-        told.join(opened, on="talk")
-        .group_by(key)
+        told.group_by(key)
         .agg(
             sends=pl.len(),
             failed=pl.col("failed").sum(),

@@ -21,6 +21,9 @@ from analysis.signals.rhythm import SLOT_MINUTES, Activity, Rhythms
 FLEET = ""
 """The whole fleet, where a line's name would stand, inside this module."""
 _HOUR_MS = 3_600_000
+_SLOT_MS = SLOT_MINUTES * 60_000
+_LATEST = 2**62
+"""Later than every instant, in ms."""
 _LINES = 256
 """Lines that are looked at together: a year of each is 1.5 MB of counts by hour of the week."""
 
@@ -34,22 +37,36 @@ def activity_of(messages: pl.DataFrame) -> pl.DataFrame:
     Returns:
         ACTIVITY, in order of line and slot.
     """
+    if messages.is_empty():
+        return pl.DataFrame(schema=ACTIVITY)
+    lines = messages["line"].unique().sort()
+    line_no = messages.select(line_no=pl.col("line").cast(pl.Enum(lines)).to_physical().cast(pl.Int64))
     told = pl.concat(
-        messages.select("line", pl.col(column).alias("at"), pl.lit(int(column == "at")).alias("message")).drop_nulls()
-        for column in ("at", "delivered_at", "read_at")
+        line_no.hstack([messages[column].dt.epoch("ms").alias("at")]).drop_nulls("at")
+        for column in ("at", "delivered_at", "read_at")  # messages first
     )
-    slot = (pl.col("at").dt.epoch("ms") // (SLOT_MINUTES * 60_000)).alias("slot")
-    return (
-        told.group_by("line", slot)
-        .agg(
-            pl.col("at").min().alias("first_at"),
-            pl.col("at").max().alias("last_at"),
-            pl.col("message").sum().alias("events"),
-        )
-        .sort("line", "slot")
-        .cast(dict(ACTIVITY))  # type: ignore[arg-type]
-        .select(ACTIVITY.names())
-    )
+    at = told["at"].to_numpy()
+    slot = at // _SLOT_MS
+    zero = int(slot.min())
+    length = int(slot.max()) - zero + 1
+    names, places = _close(told["line_no"].to_numpy() * length + slot - zero, len(lines) * length)
+    events = np.bincount(places[: messages.height], minlength=len(names))
+    first, last = np.full(len(names), _LATEST), np.full(len(names), -_LATEST)
+    np.minimum.at(first, places, at)
+    np.maximum.at(last, places, at)
+    used = np.flatnonzero(last >= first)
+    line, slot = np.divmod(names[used], length)
+    found = {
+        "line": lines.gather(line), "slot": slot + zero, "first_at": first[used], "last_at": last[used], "events": events[used],
+    }  # fmt: skip
+    return pl.DataFrame(found).cast(dict(ACTIVITY))  # type: ignore[arg-type]
+
+
+def _close(places: Ints, size: int) -> tuple[Ints, Ints]:
+    """Return names of places (0 up to ``size``), ascending, and which of them each one has: all, or those in use where these are few."""
+    if size <= len(places):
+        return np.arange(size), places
+    return np.unique(places, return_inverse=True)
 
 
 def gaps(activity: pl.DataFrame, *, as_of: datetime, settings: Settings) -> pl.DataFrame:

@@ -65,9 +65,10 @@ class Grid:
         """Return the bucket of every cell."""
         return np.arange(self.size) - (self.start[:-1] - self.first)[self.lines()]
 
-    def count(self, cells: Ints) -> Ints:
-        """Return how often each cell is named."""
-        return np.bincount(cells, minlength=self.size)
+    def count(self, cells: Ints, of: Bools | None = None) -> Ints:
+        """Return how often each cell is named; of: only where this is true."""
+        # by places: to pick by truths takes several times as long where they are mixed
+        return np.bincount(cells if of is None else cells[np.flatnonzero(of)], minlength=self.size)
 
     def highest(self, cells: Ints, values: Ints) -> Ints:
         """Return the largest value of each cell, 0 where it is not named. cells: ascending."""
@@ -82,8 +83,9 @@ class Grid:
 
         A change before the line's span holds from its beginning; one after it is left out.
         """
-        within = bucket <= self.last[line_no]
-        line_no, bucket, by = line_no[within], np.maximum(bucket, self.first[line_no])[within], by[within]
-        changes = np.bincount(self.cell(line_no, bucket), weights=by, minlength=self.size).astype(np.int64)
+        within = np.flatnonzero(bucket <= self.last[line_no])
+        line_no = line_no[within]
+        cells = self.cell(line_no, np.maximum(bucket[within], self.first[line_no]))
+        changes = np.bincount(cells, weights=by[within], minlength=self.size).astype(np.int64)
         sums = np.concatenate(([0], np.cumsum(changes)))
         return sums[1:] - np.repeat(sums[self.start[:-1]], np.diff(self.start))

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from analysis.schema import INSTANT
 from analysis.settings import Settings
 from analysis.signals import chat_health as chat_state
 from analysis.signals.calendar import Calendar, Grain, calendar
@@ -25,11 +27,12 @@ class Judged:
     """Messages with what each one is, the chats they stand in, and what is known of these chats' health.
 
     ``messages``: as `volume.in_order` gives, with ``mature``, ``replied``, ``opener``, ``unanswered``, ``late_turn``, ``after_opt_out``.
-    ``talks``: as `volume.talks` gives. ``reports``: as `chat_health.reports` gives.
+    ``talks``: as `volume.talks` gives. ``created``: ``talk``, ``created_at`` of known chats. ``reports``: as `chat_health.reports` gives.
     """
 
     messages: pl.DataFrame
     talks: pl.DataFrame
+    created: pl.DataFrame
     reports: pl.DataFrame
     born: pl.DataFrame | None = None
     """line, first_at, since: each line's first message, and from when on it is counted, where the messages may begin later; else None."""
@@ -54,10 +57,11 @@ class Judged:
         return self._of_lines("since")
 
     def _of_lines(self, name: str) -> pl.Series:
-        told = self.messages.group_by("line_no").agg(first_at=pl.col("at").min(), since=pl.col("at").min())
         if self.born is not None:
-            told = self.talks.select("line", "line_no").unique().join(self.born, on="line")
-        return told.sort("line_no")[name]
+            return self.talks.select("line", "line_no").unique().join(self.born, on="line").sort("line_no")[name]
+        line_no, at = self.messages["line_no"].to_numpy(), self.messages["at"].to_physical().to_numpy()
+        begins = np.flatnonzero(np.diff(line_no, prepend=-1))  # they stand in order of line
+        return pl.Series(np.minimum.reduceat(at, begins)).cast(INSTANT)
 
 
 def judge(
@@ -113,4 +117,4 @@ def judge_in_order(
     judged = fates(messages, window=timedelta(hours=settings.reply_window_hours), as_of=as_of)
     judged = openers(judged, created, grace=timedelta(hours=settings.new_chat_grace_hours))
     judged = late_turns(judged, gap=timedelta(minutes=settings.turn_gap_minutes), late=settings.late_turn)
-    return Judged(chat_state.after_opt_out(judged, reports), talks, reports, born)
+    return Judged(chat_state.after_opt_out(judged, reports), talks, created, reports, born)

@@ -56,8 +56,10 @@ def counted(of: Judged, spells: pl.DataFrame, *, settings: Settings, grain: Grai
     bucket = buckets.bucket_of(of.messages["at"].to_physical().to_numpy())
     grid = Grid.of(line_no, bucket, None if of.born is None else buckets.bucket(of.since()).to_numpy())
     held = grid.holds(line_no, bucket)
-    own = of.messages if held.all() else of.messages.filter(held)
-    columns = _counts(own, grid.cell(line_no[held], bucket[held]), grid)
+    own, cells = of.messages, grid.cell(line_no, bucket)
+    if not held.all():
+        own, cells = own.filter(held), cells[held]
+    columns = _counts(own, cells, grid)
     for counts in of.sliding:
         columns |= counts.highest(grid, buckets)
     columns |= chat_state.activity(
@@ -77,13 +79,13 @@ def _counts(messages: pl.DataFrame, cells: Ints, grid: Grid) -> dict[str, Ints]:
     )
     return {
         **volume(outbound, failed, messages["talk"].to_numpy(), cells, grid),
-        "mature": grid.count(cells[mature]),
-        "replied": grid.count(cells[replied]),
-        "new_conversations": grid.count(cells[opener]),
-        "new_mature": grid.count(cells[opener & mature]),
-        "new_replied": grid.count(cells[opener & replied]),
-        "unanswered_turns": grid.count(cells[late]),
-        "sends_after_opt_out": grid.count(cells[after]),
+        "mature": grid.count(cells, mature),
+        "replied": grid.count(cells, replied),
+        "new_conversations": grid.count(cells, opener),
+        "new_mature": grid.count(cells, opener & mature),
+        "new_replied": grid.count(cells, opener & replied),
+        "unanswered_turns": grid.count(cells, late),
+        "sends_after_opt_out": grid.count(cells, after),
     }
 
 

@@ -18,18 +18,20 @@ def opening_sends(of: Judged) -> pl.DataFrame:
     """
     answered = pl.when("mature").then("replied")
     return (
-        of.messages.filter("opener")
-        .join(of.talks.select("talk", "line"), on="talk")
-        .select("line", "chat_id", "at", answered=answered)
+        of.messages.select("talk", "opener", "at", answered=answered)
+        .filter("opener")
+        .join(of.talks, on="talk")
+        .sort("line_no", "at", "chat_id")
+        .select(OPENERS.names())
         .cast(dict(OPENERS))  # type: ignore[arg-type]
-        .sort("line", "at", "chat_id")
     )
 
 
 def failure_hours(messages: pl.DataFrame) -> pl.DataFrame:
     """Return failed sends by UTC hour and code: FAILURE_HOURS, in order of its key. messages: MESSAGES, any order."""
     return (
-        messages.filter("failed")
+        messages.select("line", "at", "failed", "failure_code")
+        .filter("failed")
         .group_by("line", hour=pl.col("at").dt.truncate("1h"), failure_code=pl.col("failure_code").fill_null(NO_CODE))
         .agg(failed=pl.len())
         .select(FAILURE_HOURS.names())

@@ -180,8 +180,18 @@ def refill_activity(con: duckdb.DuckDBPyConnection, since: pl.DataFrame, *, minu
     con.unregister("since_now")
     con.execute("delete from activity using temp.since_slot s where activity.line = s.line and activity.slot >= s.slot")
     ((least,),) = con.execute(f"select make_timestamp_ms(min(slot) * {ms}) from temp.since_slot").fetchall()
-    joined = f"join temp.since_slot s on s.line = t.line and epoch_ms(told_at) // {ms} >= s.slot"
-    _add_activity(con, ms, all_placed(con), f">= '{least}'::timestamp_ms", joined)
+    told = " union all ".join(
+        f"select line, {column} as told_at, {int(column == 'sent_at')} as message from ({all_placed(con)}) where {column} >= '{least}'::timestamp_ms"
+        for column in ("sent_at", "delivered_at", "read_at")
+    )
+    con.execute(
+        f"""
+        insert into activity
+        select t.line, epoch_ms(told_at) // {ms} as slot, min(told_at), max(told_at), sum(message) from ({told}) t
+        join temp.since_slot s on s.line = t.line and epoch_ms(told_at) // {ms} >= s.slot
+        group by all order by 1, 2
+        """
+    )
     con.execute("drop table temp.since_slot")
 
 
@@ -190,32 +200,9 @@ def clear_activity(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("delete from activity")
 
 
-def add_activity(con: duckdb.DuckDBPyConnection, lines: list[str], *, minutes: int) -> None:
-    """Find the slots of some lines of which none is there yet, from their first event on."""
-    rows = f"select * from ({all_placed(con)}) where list_contains($lines, line)"
-    _add_activity(con, minutes * 60_000, rows, "is not null", values={"lines": lines})
-
-
-def _add_activity(
-    con: duckdb.DuckDBPyConnection,
-    ms: int,
-    rows: str,
-    after: str,
-    joined: str = "",
-    values: dict[str, object] | None = None,
-) -> None:
-    told = " union all ".join(
-        f"select line, {column} as told_at, {int(column == 'sent_at')} as message from ({rows}) where {column} {after}"
-        for column in ("sent_at", "delivered_at", "read_at")
-    )
-    con.execute(
-        f"""
-        insert into activity
-        select t.line, epoch_ms(told_at) // {ms} as slot, min(told_at), max(told_at), sum(message) from ({told}) t {joined} group by all
-        order by 1, 2
-        """,
-        values,
-    )
+def add_activity(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> None:
+    """Add slots of lines of which none is there yet: ACTIVITY."""
+    con.execute("insert into activity by name select * from frame")
 
 
 def spell_changes(con: duckdb.DuckDBPyConnection, spells: pl.DataFrame) -> pl.DataFrame:

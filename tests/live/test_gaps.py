@@ -24,8 +24,9 @@ def fleet() -> pl.DataFrame:
     return traffic.events(1, days=60, a_day=300, lines=8)
 
 
-def test_slots_with_an_event_are_a_plain_recount_of_sends_replies_and_receipts():
-    told = traffic.events(2, days=3, a_day=40, lines=2).head(120)
+@pytest.mark.parametrize(("a_day", "most"), [(40, 120), (4000, 1500)], ids=["in few slots", "in most"])
+def test_slots_with_an_event_are_a_plain_recount_of_sends_replies_and_receipts(a_day, most):
+    told = traffic.events(2, days=3, a_day=a_day, lines=2).sort("at").head(most)
     minute = timedelta(minutes=1)
     messages = told.select("line", "at").with_row_index("n").with_columns(
         delivered_at=pl.when(pl.col("n") % 3 > 0).then(pl.col("at") + 4 * minute),

@@ -1,6 +1,7 @@
 """Signals equal the slow reference: on random small fleets, and on real temporal message data."""
 
 import collections
+import itertools
 import random
 from datetime import datetime, timedelta
 
@@ -119,6 +120,20 @@ def test_row_order_other_lines_and_whole_days_of_shift_change_nothing(messages, 
         as_of=as_of + week,
     )
     assert moved.drop("day").equals(whole.drop("day"))
+
+
+@pytest.mark.parametrize("rows", list(itertools.permutations(range(3))))
+def test_of_messages_of_one_instant_sends_come_first_and_of_these_the_lower_id_opens_the_chat(rows):
+    told = [
+        Message("m0", "A", "A-0", "inbound", START, False),
+        Message("m1", "A", "A-0", "outbound", START, True),  # failed: never old enough to have been answered
+        Message("m2", "A", "A-0", "outbound", START, False),
+    ]
+    as_of = START + timedelta(days=9)
+    found = by_key(product([told[row] for row in rows], as_of=as_of))
+    assert found == expected(told, as_of=as_of)
+    (of_day,) = found.values()
+    assert (of_day["new_conversations"], of_day["new_mature"], of_day["mature"]) == (1, 0, 1)
 
 
 def test_an_empty_frame_keeps_its_schema():

@@ -12,7 +12,7 @@ from analysis import pipeline
 from analysis.pipeline import counting
 from analysis.pipeline.shards import AT_ONCE
 from analysis.signals.chats import moved
-from analysis.store import marts, read, read_counted, since
+from analysis.store import marts, read_counted, since
 from tests.store.refreshing import differing, same_as_in_full
 from tests.store.refreshing import marts as marts_of
 
@@ -32,8 +32,8 @@ def steps(monkeypatch):
             found.append(("read", frame.columns, sum(one() is not None for one in alive), limit))
         return frame
 
-    def of_lines(con, *, columns=read.MESSAGES, _read=read.messages, **rest):
-        return told(con, _read(con, columns=columns, **rest), columns)
+    def of_lines(con, lines, *, columns, _read=read_counted.messages):
+        return told(con, _read(con, lines, columns=columns), columns)
 
     def of_wanted(con, lines, _read=since.messages):
         return told(con, _read(con, lines), read_counted.COUNTED)
@@ -46,7 +46,7 @@ def steps(monkeypatch):
         found.append(("added", table))
         _add(con, table, frame)
 
-    monkeypatch.setattr(read, "messages", of_lines)
+    monkeypatch.setattr(read_counted, "messages", of_lines)
     monkeypatch.setattr(since, "messages", of_wanted)
     monkeypatch.setattr(marts, "add", add)
     monkeypatch.setattr(since, "add_since", add_since)

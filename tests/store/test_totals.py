@@ -113,7 +113,7 @@ def test_one_lines_messages_are_those_of_the_whole_table_and_messages_told_witho
 
 
 def test_activity_is_that_of_the_messages(demo_store, messages):
-    """The store counts it in SQL, so that a refresh need not read messages; `signals.gaps.activity_of` is its definition."""
+    """`signals.gaps.activity_of` is its definition. What is new is counted in SQL: `same_as_in_full` holds that to the same."""
     with duckdb.connect(str(demo_store), read_only=True) as con:
         kept = con.sql("select * from activity order by line, slot").pl()
     assert kept.height > 1000
