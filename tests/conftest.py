@@ -40,6 +40,11 @@ def pytest_collection_finish():
     gc.set_threshold(700, 10, 50)
 
 
+def pytest_unconfigure():
+    """Let the interpreter end as it always does: DuckDB counts what nobody collected."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def _own_key(monkeypatch):
     monkeypatch.setenv("LINEHEALTH_KEY", "a key that only the tests use")

@@ -19,7 +19,6 @@ from analysis.signals.gaps import SLOT_MINUTES, activity_of
 from analysis.signals.judged import judge
 from analysis.signals.totals import failure_hours, opening_sends
 from analysis.store import marts, read, read_counted, since
-from analysis.store.connect import make_room
 
 _MOST = 500_000
 """Messages of a group: about 0.3 GB while they are judged and counted (measured, analysis/bench); larger ones are not sooner done."""
@@ -80,7 +79,6 @@ def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Calla
         for name, frame in tables.items():
             marts.add(con, name, frame)
         since.add_activity(con, activity)
-        make_room(con)
     since.line_totals(con, wanted_only=False)
 
 
@@ -102,7 +100,6 @@ def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], t
     for tables in side_by_side(read_groups(), lambda group: counted(group, moved_here)):
         for name, frame in tables.items():
             since.add_since(con, name, frame)
-        make_room(con)
     since.done(con)
 
 

@@ -26,7 +26,7 @@ from analysis.store.damage import damaged, is_damage
 MERGE_MB = 1000
 """What it may use while facts are merged (``bounded``): what was read is still held beside it, and sorting by the disk costs little."""
 REFRESH_MB = 500
-"""What it may use while marts are made, beside new rows of their indexes: groups of lines at work, and histories, are held beside it."""
+"""What it may use while marts are made: groups of lines at work, and histories, are held beside it."""
 UNWRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
 """What DuckDB raises where the copy cannot be written; fatal: a checkpoint that failed. Only the copy is lost."""
 READ_WAIT_S = 15.0
@@ -237,17 +237,6 @@ def bounded(con: duckdb.DuckDBPyConnection, mb: int = MERGE_MB) -> Iterator[None
     con.execute(
         f"set memory_limit = '{instances.memory_mb()}MB'"
     )  # after an error nothing more is done with the connection
-
-
-def make_room(con: duckdb.DuckDBPyConnection) -> None:
-    """Let an open store use REFRESH_MB beside the indexes of what was added: they stay in memory until that is written.
-
-    About 100 bytes an opening send, and 16 a slot of ``activity``.
-    """
-    ((held,),) = con.execute(
-        "select coalesce(sum(memory_usage_bytes), 0)::bigint from duckdb_memory() where tag = 'ART_INDEX'"
-    ).fetchall()
-    con.execute(f"set memory_limit = '{min(REFRESH_MB + held // 1_000_000, instances.memory_mb())}MB'")
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ STEPS = (
     "012_measured.sql",
     "013_asked.sql",
     "014_compared.sql",
+    "015_unkeyed.sql",
 )
 """SQL of each schema version, oldest first: version n is STEPS[n-1]."""
 VERSION = len(STEPS)
