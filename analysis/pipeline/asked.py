@@ -91,7 +91,7 @@ class StoreLines:
         con, told = self._con, list[Told]()
         asked.clear(con)
         parts, found = Histories(self._settings, self._scratch), Shelf(self._scratch)
-        groups = whole_lines(con, read_counted.line_sizes(con), most=_TOGETHER, in_order=False)
+        groups = whole_lines(con, read_counted.line_sizes(con), most=_TOGETHER)
         for expected in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
             asked.add(con, "expected_receipt", _expected(expected))
         tells = tells_to(told, self._troubles, self._lost, self._settings)

@@ -68,7 +68,7 @@ def count_again(con: Any, due: Due, spells: pl.DataFrame, *, as_of: Any, setting
 def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Callable[[float], None]) -> None:
     moved_here = moved(read_counted.shared_firsts(con))
     sizes = read_counted.line_sizes(con)
-    groups = whole_lines(con, sizes, told, most=_MOST, in_order=False, columns=read_counted.COUNTED)
+    groups = whole_lines(con, sizes, told, most=_MOST, columns=read_counted.COUNTED)
     for name in _MARTS:
         marts.clear(con, name)
     since.clear_activity(con)

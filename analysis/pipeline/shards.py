@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import polars as pl
 
 from analysis import schema
-from analysis.store import read, read_counted
+from analysis.store import read_counted
 
 MESSAGES = 1_000_000
 """Messages of a group: about 0.7 GB while they are judged and counted (measured, analysis/bench)."""
@@ -84,7 +84,6 @@ def whole_lines(
     done: Callable[[float], None] = lambda share: None,
     *,
     most: int = MESSAGES,
-    in_order: bool = True,
     columns: pl.Schema = schema.MESSAGES,
 ) -> Iterator[Group]:
     """Read all lines of a store, a group after the other, and hold no more than that one.
@@ -94,8 +93,7 @@ def whole_lines(
         firsts: as for ``shards``.
         done: is told what share was read, after each group.
         most: messages of a group.
-        in_order: messages in the order of MESSAGES; else in any, which is sooner read.
-        columns: those of MESSAGES to read.
+        columns: those of MESSAGES to read; messages are in any order.
     """
     groups = shards(firsts, most=most)
     del firsts  # of every chat, perhaps
@@ -104,10 +102,7 @@ def whole_lines(
         if number % together == 0:
             these = [line for group in groups[number : number + together] for line in group]
             chats, chat_health = read_counted.chats(con, these), read_counted.chat_health(con, these)
-        if in_order:
-            messages = read.messages(con, lines=lines, columns=columns)
-        else:
-            messages = read_counted.messages(con, lines, columns=columns)
+        messages = read_counted.messages(con, lines, columns=columns)
         if messages.height:
             own = pl.col("line").is_in(lines)
             yield Group(messages, chats.filter(own), chat_health.filter(own).select(schema.CHAT_HEALTH.names()))

@@ -6,7 +6,7 @@ import duckdb
 import polars as pl
 
 from analysis.schema import CHAT_HEALTH, CHATS, MESSAGES
-from analysis.store import read
+from analysis.store import read, read_counted
 from analysis.store.placed import SENT_AT, of_chats, placed
 
 TABLES = {
@@ -165,7 +165,7 @@ def wanted(con: duckdb.DuckDBPyConnection, lines: list[str]) -> tuple[pl.DataFra
 
 def of_lines(con: duckdb.DuckDBPyConnection, lines: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return all MESSAGES (in any order), CHATS and CHAT_HEALTH of some lines, without a look at those of others."""
-    messages = read.messages(con, lines=lines, in_order=False)
+    messages = read_counted.messages(con, lines, columns=MESSAGES)
     return messages, *_chats_of(con, messages, "chats", "chat_health")
 
 

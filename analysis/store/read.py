@@ -65,18 +65,16 @@ def messages(
     chat_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    in_order: bool = True,
-    columns: pl.Schema = MESSAGES,
 ) -> pl.DataFrame:
-    """Return placed messages as MESSAGES, or some ``columns`` of it, in its order (any where not ``in_order``); of some lines or of one chat where such are named."""
+    """Return placed messages as MESSAGES, in its order; of some lines or of one chat where such are named."""
     where, values = _between("sent_at", line, since, until)
     if lines is not None:
         where, values = f"{where} and list_contains($lines, line)", values | {"lines": lines}
     if chat_id is not None:
         where, values = f"{where} and chat_id = $chat_id", values | {"chat_id": chat_id}
     source = "messages" if line is None and lines is None else f"({placed_on(con, many=lines is not None)})"
-    order = f"order by {_MESSAGE_ORDER}" if in_order else ""
-    return frame_of(con, f"select {listed(columns)} from {source} where {where} {order}", columns, values)
+    sql = f"select {listed(MESSAGES)} from {source} where {where} order by {_MESSAGE_ORDER}"
+    return frame_of(con, sql, MESSAGES, values)
 
 
 def listed(columns: pl.Schema, *, at: str = 'sent_at as "at"') -> str:
@@ -96,26 +94,17 @@ def chat_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return frame_of(con, sql, pl.Schema({"line": pl.String, "chat_id": pl.String, "messages": pl.Int64}))
 
 
-def chats(con: duckdb.DuckDBPyConnection, *, line: str | None = None, lines: list[str] | None = None) -> pl.DataFrame:
-    """Return known chats as CHATS, key chat_id; of a line or of some where such are named."""
+def chats(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.DataFrame:
+    """Return known chats as CHATS, key chat_id; of a line where one is named."""
     where, values = _between("created_at", line, None, None)
-    if lines is not None:
-        where, values = f"{where} and list_contains($lines, line)", values | {"lines": lines}
     return frame_of(con, f"select * from chats where {where} order by chat_id", CHATS, values)
 
 
-def chat_health(
-    con: duckdb.DuckDBPyConnection,
-    *,
-    chat_id: str | None = None,
-    line: str | None = None,
-    lines: list[str] | None = None,
-) -> pl.DataFrame:
-    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health; of one chat, or one line's or some lines', where named."""
+def chat_health(con: duckdb.DuckDBPyConnection, *, chat_id: str | None = None, line: str | None = None) -> pl.DataFrame:
+    """Return chat health as it became known as CHAT_HEALTH, in order chat_id, at, health; of one chat, or one line's, where named."""
     tests: dict[str, tuple[str, object]] = {
         "chat_id = $chat_id": ("chat_id", chat_id),
         "chat_id in (select chat_id from chat_state where line = $line)": ("line", line),
-        "chat_id in (select chat_id from chats where list_contains($lines, line))": ("lines", lines),
     }
     kept = {test: named for test, named in tests.items() if named[1] is not None}
     sql = (
