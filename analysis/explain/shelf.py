@@ -78,6 +78,9 @@ class Shelf(Mapping[str, LineHistory]):
             history: LineHistory = pickle.load(file)  # its own file of a moment ago
         return self._held.put(line, history.messages, history)
 
+    def __contains__(self, line: object) -> bool:
+        return line in self._known  # a Mapping of its own accord would read it
+
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._known))
 

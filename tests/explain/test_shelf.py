@@ -70,6 +70,16 @@ def test_a_history_is_written_once_and_what_is_made_of_it_again_is_the_same(know
     assert shelf["+2"].peaks["new"].sums.tolist() == peaks["new"].sums.tolist()
 
 
+def test_who_asks_whether_a_line_is_there_reads_none(known, tmp_path):
+    shelf = shelf_of(known, tmp_path, 1)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert all(line in shelf for line in LINES)
+    assert "+9" not in shelf
+    with pytest.raises(FileNotFoundError):
+        shelf["+2"]
+
+
 def test_cases_of_one_line_at_a_time_are_those_of_all(world):
     found = measured(world)
     every, told = found.cases.maps[0], []
