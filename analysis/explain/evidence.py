@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from analysis.explain.history import LineHistory
 from analysis.explain.onset import Onset, rhythm
 from analysis.explain.running import NEVER
 from analysis.explain.volume import in_volume
-from analysis.explain.window import Seen, seen_asks, window_of
+from analysis.explain.window import NEW, Seen, Window, seen_asks, window_of
 from analysis.explain.words import iso
 from analysis.settings import Settings
 
@@ -38,6 +39,11 @@ class Case:
     def spans(self) -> dict[str, tuple[int | None, int | None]]:
         """Per driver: when it left its usual range, and when its excess last showed."""
         return {driver: (onset.began, onset.last) for driver, onset in self.onsets.items()}
+
+    @property
+    def week(self) -> Window:
+        """The asks of the 7 days before it, as of it."""
+        return cast(Window, self.effects.window)
 
     @property
     def t(self) -> int:
@@ -188,7 +194,8 @@ def failures(case: Case, since: float) -> Figures:
 
 def _openers(case: Case) -> Figures:
     a, b = case.effects.windows["new_conversations"]
-    inside = [s for s in case.effects.seen if s.kind == "new" and a < s.first <= b]
+    week = case.week
+    inside = week.of((week.kind == NEW) & (week.first > a) & (week.first <= b)).seen
     times = [s.first for s in inside]
     peak = max((sum(at - HOUR < other <= at for other in times) for at in times), default=0)
     own = case.usual.own and case.usual.days_new >= CONSTANTS.least_usual_days
@@ -347,7 +354,7 @@ def _parts(case: Case, drivers: list[str]) -> dict[str, dict[str, float]]:
         for driver in ("new_conversations", "recipient_spread", "send_pace")
         if driver in parts and driver in windows
     ]
-    for s in case.effects.seen:
+    for s in case.week.seen:
         if missing is not None:
             # a chat that answered is only to be fixed for what it left unanswered since
             kept = CONSTANTS.answered_weight if s.replied else 1.0

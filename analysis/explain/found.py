@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from analysis.explain.running import Span
-from analysis.explain.window import Seen, Window
+from analysis.explain.window import Window
 
 
 @dataclass
@@ -30,8 +30,3 @@ class Effects:
     """On a line too young for a usual of openers: the most chats written to for the first time on a day before the burst."""
     limit: str = ""
     """Which published limit a burst is above, where that is what counts ("new" or "messages")."""
-
-    @property
-    def seen(self) -> list[Seen]:
-        """The asks of the 7 days up to t, as of t."""
-        return self.window.seen if self.window is not None else []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 
+import numpy as np
+
 from analysis.explain.attribution import Scale, confidence_of, eased_shares, rounded
 from analysis.explain.change import Change
 from analysis.explain.constants import CONSTANTS, DAY, HOUR
@@ -25,6 +27,7 @@ from analysis.explain.telling import (
     unexplained_figures,
 )
 from analysis.explain.troubles import Troubles
+from analysis.explain.window import NEW
 from analysis.explain.words import iso
 from analysis.schema import VENDOR_DRIVERS, Driver, Explanation
 
@@ -41,8 +44,8 @@ def eased_at(driver: str, case: Case, troubles: Troubles, began: int) -> int | N
         i = bisect_right(case.history.after_opt_out_times, t)
         return case.history.after_opt_out_times[i - 1] if i else None
     if driver == "deliverability":
-        dead = [s.first for s in case.effects.seen if s.undelivered]
-        return max(dead, default=None)
+        dead = case.week.first[case.week.undelivered]
+        return int(dead.max()) if len(dead) else None
     return None
 
 
@@ -53,14 +56,14 @@ def figures_now(driver: str, then: Figures, case: Case, since: int | None) -> Fi
         bad, n = case.history.unhealthy(t)
         return {"observed": round(bad / max(n, 1), 4), "observed_count": bad, "observed_of": n}
     if driver == "engagement" and "follow_ups" in then:
-        deep = sum(s.deep for s in case.effects.seen if s.first > day)
+        deep = int(np.count_nonzero(case.week.deep & (case.week.first > day)))
         return {"observed": deep, "observed_count": deep, "window_hours": 24.0}
     if driver == "engagement":
         return replies(case, since - 1 if since is not None else t - 2 * DAY)
     if driver == "deliverability":
         return failures(case, since if since is not None else t - 2 * DAY)
     if driver == "new_conversations":
-        n = sum(s.kind == "new" and s.first > day for s in case.effects.seen)
+        n = int(np.count_nonzero((case.week.kind == NEW) & (case.week.first > day)))
         return {"observed": n, "observed_count": n, "window_hours": 24.0}
     if driver == "opt_outs":
         n = sum(day < at <= t for at in case.history.after_opt_out_times)

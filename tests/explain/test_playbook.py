@@ -105,7 +105,7 @@ class TestFollowUps:
         world = CAUSES[cause](seed)
         found = step(explained(world), "share_of_missing")
         missing = {}
-        for s in case_of(world).effects.seen:
+        for s in case_of(world).week.seen:
             missing[s.chat] = missing.get(s.chat, 0.0) + s.measured * (s.expected - s.replied)
         last = {a.chat: a for a in asks_of(world, until=T) if a.first > world.at(T - 7)}
         silent = {chat for chat, a in last.items() if not a.replied and a.streak + 1 >= 3}
