@@ -51,7 +51,7 @@ class Histories:
 
     def each(
         self,
-        expected: pl.DataFrame,
+        expected: Counts,
         gaps: pl.DataFrame | None = None,
         seen: Callable[[pl.DataFrame, pl.DataFrame], None] = lambda asks, carried: None,
         spread: Spread = lambda parts, build: map(build, parts),
@@ -59,16 +59,16 @@ class Histories:
         """Yield a LineHistory per line with messages, in any order; what was added is let go of.
 
         Args:
-            expected: of all lines, in order of time.
+            expected: receipts of all lines.
             gaps: GAPS, any order; none where None.
             seen: is told the asks of each part, and CARRIED of its lines; by several threads, where ``spread`` has some.
             spread: builds parts one after the other where not given.
         """
-        lost, counts = gaps_of(gaps), Counts(expected)
+        lost = gaps_of(gaps)
 
         def built(parts: Parts) -> list[LineHistory]:
             rows, chats, chat_health = parts
-            return list(self._of(with_lost(rows, counts), chats, chat_health, lost, seen=seen).values())
+            return list(self._of(with_lost(rows, expected), chats, chat_health, lost, seen=seen).values())
 
         for found in spread(self._taken(), built):
             yield from found
@@ -172,7 +172,7 @@ def histories(
     """
     parts = Histories(settings)
     expected = parts.add(messages, chats, chat_health)
-    return dict(sorted((history.line, history) for history in parts.each(expected.sort("at"), gaps, seen)))
+    return dict(sorted((history.line, history) for history in parts.each(Counts.of(expected.sort("at")), gaps, seen)))
 
 
 def _begun(carried: pl.DataFrame) -> dict[str, tuple[int, int]]:

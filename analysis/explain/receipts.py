@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import polars as pl
 
@@ -113,7 +115,7 @@ def within(at: Array, expected: pl.DataFrame | Counts) -> Array:
     Returns:
         Whole numbers, of shape (times, reaches, 2).
     """
-    counts = expected if isinstance(expected, Counts) else Counts(expected)
+    counts = expected if isinstance(expected, Counts) else Counts.of(expected)
     return np.stack([np.stack(counts.within(at - a, at + b), axis=-1) for a, b in reaches()], axis=1)
 
 
@@ -153,11 +155,27 @@ def lost_at(at: Array, whole: Array, own: Array) -> Array:
 
 
 class Counts:
-    """Expected receipts (of ``expected_of``, in order of time) added up, and how many of them did not come."""
+    """Expected receipts (of ``expected_of``, in order of time) added up, and how many of them did not come.
 
-    def __init__(self, sends: pl.DataFrame) -> None:
-        self._times = sends["at"].to_numpy()
-        self._silent = np.concatenate(([0], np.cumsum(sends["silent"].to_numpy())))
+    Args:
+        parts: one after the other in time; of a large fleet not all need be in memory at once.
+        most: rows of all parts together, or more.
+    """
+
+    def __init__(self, parts: Iterable[pl.DataFrame], most: int) -> None:
+        self._times, self._silent = np.empty(most, dtype=np.int64), np.zeros(most + 1, dtype=np.int32)
+        end = 0
+        for part in parts:
+            begin, end = end, end + part.height
+            self._times[begin:end] = part["at"].to_numpy()
+            np.cumsum(part["silent"].to_numpy(), out=self._silent[begin + 1 : end + 1])
+            self._silent[begin + 1 : end + 1] += self._silent[begin]
+        self._times = self._times[:end]
+
+    @classmethod
+    def of(cls, sends: pl.DataFrame) -> Counts:
+        """Return those of one frame."""
+        return cls([sends], sends.height)
 
     def within(self, after: Array, until: Array) -> tuple[Array, Array]:
         """Return for each period (after, until] how many were expected in it, and how many of these did not come."""

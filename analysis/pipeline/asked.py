@@ -95,7 +95,7 @@ class StoreLines:
         for expected in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
             asked.add(con, "expected_receipt", _expected(expected))
         tells = tells_to(told, self._troubles, self._lost, self._settings)
-        for history in parts.each(asked.expected(con), self._lost, tells, side_by_side):
+        for history in parts.each(self._counted(), self._lost, tells, side_by_side):
             found.put(history)
         whole = together(told)
         for table, frame in zip(_TOLD, whole, strict=True):
@@ -226,7 +226,10 @@ class StoreLines:
 
     @cached_property
     def _receipts(self) -> Counts:
-        return Counts(asked.expected(self._con))
+        return self._counted()
+
+    def _counted(self) -> Counts:
+        return Counts(asked.expected(self._con), asked.expected_size(self._con))
 
 
 def begins_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import duckdb
 import polars as pl
 
@@ -18,6 +20,8 @@ TABLES = {
 }
 """What is kept, and the column that says when."""
 _EXPECTED = pl.Schema({"line": pl.String, "at": pl.Int64, "silent": pl.Boolean})
+_PART = 4_000_000
+"""Expected receipts that are read together: 0.1 GB while they are put in order."""
 _SENDS = pl.Schema({"line": pl.String, "at": pl.Int64, "receipt": pl.Int64, "failed": pl.Int64})
 
 
@@ -41,10 +45,22 @@ def hours(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return con.sql("select * from asked_hour").pl()
 
 
-def expected(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return the sends of which a receipt was to be expected, in order of time: at (ms since 1970), silent."""
-    # nearly in order: sooner sorted here than by the database
-    return con.sql('select epoch_ms(sent_at) as "at", silent from expected_receipt').pl().sort("at")
+def expected_size(con: duckdb.DuckDBPyConnection) -> int:
+    """Return of how many sends a receipt was to be expected."""
+    return int(con.execute("select count(*) from expected_receipt").fetchall()[0][0])
+
+
+def expected(con: duckdb.DuckDBPyConnection) -> Iterator[pl.DataFrame]:
+    """Yield these sends in order of time, some at a time: at (ms since 1970), silent."""
+    first, last = con.execute("select epoch_ms(min(sent_at)), epoch_ms(max(sent_at)) from expected_receipt").fetchall()[
+        0
+    ]
+    if first is None:
+        return
+    step = (last - first) // (1 + expected_size(con) // _PART) + 1
+    sql = 'select epoch_ms(sent_at) as "at", silent from expected_receipt where sent_at >= make_timestamp_ms({}) and sent_at < make_timestamp_ms({})'
+    for begin in range(first, last + 1, step):
+        yield con.sql(sql.format(begin, begin + step)).pl().sort("at")  # sooner than by the database
 
 
 def expected_of(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> pl.DataFrame:

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.explain.cases import Cases
 from analysis.explain.histories import Histories, histories
+from analysis.explain.receipts import Counts
 from analysis.explain.shelf import Shelf, firsts_of
 from analysis.settings import Settings
 from tests.explain.builders import World
@@ -103,5 +104,5 @@ def test_rows_that_memory_holds_are_built_first(world, tmp_path):
     expected = pl.concat(parts.add(of[line], chats, chat_health) for line in LINES).sort("at")
     on_disk = len(list(tmp_path.iterdir()))
     assert on_disk > 0
-    left = [(history.line, len(list(tmp_path.iterdir()))) for history in parts.each(expected)]
+    left = [(history.line, len(list(tmp_path.iterdir()))) for history in parts.each(Counts.of(expected))]
     assert left == [("+1", on_disk), ("+2", on_disk // 2), ("+3", 0)]

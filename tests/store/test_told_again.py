@@ -3,6 +3,7 @@
 import re
 import shutil
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,7 @@ from analysis.explain.constants import DAY
 from analysis.explain.effects import effects_at
 from analysis.explain.measure import troubles_of
 from analysis.explain.quiet import vector
+from analysis.explain.receipts import Counts
 from analysis.pipeline.asked import StoreLines
 from analysis.settings import Settings
 from analysis.store import asked, read
@@ -65,6 +67,22 @@ def test_the_chats_of_the_last_weeks_show_at_a_quiet_time_what_the_whole_line_sh
                 assert some[line].first_at == whole[line].first_at
                 compared += some[line].messages < whole[line].messages
         assert compared >= 2  # else both were the whole line
+
+
+def test_expected_receipts_that_come_in_parts_add_up_as_those_of_one(eleven_weeks, monkeypatch):
+    with duckdb.connect(str(eleven_weeks[0]), read_only=True) as con:
+        rows = con.execute("select epoch_ms(sent_at), silent from expected_receipt").fetchall()
+        monkeypatch.setattr(asked, "_PART", len(rows) // 5)
+        parts = list(asked.expected(con))
+        counts = Counts(asked.expected(con), asked.expected_size(con))
+    assert len(parts) == 6
+    assert [at for part in parts for at in part["at"]] == sorted(at for at, _ in rows)
+    ends = np.array(sorted(at for at, _ in rows)[:: len(rows) // 40])
+    n, silent = counts.within(ends[:-1], ends[1:])
+    for one, (a, b) in enumerate(pairwise(ends)):
+        inside = [of for at, of in rows if a < at <= b]
+        assert (n[one], silent[one]) == (len(inside), sum(inside))
+    assert silent.sum() > 0
 
 
 def test_a_day_more_gives_the_marts_of_a_full_recompute(eleven_weeks, tmp_path):
