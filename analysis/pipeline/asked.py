@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, NamedTuple
@@ -92,10 +92,17 @@ class StoreLines:
         asked.clear(con)
         parts, found = Histories(self._settings, self._scratch), Shelf(self._scratch)
         groups = whole_lines(con, read_counted.line_sizes(con), most=_TOGETHER)
-        for expected in side_by_side(groups, lambda group: parts.add(group.messages, group.chats, group.health)):
+        added = side_by_side(
+            groups,
+            lambda group: parts.add(group.messages, group.chats, group.health),
+            size=lambda group: group.size,
+            most=2 * _TOGETHER,
+        )
+        for expected in added:
             asked.add(con, "expected_receipt", _expected(expected))
         tells = tells_to(told, self._troubles, self._lost, self._settings)
-        for history in parts.each(self._counted(), self._lost, tells, side_by_side):
+        spread = partial(side_by_side, size=lambda part: part[0].height, most=2 * _TOGETHER)
+        for history in parts.each(self._counted(), self._lost, tells, spread):
             found.put(history)
         whole = together(told)
         for table, frame in zip(_TOLD, whole, strict=True):

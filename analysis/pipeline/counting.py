@@ -74,7 +74,10 @@ def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Calla
     since.clear_activity(con)
     # a group's rows go into the store at once: to hold those of all took 200 MB a million messages, as they keep alive what they were cut from
     for tables, activity in side_by_side(
-        groups, lambda group: (counted(group, moved_here), activity_of(group.messages))
+        groups,
+        lambda group: (counted(group, moved_here), activity_of(group.messages)),
+        size=lambda group: group.size,
+        most=2 * _MOST,
     ):
         for name, frame in tables.items():
             marts.add(con, name, frame)
@@ -97,7 +100,9 @@ def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], t
             told(number / len(groups))
 
     since.clear_since(con)
-    for tables in side_by_side(read_groups(), lambda group: counted(group, moved_here)):
+    for tables in side_by_side(
+        read_groups(), lambda group: counted(group, moved_here), size=lambda group: group.size, most=2 * _MOST
+    ):
         for name, frame in tables.items():
             since.add_since(con, name, frame)
     since.done(con)

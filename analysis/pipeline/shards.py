@@ -33,6 +33,11 @@ class Group(NamedTuple):
     born: pl.DataFrame | None = None
     """line, first_at of each line's first message, and since, from when on it is counted, where ``messages`` may begin later."""
 
+    @property
+    def size(self) -> int:
+        """How many messages it has."""
+        return self.messages.height
+
 
 Read = TypeVar("Read")
 Made = TypeVar("Made")
@@ -110,18 +115,30 @@ def whole_lines(
         done((number + 1) / len(groups))
 
 
-def side_by_side(read: Iterable[Read], work: Callable[[Read], Made]) -> Iterator[Made]:
-    """Return what is made of each group, in their order: the next one is read while those before are worked on, AT_ONCE of them.
+def side_by_side(
+    read: Iterable[Read],
+    work: Callable[[Read], Made],
+    *,
+    size: Callable[[Read], int] = lambda group: 0,
+    most: int = 0,
+) -> Iterator[Made]:
+    """Yield what is made of each group, in their order: the next one is read while those before are worked on, AT_ONCE of them.
 
     Args:
         read: gives one group after the other, in the caller's thread.
         work: makes something of a group, in a thread of its own; touches nothing that others do.
+        size: how large a group is.
+        most: those at work are no larger together; a larger one is worked on alone.
     """
     with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
-        waiting: deque[Future[Made]] = deque()
+        waiting: deque[tuple[int, Future[Made]]] = deque()
         for group in read:
-            waiting.append(pool.submit(work, group))
+            large = size(group)
+            while waiting and sum(of for of, _ in waiting) + large > most:
+                yield waiting.popleft()[1].result()
+            waiting.append((large, pool.submit(work, group)))
+            del group  # while the next one is read, only the work holds it
             if len(waiting) >= AT_ONCE:
-                yield waiting.popleft().result()
+                yield waiting.popleft()[1].result()
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()[1].result()

@@ -1,7 +1,10 @@
 """A large fleet is worked on a group of lines at a time: the same marts come out, whatever the size of the groups."""
 
+import os
 import shutil
 import sys
+from threading import Lock
+from time import sleep
 
 import polars as pl
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from analysis import pipeline
 from analysis.explain.shelf import Shelf
 from analysis.pipeline import shards as sharding
-from analysis.pipeline.shards import shards
+from analysis.pipeline.shards import shards, side_by_side
 from tests.store.refreshing import differing, marts
 from tests.sweep import EVERY
 
@@ -31,3 +34,22 @@ def test_groups_hold_every_line_once_in_order_and_no_more_than_asked():
     assert shards(firsts, most=8) == [["a", "b"], ["c"], ["d"]]
     assert shards(firsts, most=100) == [["a", "b", "c", "d"]]
     assert shards(firsts.clear()) == []
+
+
+def test_large_groups_are_worked_on_alone_and_small_ones_side_by_side():
+    sizes, at_work, seen, lock = [5, 3, 3, 9, 1, 1, 6], [], {}, Lock()
+
+    def work(group):
+        number, size = group
+        with lock:
+            at_work.append(size)
+            seen[number] = list(at_work)
+        sleep(0.05)
+        with lock:
+            at_work.remove(size)
+        return number
+
+    made = list(side_by_side(enumerate(sizes), work, size=lambda group: group[1], most=6))
+    assert made == list(range(7))
+    assert all(sum(there) <= 6 or len(there) == 1 for there in seen.values())
+    assert max(len(there) for there in seen.values()) == (2 if (os.cpu_count() or 1) > 1 else 1)
