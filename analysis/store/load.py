@@ -170,7 +170,12 @@ def _merge_chats(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _merge_health(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("insert or ignore into chat_health select distinct chat_id, known_at, health from temp.stage_health")
+    con.execute(
+        """
+        insert into chat_health select distinct chat_id, known_at, health from temp.stage_health
+        anti join chat_health using (chat_id, known_at, health)
+        """
+    )
 
 
 def _merge_changes(con: duckdb.DuckDBPyConnection) -> None:
