@@ -10,7 +10,9 @@ import polars as pl
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
 from analysis.explain.grouped import Groups
+from analysis.explain.numbers import as_enum
 from analysis.settings import Settings
+from analysis.signals.volume import in_order, talks
 
 _MS = pl.Int64
 ASKS = pl.Schema(
@@ -48,6 +50,17 @@ CARRIED = pl.Schema(
     }
 )
 """What a part of a line's chats does not tell of what was before it, key line."""
+
+
+_ALSO = {
+    "line": pl.col("line"),
+    "receipt": pl.min_horizontal("delivered_at", "read_at").cast(_MS),
+    "failed_when": pl.when("failed").then(pl.coalesce("failed_at", "at")).otherwise("failed_at").cast(_MS),
+    "code": pl.col("failure_code"),
+    "service": pl.col("service").fill_null(""),
+    "fingerprint": pl.col("fingerprint"),
+}
+"""What rows carry of messages, beside what says where these stand."""
 
 
 class Row(NamedTuple):
@@ -110,21 +123,12 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
         or because the vendor refused the send for it), chat_no (a number a chat of a line, in order of both).
         In order line, chat_id, at, outbound before inbound, message_id.
     """
-    rows = _in_order(
-        messages.filter(
-            pl.col("line").is_not_null(), pl.col("chat_id").is_not_null(), pl.col("at").is_not_null()
-        ).select(
-            "line",
-            "chat_id",
-            pl.col("at").cast(_MS),
-            outbound=pl.col("direction") == "outbound",
-            receipt=pl.min_horizontal("delivered_at", "read_at").cast(_MS),
-            failed=pl.when("failed").then(pl.coalesce("failed_at", "at")).otherwise("failed_at").cast(_MS),
-            code="failure_code",
-            service=pl.col("service").fill_null(""),
-            fingerprint="fingerprint",
-            message_id="message_id",
-        )
+    placed = messages.filter(pl.col("line").is_not_null(), pl.col("chat_id").is_not_null(), pl.col("at").is_not_null())
+    rows = (
+        in_order(placed, talks(placed), also=_ALSO)
+        .with_columns(pl.col("at").cast(_MS), failed="failed_when")
+        .rename({"talk": "chat_no"})
+        .drop("line_no", "failed_when")
     )
     if not chat_health.height:
         return rows.with_columns(stop=pl.lit(False), out=_refused())
@@ -143,21 +147,6 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
         )
     )
     return (found.sort("row").drop("row") if on_two_lines else found).drop("stop_at")
-
-
-def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows (line, chat_id, at, outbound, message_id and more) in order of these, with ``chat_no``; numbers are sooner sorted than names."""
-    line, chat = (rows[name].cast(pl.Enum(rows[name].unique().sort())).to_physical() for name in ("line", "chat_id"))
-    numbers, order = (
-        {"line_no": line, "chat_no": chat, "inbound": rows["outbound"].not_()},
-        ("line_no", "chat_no", "at", "inbound"),
-    )
-    found = rows.with_columns(**numbers).sort(order)
-    alike = [pl.col(name) == pl.col(name).shift() for name in order]
-    if found.select(pl.all_horizontal(alike).any()).item():
-        found = found.sort(*order, "message_id")
-    begins = (pl.col("line_no") != pl.col("line_no").shift()) | (pl.col("chat_no") != pl.col("chat_no").shift())
-    return found.with_columns(chat_no=begins.fill_null(value=True).cum_sum()).drop("line_no", "inbound", "message_id")
 
 
 def _refused() -> pl.Expr:
@@ -318,8 +307,7 @@ def _creation_is_told() -> pl.Expr:
 
 def _receipts_here(asks: pl.DataFrame, least: int, share: float) -> pl.Series:
     """Say whether receipts are usual in a chat on a service (``receipts_here``), from the asks before this one; null where too few."""
-    service = asks["service"].cast(pl.Enum(asks["service"].unique().sort())).to_physical()
-    before = Groups(service.to_numpy(), asks["chat_no"].to_numpy())
+    before = Groups(as_enum(asks["service"]).to_physical().to_numpy(), asks["chat_no"].to_numpy())
     n, got = before.sizes_before(), before.sums_before(asks["receipt"].to_numpy())
     usual = pl.DataFrame({"n": n, "usual": got >= share * n})
     return usual.select(receipts_here=pl.when(pl.col("n") >= least).then("usual")).to_series()

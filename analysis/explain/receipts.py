@@ -9,6 +9,7 @@ import polars as pl
 
 from analysis.explain.constants import CONSTANTS, HOUR, MINUTE
 from analysis.explain.grouped import Groups
+from analysis.explain.numbers import as_enum
 from analysis.explain.running import NEVER, Array
 
 
@@ -20,8 +21,7 @@ def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
     Args:
         rows: of ``asks.rows_of``, in its order.
     """
-    service = rows["service"].cast(pl.Enum(rows["service"].unique().sort())).to_physical()
-    in_chats = Groups(service.to_numpy(), rows["chat_no"].to_numpy())
+    in_chats = Groups(as_enum(rows["service"]).to_physical().to_numpy(), rows["chat_no"].to_numpy())
     had = in_chats.least_before(rows["receipt"].fill_null(NEVER).to_numpy())
     return (
         rows.select("line", "at", "receipt", "failed", "outbound", had=pl.Series(had))

@@ -18,6 +18,7 @@ from analysis.explain.baseline import EDGES, FIXED, FleetSums
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
 from analysis.explain.histories import gaps_of
 from analysis.explain.history import next_gap, recent_of
+from analysis.explain.numbers import as_enum
 from analysis.explain.peers import NO_ASKS, Hours, Own, Peers, answerable, answered_soon
 from analysis.explain.running import NEVER, Array, Span
 from analysis.explain.troubles import Troubles
@@ -264,7 +265,7 @@ def hours_in(hours: pl.DataFrame) -> Hours:
     asks, answered = (
         np.bincount(place, weights=hours[column].to_numpy(), minlength=length) for column in ("asks", "answered")
     )
-    lines = hours["line"].cast(pl.Enum(hours["line"].unique().sort())).to_physical().to_numpy()
+    lines = as_enum(hours["line"]).to_physical().to_numpy()
     sent = np.zeros((length, int(lines.max()) + 1 if len(lines) else 0), dtype=bool)
     sent[place, lines] = True
     return Hours(begin, asks, answered, np.packbits(sent, axis=1))
