@@ -15,7 +15,7 @@ from analysis.explain.change import Change, episode_of
 from analysis.explain.constants import DAY, HOUR
 from analysis.explain.drift import scoring_changed
 from analysis.explain.episode import story_of
-from analysis.explain.evidence import Case, chats_to_fix, figures_of
+from analysis.explain.evidence import Case, figures_of
 from analysis.explain.headline import no_usual, not_enough, worsening
 from analysis.explain.measure import Measured, measure
 from analysis.explain.onset import Onset
@@ -23,6 +23,7 @@ from analysis.explain.playbook import actions_of
 from analysis.explain.recovery import recovery_of
 from analysis.explain.standing import retold
 from analysis.explain.telling import change_notes, data_notes, driver_of, level_of, unexplained, word
+from analysis.explain.to_fix import chats_to_fix
 from analysis.explain.troubles import Troubles
 from analysis.explain.volume import risen
 from analysis.explain.whatif import outcomes
