@@ -27,7 +27,7 @@ from analysis.explain.shelf import Shelf
 from analysis.explain.together import Shared, Told, carried_of, firsts_in, shared, sums_of, tells_to, together
 from analysis.explain.troubles import Troubles
 from analysis.explain.words import milliseconds
-from analysis.pipeline.shards import grouped, side_by_side, whole_lines
+from analysis.pipeline.shards import AT_ONCE, grouped, side_by_side, whole_lines
 from analysis.schema import INSTANT
 from analysis.settings import Settings
 from analysis.store import asked, read, read_counted
@@ -96,12 +96,12 @@ class StoreLines:
             groups,
             lambda group: parts.add(group.messages, group.chats, group.health),
             size=lambda group: group.size,
-            most=2 * _TOGETHER,
+            most=AT_ONCE * _TOGETHER,
         )
         for expected in added:
             asked.add(con, "expected_receipt", _expected(expected))
         tells = tells_to(told, self._troubles, self._lost, self._settings)
-        spread = partial(side_by_side, size=lambda part: part[0].height, most=2 * _TOGETHER)
+        spread = partial(side_by_side, size=lambda part: part[0].height, most=AT_ONCE * _TOGETHER)
         for history in parts.each(self._counted(), self._lost, tells, spread):
             found.put(history)
         whole = together(told)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from analysis.pipeline.due import Due
-from analysis.pipeline.shards import Group, group_of, grouped, side_by_side, whole_lines
+from analysis.pipeline.shards import AT_ONCE, Group, group_of, grouped, side_by_side, whole_lines
 from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
 from analysis.signals import delivery, panel
@@ -77,7 +77,7 @@ def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Calla
         groups,
         lambda group: (counted(group, moved_here), activity_of(group.messages)),
         size=lambda group: group.size,
-        most=2 * _MOST,
+        most=AT_ONCE * _MOST,
     ):
         for name, frame in tables.items():
             marts.add(con, name, frame)
@@ -91,7 +91,6 @@ def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], t
     born = _born(con, due)
     others = since.moved_as_kept(con).join(due.asked, on=["line", "chat_id"], how="anti")
     moved_here = pl.concat([due.moved, others])
-
     chats, chat_health = since.chats(con), since.chat_health(con)
 
     def read_groups() -> Iterator[Group]:
@@ -101,7 +100,7 @@ def _new(con: Any, due: Due, counted: Callable[[Group, pl.DataFrame], Tables], t
 
     since.clear_since(con)
     for tables in side_by_side(
-        read_groups(), lambda group: counted(group, moved_here), size=lambda group: group.size, most=2 * _MOST
+        read_groups(), lambda group: counted(group, moved_here), size=lambda group: group.size, most=AT_ONCE * _MOST
     ):
         for name, frame in tables.items():
             since.add_since(con, name, frame)

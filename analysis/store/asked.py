@@ -52,9 +52,9 @@ def expected_size(con: duckdb.DuckDBPyConnection) -> int:
 
 def expected(con: duckdb.DuckDBPyConnection) -> Iterator[pl.DataFrame]:
     """Yield these sends in order of time, some at a time: at (ms since 1970), silent."""
-    first, last = con.execute("select epoch_ms(min(sent_at)), epoch_ms(max(sent_at)) from expected_receipt").fetchall()[
-        0
-    ]
+    ((first, last),) = con.execute(
+        "select epoch_ms(min(sent_at)), epoch_ms(max(sent_at)) from expected_receipt"
+    ).fetchall()
     if first is None:
         return
     step = (last - first) // (1 + expected_size(con) // _PART) + 1

@@ -11,14 +11,6 @@ SENT_AT = "coalesce(m.sent_at, m.seen_at, least(m.delivered_at, m.read_at, m.fai
 CHATLESS = "select * from main.message where chat_id is null"
 
 
-_PLAIN = f"""
-select message_id, line, chat_id, coalesce(direction, case when failed_at is not null then 'outbound' end) as direction, {SENT_AT} as sent_at,
-  coalesce(direction, 'outbound') = 'outbound' and failed_at is not null and delivered_at is null and read_at is null as failed,
-  delivered_at, read_at, failed_at, failure_code, service, coalesce(is_group, false) as is_group, fingerprint, trace_id
-"""
-"""The columns of the view ``messages`` of a message ``m`` that names line and chat itself, where no other line claims that chat."""
-
-
 def placed(con: duckdb.DuckDBPyConnection, some: str, *, chats: str = "select * from main.chat") -> str:
     """Return the query of the view ``messages`` over some rows of the table ``message`` (and of ``chat``) only.
 
@@ -30,14 +22,23 @@ def placed(con: duckdb.DuckDBPyConnection, some: str, *, chats: str = "select * 
         some: a query for these rows; the table in it is ``main.message``.
         chats: a query for the chats that they may be in; the table in it is ``main.chat``.
     """
-    placed_at_once = (
-        f"select * from ({_PLAIN} from ({some}) m {{where}}) where direction is not null and sent_at is not null"
-    )
     odd = _odd(con)
     if not odd:
-        return placed_at_once.format(where="")
+        return _at_once(some)
     rest = view_over(con, "messages", f"select * from ({some}) where {odd}", chats=chats)
-    return f"{placed_at_once.format(where=f'where not ({odd})')} union all ({rest})"
+    return f"{_at_once(f'select * from ({some}) where not ({odd})')} union all ({rest})"
+
+
+def _at_once(some: str) -> str:
+    """Return the query of the view over messages that name line and chat themselves, where no other line claims that chat."""
+    return f"""
+    select * from (
+      select message_id, line, chat_id, coalesce(direction, case when failed_at is not null then 'outbound' end) as direction, {SENT_AT} as sent_at,
+        coalesce(direction, 'outbound') = 'outbound' and failed_at is not null and delivered_at is null and read_at is null as failed,
+        delivered_at, read_at, failed_at, failure_code, service, coalesce(is_group, false) as is_group, fingerprint, trace_id
+      from ({some}) m
+    ) where direction is not null and sent_at is not null
+    """
 
 
 def _odd(con: duckdb.DuckDBPyConnection) -> str:
