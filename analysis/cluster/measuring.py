@@ -24,12 +24,12 @@ from analysis.explain.cases import Cases, tells, with_messages
 from analysis.explain.change import Change, weighable
 from analysis.explain.constants import DAY, HOUR
 from analysis.explain.drift import ScoringChanges
-from analysis.explain.histories import Histories, gaps_of
+from analysis.explain.histories import gaps_of, histories_of
 from analysis.explain.history import LineHistory
 from analysis.explain.measure import Measured, changes_of, drifts_in, shares_in, troubles_of
 from analysis.explain.peers import AsksTold, Hours, Peers
 from analysis.explain.quiet import WIDTH, KnownQuietTimes, QuietTimes, effects_of, vector
-from analysis.explain.receipts import lost_at, marked, reaches, sends_of, unmarked, within, within_own
+from analysis.explain.receipts import lost_at, reaches, sends_of, within, within_own
 from analysis.explain.running import NEVER, Array
 from analysis.explain.shelf import firsts_of
 from analysis.explain.together import firsts_in, hours_in, sums_of, told_of
@@ -114,7 +114,7 @@ def looked(run: Run, shard: Shard) -> tuple[Looked, float]:
     for (period,), here in by_period.items():
         folder.write(_of_period("sends", int(period), number), here.select(_SENDS.names()).cast(dict(_SENDS)))  # type: ignore[arg-type]
     settings, carried = known(run.source)[1], carried_by(rows)
-    asks = asks_of(unmarked(rows), chats, settings, carried)
+    asks = asks_of(rows, chats, settings, carried)
     found = told_of(asks, carried, _troubles(run, lines), gaps_of(_gaps(run)), settings)
     periods = sorted(int(period) for (period,) in by_period)
     sums, hours = sums_of(found.days, found.services), hours_in(found.hours)
@@ -246,10 +246,11 @@ def _histories(run: Run, number: int, lines: list[str], periods: list[int]) -> d
     messages, chats, health = frames(run.source, lines)
     rows, folder = rows_of(messages, health), Folder(run.passes)
     parts = [folder.frame(_of_period("lost", period, number), _LOST) for period in periods]
-    missing = pl.concat(parts) if parts else pl.DataFrame(schema=_LOST)
-    missing = missing.join(_begins(rows), on="line")
-    rows = marked(rows, missing["row"] + missing["begin"], missing["lost"].to_numpy())
-    return Histories(known(run.source)[1]).of_rows(rows, chats, health, _gaps(run))
+    missing = pl.concat([pl.DataFrame(schema=_LOST), *parts]).filter(pl.col("line").is_in(lines))
+    found = histories_of(rows, chats, health, known(run.source)[1], gaps_of(_gaps(run))).histories
+    for (line,), sends in missing.partition_by("line", as_dict=True).items():
+        found[str(line)].mark(sends["row"].to_numpy(), sends["lost"].to_numpy())
+    return found
 
 
 def _begins(rows: pl.DataFrame) -> pl.DataFrame:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
 from analysis.explain.grouped import Groups
 from analysis.explain.numbers import as_enum
+from analysis.explain.running import NEVER
 from analysis.settings import Settings
 from analysis.signals.volume import in_order, talks
 
@@ -32,7 +34,6 @@ ASKS = pl.Schema(
         "receipt": pl.Boolean,  # a receipt came within the reply window
         "dead": pl.Boolean,  # all failed within it, and neither receipt nor reply came
         "receipts_here": pl.Boolean,  # receipts are usual in this chat on this service; null where too few asks tell
-        "lost": _MS,  # from when it is known that receipts were lost as it went out, by the other lines' receipts
         "service": pl.String,
         "created": pl.Boolean,  # it is the first of its chat, whose creation is told with it
         "chat_no": _MS,  # a number a chat of a line, in order of both
@@ -61,21 +62,6 @@ _ALSO = {
     "fingerprint": pl.col("fingerprint"),
 }
 """What rows carry of messages, beside what says where these stand."""
-
-
-class Row(NamedTuple):
-    """One message, times in ms since 1970 (UTC)."""
-
-    chat: str
-    at: int
-    outbound: bool
-    receipt_at: int | None
-    failed_at: int | None
-    code: str | None
-    service: str
-    fingerprint: str | None
-    lost: int | None = None
-    """From when it is known that receipts were lost as it went out."""
 
 
 class ChatStates:
@@ -130,23 +116,31 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
         .rename({"talk": "chat_no"})
         .drop("line_no", "failed_when")
     )
-    if not chat_health.height:
-        return rows.with_columns(stop=pl.lit(False), out=_refused())
-    known = chat_health.select("chat_id", pl.col("at").cast(_MS), out=pl.col("health") == "OPTED_OUT")
+    stop, out = _opted_out(rows, chat_health)
+    return rows.with_columns(stop=stop & pl.col("outbound").not_(), out=out | _refused())
+
+
+def _opted_out(rows: pl.DataFrame, chat_health: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """Say of each row whether its chat became OPTED_OUT within a minute of it, and whether it was so when this was sent; few chats ever are."""
     stops = opt_outs_of(chat_health).with_columns(stop_at=pl.col("at"))
+    begins = rows.select("chat_id", "chat_no").filter(pl.col("chat_no") != pl.col("chat_no").shift(fill_value=-1))
+    ever = begins.join(stops, on="chat_id", how="semi")["chat_no"].to_numpy()
+    is_any = np.zeros(begins.height, dtype=bool)
+    is_any[ever] = True
+    places = np.flatnonzero(is_any[rows["chat_no"].to_numpy()])
+    known = chat_health.join(stops, on="chat_id", how="semi").select("chat_id", pl.col("at").cast(_MS), out=pl.col("health") == "OPTED_OUT")  # fmt: skip
     slack = int(CONSTANTS.settle_seconds * 1000)
-    # within a chat rows are in order of time, which is all that the joins need, unless a chat is on two lines
-    on_two_lines = rows.select("chat_id", "chat_no").unique("chat_no")["chat_id"].is_duplicated().any()
-    order = rows.with_row_index("row").sort("at", "row") if on_two_lines else rows
     found = (
-        order.join_asof(known.sort("at", "chat_id"), on="at", by="chat_id", check_sortedness=False)
+        rows.select("chat_id", "at")[places]
+        .with_columns(place=pl.Series(places))
+        .sort("at", "place")
+        .join_asof(known.sort("at", "chat_id"), on="at", by="chat_id", check_sortedness=False)
         .join_asof(stops.sort("at", "chat_id"), on="at", by="chat_id", strategy="nearest", check_sortedness=False)
-        .with_columns(
-            stop=pl.col("outbound").not_() & ((pl.col("stop_at") - pl.col("at")).abs() <= slack).fill_null(False),
-            out=pl.col("out").fill_null(False) | _refused(),
-        )
-    )
-    return (found.sort("row").drop("row") if on_two_lines else found).drop("stop_at")
+        .select("place", near=((pl.col("stop_at") - pl.col("at")).abs() <= slack).fill_null(False), out=pl.col("out").fill_null(False))
+    )  # fmt: skip
+    stop, out = (np.zeros(rows.height, dtype=bool) for _ in range(2))
+    stop[found["place"].to_numpy()], out[found["place"].to_numpy()] = found["near"].to_numpy(), found["out"].to_numpy()
+    return pl.Series(stop), pl.Series(out)
 
 
 def _refused() -> pl.Expr:
@@ -160,7 +154,7 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
     """Return the asks of all lines.
 
     Args:
-        rows: of ``rows_of`` with ``receipts.with_lost``, in its order.
+        rows: of ``rows_of``, in its order.
         chats: CHATS, for when chats were created.
         settings: ask gap, reply window, grace of a new chat, days in which any chat may only look new.
         carried: CARRIED: of ``carried_by`` where these are whole lines; where rows hold only the chats with anything since some day, asks from
@@ -187,32 +181,8 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
         told=pl.coalesce(told, pl.when(pl.col("same").not_() & pl.col("outbound").not_()).then("at")),
         inbound=told,
     )
-    numbered = numbered.with_columns(
-        last_in=_filled("told", "forward"), next_in=_filled("inbound", "backward"), ask=pl.col("begins").cum_sum()
-    )
-    got, dead = pl.col("receipt"), pl.col("failed")
-    asks = (
-        numbered.filter("outbound")
-        .with_columns(
-            got_in_time=got - pl.col("at") <= window, dead_in_time=(dead - pl.col("at") <= window).fill_null(False)
-        )
-        .group_by("ask", maintain_order=True)
-        .agg(
-            pl.col("line", chat, "service", "chat_no").first(),
-            first=pl.col("at").first(),
-            last=pl.col("at").last(),
-            sends=pl.len().cast(pl.Int32),
-            last_in=pl.col("last_in").first(),
-            next_in=pl.col("next_in").last(),
-            opted_out=pl.col("out").first(),
-            receipt_at=got.min(),
-            failed_at=dead.max(),
-            failed_sends=dead.count(),
-            receipt=pl.col("got_in_time").any(),
-            dead=pl.col("dead_in_time").all(),
-            lost=pl.col("lost").min(),
-        )
-    )
+    numbered = numbered.with_columns(last_in=_filled("told", "forward"), next_in=_filled("inbound", "backward"))
+    asks = _together(numbered.filter("outbound"), window)
     before = asks.with_columns(
         before=pl.when(pl.col("chat_no") == pl.col("chat_no").shift()).then(pl.col("last").shift()),
         after=pl.when(pl.col("chat_no") == pl.col("chat_no").shift(-1)).then(pl.col("first").shift(-1)),
@@ -224,7 +194,6 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
         ).then("next_in"),
         failed_at=pl.when(pl.col("failed_sends") == pl.col("sends")).then("failed_at"),
         silent=pl.col("before").is_not_null() & (pl.col("last_in").is_null() | (pl.col("last_in") <= pl.col("before"))),
-        receipt=pl.col("receipt").fill_null(False),
     )
     so_far = pl.col("silent").cum_sum().cast(pl.Int64)  # the first ask of a chat is never silent
     return (
@@ -249,6 +218,33 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
         .sort("line_no", "first", "chat_no")
         .drop("line_no")
         .cast(dict(ASKS))  # type: ignore[arg-type]
+    )
+
+
+def _together(sends: pl.DataFrame, window: float) -> pl.DataFrame:
+    """Return what the sends of each ask come to. Those of one follow each other, so sums over stretches of arrays do, sooner than groups.
+
+    Args:
+        sends: of all asks, in order of chat and time; ``begins`` says which are the first of one.
+        window: the reply window (ms).
+    """
+    first = np.flatnonzero(sends["begins"].to_numpy())
+    last = np.append(first[1:], sends.height) - 1 if len(first) else first
+    at, got, dead = (sends[name].fill_null(NEVER).to_numpy() for name in ("at", "receipt", "failed"))
+    failed, receipt_at = dead < NEVER, pl.col("receipt_at")
+    failed_at = pl.col("failed_at")
+    return (
+        sends.select("line", "chat_id", "service", "chat_no", "last_in", first="at", opted_out="out")[first]
+        .hstack(sends.select("next_in", last="at")[last])
+        .with_columns(
+            sends=pl.Series(last - first + 1).cast(pl.Int32),
+            receipt_at=pl.Series(np.minimum.reduceat(got, first)),
+            failed_at=pl.Series(np.maximum.reduceat(np.where(failed, dead, -NEVER), first)),
+            failed_sends=pl.Series(np.add.reduceat(failed.astype(np.int64), first)),
+            receipt=pl.Series(np.logical_or.reduceat(got - at <= window, first)),
+            dead=pl.Series(np.logical_and.reduceat(dead - at <= window, first)),
+        )
+        .with_columns(pl.when(receipt_at < NEVER).then(receipt_at), pl.when(failed_at > -NEVER).then(failed_at))
     )
 
 

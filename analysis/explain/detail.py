@@ -107,10 +107,10 @@ def _sends_of(case: Case, driver: str) -> list[tuple[str, int]]:
     """Return the sends of a burst of volume, each at its own time: a loop is one ask that may last for hours."""
     if case.effects.limit == "messages" and driver == "send_pace":  # all messages count, either way
         a, b = case.effects.windows[driver]
-        return case.history.times_in(a, b)
+        return case.history.rows.times_in(a, b)
     found = []
     for s in volume_asks(case, driver)[2]:
-        times = [row.at for row in case.history.of_chat(s.chat) if row.outbound and row.at >= s.first]
+        times = [row.at for row in case.history.rows.of_chat(s.chat) if row.outbound and row.at >= s.first]
         found += [(s.chat, at) for at in times[: s.sends]]
     return found
 
@@ -121,7 +121,7 @@ def _failures(case: Case, driver: str) -> Rows:
     sends: Counter[int] = Counter()
     lost: dict[str, Counter[int]] = {"failed": Counter(), "silent": Counter()}
     codes: Counter[str] = Counter()
-    for row in case.history.sends_in(since, case.t):
+    for row in case.history.rows.sends_in(since, case.t):
         hour, became = row.at // HOUR, fate(row, case)
         sends[hour] += 1
         if became in lost:
@@ -146,7 +146,7 @@ def _failures(case: Case, driver: str) -> Rows:
 
 def _after_opt_out(case: Case) -> Rows:
     by_chat: dict[str, list[int]] = defaultdict(list)
-    for row in case.history.after_opt_out:
+    for row in case.history.rows.after_opt_out:
         if case.t - 7 * DAY < row.at <= case.t:
             by_chat[row.chat].append(row.at)
     found = []

@@ -191,7 +191,7 @@ def _opt_outs(found: Effects, history: LineHistory, usual: Usual, since: float) 
 def top_fingerprint(history: LineHistory, a: float, b: float) -> tuple[str | None, int, int, int]:
     """Return the commonest fingerprint of the sends in (a, b] with its sends, recipients, and all sends with one."""
     chats: dict[str, list[str]] = {}
-    for row in history.sends_in(a, int(b)):
+    for row in history.rows.sends_in(a, int(b)):
         if row.fingerprint:
             chats.setdefault(row.fingerprint, []).append(row.chat)
     if not chats:
@@ -214,7 +214,7 @@ def usual_repetition(history: LineHistory, usual: Usual) -> float:
 def _repeated(found: Effects, history: LineHistory, usual: Usual) -> None:
     """Set repeated_content: one fingerprint's share of a day's sends beyond usual, where fingerprints exist."""
     found.x["repeated_content"] = 0.0
-    if not (history.fingerprinted and usual.own):
+    if not (history.rows.fingerprinted and usual.own):
         return
     best, where = 0.0, (0.0, 0.0)
     before = None

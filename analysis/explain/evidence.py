@@ -8,13 +8,13 @@ from typing import cast
 
 import numpy as np
 
-from analysis.explain.asks import Row
 from analysis.explain.baseline import Usual
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
 from analysis.explain.effects import top_fingerprint, usual_repetition
 from analysis.explain.found import Effects
 from analysis.explain.history import LineHistory
 from analysis.explain.onset import Onset, rhythm
+from analysis.explain.rows import Row
 from analysis.explain.volume import in_volume
 from analysis.explain.window import NEW, Seen, Window, seen_asks, window_of
 from analysis.settings import Settings
@@ -164,7 +164,7 @@ def failures(case: Case, since: float) -> Figures:
     failed = silent = judged = 0
     codes: Counter[str] = Counter()
     chats: set[str] = set()
-    for row in case.history.sends_in(since, t):
+    for row in case.history.rows.sends_in(since, t):
         became = fate(row, case)
         failed += became == "failed"
         silent += became == "silent"
@@ -271,8 +271,8 @@ def _last_sends(case: Case, began: int, last: int) -> list[int]:
 
 def _opt_outs(case: Case) -> Figures:
     history, t = case.history, case.t
-    sends = [r for r in history.after_opt_out if t - 7 * DAY < r.at <= t]
-    left = sum(t - CONSTANTS.wave_days * DAY < at <= t for at in history.opt_outs)
+    sends = [r for r in history.rows.after_opt_out if t - 7 * DAY < r.at <= t]
+    left = int(np.count_nonzero((history.left_at > t - CONSTANTS.wave_days * DAY) & (history.left_at <= t)))
     return {
         "observed": len(sends),
         "usual": 0,

@@ -1,32 +1,21 @@
-"""Frames of all lines in, one record per line out: its asks as arrays, its sends, chat states and running sums, each dated."""
+"""Frames of all lines in, one record per line out: its asks as arrays, its messages, chat states and running sums, each dated."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from analysis.explain.asks import Row
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
-from analysis.explain.numbers import as_enum, first_of_each, numbered
+from analysis.explain.numbers import first_of_each, numbered
+from analysis.explain.rows import Rows
 from analysis.explain.running import NEVER, Array, Running, Span, Sums
 from analysis.explain.states import LazyStates
 
 _ROOM = 1 << 42
 """More ms than any history has: keys of chat and time in one number."""
-
-
-class Sent(NamedTuple):
-    """Some sends of a line, in order of time."""
-
-    at: Array
-    lost: Array
-    """From when it is known that receipts were lost as each went out, else NEVER."""
-    services: list[str]
-    """That they went over."""
 
 
 class LineHistory:
@@ -57,11 +46,17 @@ class LineHistory:
         carried: tuple[int, int] | None = None,
     ) -> None:
         self.line, self.states, self.left_at = line, LazyStates(states), opt_outs
-        # names that come again and again, as numbers: a history is half as large
-        self._rows = rows.drop("line", "chat_no").with_columns(as_enum(rows[name]) for name in ("chat_id", "service"))
+        self.rows = Rows(rows)
+        """Its messages."""
+        self.out_at = self.rows.out_at
+        """When it sent to chats that had opted out, in order."""
         places, self.chat = first_of_each(asks["chat_no"].to_numpy())
+        self._numbers = (
+            asks["chat_no"].gather(places).to_numpy() - rows["chat_no"][0]
+        )  # of its chats with an ask, among all
+        self._lost: Array | None = None
         self.chats = asks["chat_id"].gather(places).to_list()
-        dated = asks.select(pl.col("reply_at", "receipt_at", "failed_at", "lost").fill_null(NEVER))
+        dated = asks.select(pl.col("reply_at", "receipt_at", "failed_at").fill_null(NEVER))
         self.first, self.last = asks["first"].to_numpy(), asks["last"].to_numpy()
         self.sends, self.streak = asks["sends"].to_numpy(), asks["streak"].to_numpy()
         self.kind = asks["kind"].to_numpy()
@@ -69,7 +64,7 @@ class LineHistory:
         self.first_at, self.first_day = carried or here
         self.first_ms = self.first.astype(float)
         """The same as ``first``, for searches by times that are no whole numbers."""
-        self.reply_at, self.receipt_at, self.failed_at, self.lost = (column.to_numpy() for column in dated)
+        self.reply_at, self.receipt_at, self.failed_at = (column.to_numpy() for column in dated)
         self.opted_out, self.receipt, self.dead = (asks[c].to_numpy() for c in ("opted_out", "receipt", "dead"))
         self.answered_before = asks["answered_before"].to_numpy()
         self.receipts_here = asks["receipts_here"].cast(pl.Int8).fill_null(-1).to_numpy()
@@ -80,25 +75,33 @@ class LineHistory:
         self.begun = (self.kind != KINDS.index("new")) & (self.kind != KINDS.index("followup"))
         self.volume = self.begun | (self.sends >= CONSTANTS.loop_sends)
         self.gap_at = next_gap(self.last, self.gaps, window)
-        at, outbound, out, known = (
-            column.to_numpy()
-            for column in rows.select(
-                "at", "outbound", pl.col("out").fill_null(False), pl.col("fingerprint").is_not_null()
-            )
-        )
-        self.send_at = np.sort(at[outbound]).astype(float)
-        self.inbound_at = np.sort(at[~outbound])
-        self.out_at = np.sort(at[outbound & out])
-        self.fingerprinted = bool((outbound & known).any())
+
+    @property
+    def lost(self) -> Array:
+        """From when it is known that receipts were lost as each ask went out (ms), by the other lines' receipts; NEVER where they were not."""
+        return np.broadcast_to(np.int64(NEVER), len(self.first)) if self._lost is None else self._lost
+
+    def mark(self, places: Array, lost: Array) -> None:
+        """Take in that receipts were lost as some sends went out.
+
+        Args:
+            places: of these in the rows.
+            lost: from when that is known (ms).
+        """
+        if not len(places):
+            return
+        self.rows.mark(places, lost)
+        key = self._numbers[self.chat] * _ROOM + (self.first - self.first_at)
+        order = key.argsort()
+        sends = self.rows.numbers_of(places) * _ROOM + (self.rows.at[places] - self.first_at)
+        self._lost = np.full(len(self.first), NEVER)
+        np.minimum.at(self._lost, order[key[order].searchsorted(sends, side="right") - 1], lost)
+        self.__dict__.pop("sums", None)
 
     @property
     def messages(self) -> int:
         """How many messages it has, either way."""
-        return self._rows.height
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what is kept of it on disk: all but what is large and soon made again."""
-        return {name: value for name, value in vars(self).items() if name not in _SOON_MADE}
+        return len(self.rows)
 
     # ------------------------------------------------------------------ running sums behind every usual
 
@@ -206,7 +209,7 @@ class LineHistory:
     @cached_property
     def totals(self) -> Running:
         """All messages, either way."""
-        return Running(np.sort(np.concatenate((self.send_at, self.inbound_at))))
+        return Running(np.sort(self.rows.at))
 
     @cached_property
     def left(self) -> Running:
@@ -257,91 +260,17 @@ class LineHistory:
         states = self.states.get(self.chats[self.chat[ask]])
         return states.at(int(self.first[ask])) if states is not None else None
 
-    # ------------------------------------------------------------------ single messages, for evidence
+    @property
+    def send_at(self) -> Array:
+        """When its sends went out, in order; no whole numbers, for searches by such."""
+        return self.rows.send_at
 
     def up_to(self, ask: int, t: int) -> tuple[int, int]:
         """Return the last send up to t of an ask by its place, and how many sends it has up to then."""
-        inside = self._rows.filter(
-            "outbound",
-            pl.col("chat_id") == self.chats[self.chat[ask]],
-            pl.col("at").is_between(int(self.first[ask]), t),
-        )["at"]
-        return int(inside.max()), inside.len()  # type: ignore[arg-type]
-
-    @cached_property
-    def _arrays(self) -> dict[str, Array]:
-        """Columns of the rows; NEVER for times of what did not happen, names as numbers."""
-        times = self._rows.select(pl.col("at", "receipt", "failed", "lost").fill_null(NEVER), "outbound").to_dict()
-        names = {name: self._rows[name].to_physical() for name in ("chat_id", "service")}
-        return {name: column.to_numpy() for name, column in (times | names).items()}
-
-    @cached_property
-    def _sent(self) -> Array:
-        """Places of its sends in the rows, in order of time and chat."""
-        sent = self._arrays["outbound"].nonzero()[0]
-        return np.asarray(sent[self._arrays["at"][sent].argsort(kind="stable")])  # rows are in order of chat and time
-
-    def _sent_in(self, since: float, t: float) -> Array:
-        low, high = self.send_at.searchsorted((since, t), side="right").tolist()
-        return np.asarray(self._sent[low:high])
-
-    def sent_in(self, since: float, t: float) -> Sent:
-        """Return the sends in (since, t]."""
-        places, names = self._sent_in(since, t), self._rows.schema["service"].categories  # type: ignore[attr-defined]
-        at, lost, service = (self._arrays[name][places] for name in ("at", "lost", "service"))
-        return Sent(at, lost, [names[i] for i in np.unique(service).tolist()])
-
-    def sends_in(self, since: float, t: float) -> list[Row]:
-        """Return the same as records, in order of time and chat."""
-        return _rows(self._told[self._sent_in(since, t)])
-
-    @cached_property
-    def _told(self) -> pl.DataFrame:
-        return self._rows.select(_COLUMNS)
-
-    @cached_property
-    def _names(self) -> list[str]:
-        """All its chats, in order: the numbers of ``_arrays`` are places in it."""
-        names: list[str] = self._rows.schema["chat_id"].categories.to_list()  # type: ignore[attr-defined]
-        return names
-
-    def _places(self, chat: str) -> slice:
-        """Return where a chat's messages are in the rows: these are in order of chat and time."""
-        number = bisect_left(self._names, chat)
-        if number == len(self._names) or self._names[number] != chat:
-            return slice(0, 0)
-        return slice(*self._arrays["chat_id"].searchsorted((number, number + 1)).tolist())
-
-    def of_chat(self, chat: str) -> list[Row]:
-        """Return the messages of one chat, in order of time; made when asked for: all of a large line's would not fit into memory."""
-        return _rows(self._told[self._places(chat)])
-
-    def arrays_of(self, chat: str) -> tuple[Array, ...]:
-        """Return when the messages of one chat were, in order of time, which went out, and when they failed and had a receipt (else NEVER)."""
-        places = self._places(chat)
-        return tuple(self._arrays[name][places] for name in ("at", "outbound", "failed", "receipt"))
-
-    def times_in(self, since: float, until: float) -> list[tuple[str, int]]:
-        """Return chat and time of every message in (since, until], either way, in order of chat and time."""
-        inside = self._rows.filter(pl.col("at") > since, pl.col("at") <= until)
-        return [(chat, at) for chat, at in inside.select("chat_id", "at").iter_rows()]
-
-    @cached_property
-    def after_opt_out(self) -> list[Row]:
-        """Sends to chats that had opted out, in order of time."""
-        if not len(self.out_at):
-            return []
-        return _rows(self._rows.filter("outbound", "out").sort("at", "chat_id"))
-
-    @property
-    def opt_outs(self) -> list[int]:
-        """When chats became OPTED_OUT, in order."""
-        return [int(at) for at in self.left_at]
-
-    @property
-    def after_opt_out_times(self) -> list[int]:
-        """When they went out."""
-        return [int(at) for at in self.out_at]
+        here = self.rows.of_number(int(self._numbers[self.chat[ask]]))
+        at, outbound = self.rows.at[here], self.rows.outbound[here]
+        sends = at[outbound & (at >= self.first[ask]) & (at <= t)]
+        return int(sends[-1]), len(sends)
 
 
 RECORDS = (0, 1, 2, 4)
@@ -384,15 +313,3 @@ def recent_of(chat: Array, first: Array, last: Array, streak: Array, gaps: list[
     found = np.empty(len(first), dtype=np.int64)
     found[order] = np.arange(len(first)) - begin
     return found
-
-
-_SOON_MADE = ("_told", "_sent", "_arrays", "_names", "after_opt_out")
-
-
-_COLUMNS = ("chat_id", "at", "outbound", "receipt", "failed", "code", "service", "fingerprint", "lost")
-
-
-def _rows(frame: pl.DataFrame) -> list[Row]:
-    if frame.columns != list(_COLUMNS):
-        frame = frame.select(_COLUMNS)
-    return [Row(*values) for values in frame.rows()]

@@ -249,6 +249,6 @@ def _repeated_run(effects: Effects, history: LineHistory) -> Onset:
     if window is None:
         return _UNKNOWN
     top, *_ = top_fingerprint(history, *window)
-    rows = history.sends_in(effects.t - CONSTANTS.onset_days_counts * DAY, effects.t)
+    rows = history.rows.sends_in(effects.t - CONSTANTS.onset_days_counts * DAY, effects.t)
     times = [r.at for r in rows if r.fingerprint == top]
     return _point(times[0], times[-1]) if times else _UNKNOWN

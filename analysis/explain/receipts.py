@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -48,26 +49,49 @@ def reach_of(first: int, last: int) -> tuple[int, int]:
     return first - after, last + before
 
 
-def expected_of(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the sends of which a receipt was to be expected: line, at, silent; what is to be known of the other lines."""
-    return sends_of(rows).filter("expected").select("line", "at", "silent")
+def expected_of(sends: pl.DataFrame) -> pl.DataFrame:
+    """Return those of ``sends_of`` of which a receipt was to be expected: line, at, silent; what is to be known of the other lines."""
+    return sends.filter("expected").select("line", "at", "silent")
 
 
-def with_lost(rows: pl.DataFrame, expected: pl.DataFrame | Counts) -> pl.DataFrame:
-    """Return rows with ``lost``: from when it is known that receipts were lost as a send went out (ms); null where they were not.
+class Silent(NamedTuple):
+    """The sends of a line for which no receipt came, in order of time.
 
-    They were where ``lost_share`` of the other lines' sends about then, of which a receipt was to be expected, have none
+    Receipts were lost where ``lost_share`` of the other lines' sends about then, of which a receipt was to be expected, have none
     ``receipt_minutes`` after they went out. Looked at are the half hour before and after a send, or, where fewer than ``lost_sends`` went
     out then, the ``lost_hours`` before it. Of one line alone this cannot be said. Own method: a receipts-only outage looks like a carrier's
     block, but on every line at once.
+    """
+
+    rows: Array
+    """Their places in the line's rows."""
+    at: Array
+    """ms."""
+    own: Array
+    """``within_own``."""
+
+    def lost(self, counts: Counts) -> tuple[Array, Array]:
+        """Return the places of those whose receipts were lost by the other lines', and from when that is known (ms)."""
+        lost = lost_at(self.at, within(self.at, counts), self.own)
+        some = np.flatnonzero(lost < NEVER)
+        return self.rows[some], lost[some]
+
+
+def silent_of(sends: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Silent]:
+    """Return the silent sends of each line that has any.
 
     Args:
-        rows: of ``asks.rows_of``, in its order, of whole lines.
-        expected: of ``expected_of`` over all lines, in order of time; added up (``Counts``) where several ask.
+        sends: of ``sends_of``.
+        rows: that they are of; the rows of a line are one after the other.
     """
-    sends = sends_of(rows)
-    at = sends.filter("silent")["at"].to_numpy()
-    return marked(rows, sends.filter("silent")["row"], lost_at(at, within(at, expected), within_own(sends)))
+    silent = sends.filter("silent").select("line", "row", "at")
+    own, found = within_own(sends).astype(np.int32), {}
+    runs = rows["line"].rle().struct.unnest()
+    begins = dict(zip(runs["value"], runs["len"].cum_sum() - runs["len"], strict=True))
+    for (line,), part in silent.with_row_index("place").partition_by("line", as_dict=True).items():
+        places = (part["row"].cast(pl.Int64) - begins[line]).cast(pl.Int32)
+        found[str(line)] = Silent(places.to_numpy(), part["at"].to_numpy(), own[part["place"].to_numpy()])
+    return found
 
 
 def lost_otherwise(sends: pl.DataFrame, was: pl.DataFrame, now: pl.DataFrame) -> dict[str, int]:
@@ -85,18 +109,6 @@ def lost_otherwise(sends: pl.DataFrame, was: pl.DataFrame, now: pl.DataFrame) ->
         lost.append(lost_at(at, within(at, expected), _within_of_line(silent, expected)))
     first = silent.filter(pl.Series(lost[0] != lost[1])).group_by("line").agg(pl.col("at").min())
     return dict(first.iter_rows())
-
-
-def marked(rows: pl.DataFrame, places: pl.Series, lost: Array) -> pl.DataFrame:
-    """Return rows with ``lost``: of those at some places as given (NEVER where not), null for all others."""
-    known = np.full(rows.height, NEVER, dtype=np.int64)
-    known[places.to_numpy()] = lost
-    return rows.with_columns(lost=pl.Series(known).replace(NEVER, None))
-
-
-def unmarked(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows with ``lost``: of none. For what whether receipts were lost does not change: pooled rates, and what was answered."""
-    return rows.with_columns(lost=pl.lit(None, dtype=pl.Int64))
 
 
 def reaches() -> tuple[tuple[int, int], ...]:
@@ -155,7 +167,7 @@ def lost_at(at: Array, whole: Array, own: Array) -> Array:
 
 
 class Counts:
-    """Expected receipts (of ``expected_of``, in order of time) added up, and how many of them did not come.
+    """Expected receipts (of ``expected_of``, in order of time), and how many of them did not come.
 
     Args:
         parts: one after the other in time; of a large fleet not all need be in memory at once.
@@ -163,14 +175,13 @@ class Counts:
     """
 
     def __init__(self, parts: Iterable[pl.DataFrame], most: int) -> None:
-        self._times, self._silent = np.empty(most, dtype=np.int64), np.zeros(most + 1, dtype=np.int32)
-        end = 0
+        self._expected, silent = _Times(most), [np.array([], dtype=np.int64)]
         for part in parts:
-            begin, end = end, end + part.height
-            self._times[begin:end] = part["at"].to_numpy()
-            np.cumsum(part["silent"].to_numpy(), out=self._silent[begin + 1 : end + 1])
-            self._silent[begin + 1 : end + 1] += self._silent[begin]
-        self._times = self._times[:end]
+            self._expected.add(part["at"].to_numpy())
+            silent.append(part.filter("silent")["at"].to_numpy())
+        self._silent = _Times(sum(map(len, silent)))
+        for times in silent:
+            self._silent.add(times)
 
     @classmethod
     def of(cls, sends: pl.DataFrame) -> Counts:
@@ -179,5 +190,40 @@ class Counts:
 
     def within(self, after: Array, until: Array) -> tuple[Array, Array]:
         """Return for each period (after, until] how many were expected in it, and how many of these did not come."""
-        low, high = (np.searchsorted(self._times, end, side="right") for end in (after, until))
-        return high - low, self._silent[high] - self._silent[low]
+        n, silent = (times.until(until) - times.until(after) for times in (self._expected, self._silent))
+        return n, silent
+
+
+class _Times:
+    """Times (ms) in order, four bytes each: how long after the begin of its block (2^32 ms, seven weeks) each is.
+
+    Args:
+        most: how many are added, or more.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._later, self._size = np.empty(most, dtype=np.uint32), 0
+        self._begins: dict[int, int] = {}  # block to the place of its first time
+
+    def add(self, times: Array) -> None:
+        """Add times that are not before those added so far."""
+        blocks, firsts = np.unique(times >> _BLOCK, return_index=True)
+        for block, first in zip(blocks.tolist(), firsts.tolist(), strict=True):
+            self._begins.setdefault(block, self._size + first)
+        self._later[self._size : self._size + len(times)] = times & _WITHIN
+        self._size += len(times)
+
+    def until(self, ends: Array) -> Array:
+        """Return how many are not after each end."""
+        known, starts = list(self._begins), [*self._begins.values(), self._size]
+        place = np.searchsorted(known, ends >> _BLOCK, side="right") - 1
+        found = np.zeros(len(ends), dtype=np.int64)
+        for i, block in enumerate(known):
+            in_it, begin, end = place == i, starts[i], starts[i + 1]
+            over = ends[in_it] >> _BLOCK > block
+            inside = self._later[begin:end].searchsorted((ends[in_it] & _WITHIN).astype(np.uint32), side="right")
+            found[in_it] = begin + np.where(over, end - begin, inside)
+        return found
+
+
+_BLOCK, _WITHIN = 32, (1 << 32) - 1

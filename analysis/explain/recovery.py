@@ -41,8 +41,8 @@ def eased_at(driver: str, case: Case, troubles: Troubles, began: int) -> int | N
         ends = [int(b) for _, b, _, state in troubles.spells if state == "FLAGGED" and began <= b <= t]
         return max(ends, default=None)
     if driver == "opt_outs":
-        i = bisect_right(case.history.after_opt_out_times, t)
-        return case.history.after_opt_out_times[i - 1] if i else None
+        i = bisect_right(case.history.out_at, t)
+        return int(case.history.out_at[i - 1]) if i else None
     if driver == "deliverability":
         dead = case.week.first[case.week.undelivered]
         return int(dead.max()) if len(dead) else None
@@ -66,7 +66,7 @@ def figures_now(driver: str, then: Figures, case: Case, since: int | None) -> Fi
         n = int(np.count_nonzero((case.week.kind == NEW) & (case.week.first > day)))
         return {"observed": n, "observed_count": n, "window_hours": 24.0}
     if driver == "opt_outs":
-        n = sum(day < at <= t for at in case.history.after_opt_out_times)
+        n = int(np.count_nonzero((case.history.out_at > day) & (case.history.out_at <= t)))
         return {"observed": n, "observed_count": n, "window_hours": 24.0}
     if driver == "flagged":
         hours = round((t - since) / HOUR, 1) if since is not None else None
@@ -74,7 +74,7 @@ def figures_now(driver: str, then: Figures, case: Case, since: int | None) -> Fi
     if driver == "repeated_content":
         _, n, _, total = top_fingerprint(case.history, day, t)
         return {"observed": round(n / total, 4) if total else 0.0, "observed_count": n, "observed_of": total}
-    n = len(case.history.sends_in(day, t))
+    n = len(case.history.rows.sent_in(day, t).at)
     return {"observed": n, "observed_count": n, "window_hours": 24.0}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from analysis.explain.history import LineHistory
+from analysis.explain.running import Array
 
 HELD = 1_250_000
 """Messages of the lines whose histories (or rows, or cases) are held in memory: about 0.6 GB. Fleets with fewer never touch the disk."""
@@ -41,11 +42,18 @@ class Held(Generic[Value]):
         """Hold something of a line of so many messages, and return it."""
         self._held[line] = messages, value
         self._room -= messages
-        while self._room < 0 and len(self._held) > 1:
+        self._let_go_of(0, but=1)
+        return value
+
+    def make_room(self, messages: int) -> None:
+        """Let go of as much as so many messages need."""
+        self._let_go_of(messages)
+
+    def _let_go_of(self, messages: int, but: int = 0) -> None:
+        while self._room < messages and len(self._held) > but:
             oldest, (size, last) = self._held.popitem(last=False)
             self._room += size
             self._let_go(oldest, last)
-        return value
 
 
 class Shelf(Mapping[str, LineHistory]):
@@ -59,12 +67,24 @@ class Shelf(Mapping[str, LineHistory]):
     def __init__(self, folder: Path, most: int | None = None) -> None:
         self._folder, self._held = folder, Held[LineHistory](most, self._write)
         self._known: dict[str, tuple[int, int]] = {}  # place, first_at
+        self._lost: dict[str, tuple[Array, Array]] = {}
         self._written: set[str] = set()
 
     def put(self, history: LineHistory) -> None:
         """Keep the history of a line that is not there yet."""
         self._known[history.line] = len(self._known), history.first_at
         self._held.put(history.line, history.messages, history)
+
+    def make_room(self, messages: int) -> None:
+        """Hold only as much as leaves room for a line of so many messages."""
+        self._held.make_room(messages)
+
+    def mark(self, line: str, places: Array, lost: Array) -> None:
+        """Keep of a line's history that receipts were lost, as ``LineHistory.mark`` takes it."""
+        self._lost[line] = places, lost
+        held = self._held.get(line)
+        if held is not None:
+            held.mark(places, lost)
 
     def firsts(self) -> dict[str, int]:
         """Return when each line's first message was (ms), in order of line."""
@@ -76,6 +96,8 @@ class Shelf(Mapping[str, LineHistory]):
             return held
         with self._file(line).open("rb") as file:
             history: LineHistory = pickle.load(file)  # its own file of a moment ago
+        if line in self._lost:
+            history.mark(*self._lost[line])
         return self._held.put(line, history.messages, history)
 
     def __contains__(self, line: object) -> bool:

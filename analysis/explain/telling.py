@@ -157,7 +157,7 @@ def data_notes(case: Case, change: Change) -> list[str]:
         )
     if history.states.first_at() > change.at:
         notes.append("No chat health is loaded for this line: opt-outs show only where the vendor refused a send.")
-    week = history.sent_in(change.at - 7 * DAY, change.at)
+    week = history.rows.sent_in(change.at - 7 * DAY, change.at)
     if len(week.at) and not any(map(usual.receipts_usual, week.services)):
         notes.append("No delivery receipts are usual on this line: silence is not judged, only reported failures.")
     unsure = week.at[week.lost <= change.at].tolist()

@@ -63,12 +63,12 @@ def _parts(case: Case, drivers: list[str]) -> dict[str, dict[str, float]]:
             if a < s.first <= b and (s.kind == "new") == opens:
                 part[s.chat] += (CONSTANTS.burst_answered if s.replied else 1.0) * s.sends
     if "opt_outs" in parts:
-        for row in case.history.after_opt_out:
+        for row in case.history.rows.after_opt_out:
             if case.t - 7 * DAY < row.at <= case.t:
                 parts["opt_outs"][row.chat] += 1
     if "repeated_content" in parts and "repeated_content" in windows:
         top, *_ = top_fingerprint(case.history, *windows["repeated_content"])
-        for row in case.history.sends_in(windows["repeated_content"][0], int(windows["repeated_content"][1])):
+        for row in case.history.rows.sends_in(windows["repeated_content"][0], int(windows["repeated_content"][1])):
             parts["repeated_content"][row.chat] += row.fingerprint == top
     return parts
 
@@ -76,7 +76,7 @@ def _parts(case: Case, drivers: list[str]) -> dict[str, dict[str, float]]:
 def _chat_row(case: Case, chat: str, driver: str) -> Figures:
     t, since = case.t, case.t - 7 * DAY
     states = case.history.states.get(chat, ChatStates())
-    at, out, failed_at, receipt_at = case.history.arrays_of(chat)
+    at, out, failed_at, receipt_at = case.history.rows.arrays_of(chat)
     came = at[~out & (at <= t)]
     last_in = int(came[-1]) if len(came) else None
     sends = out & (at > since) & (at <= t)
@@ -96,5 +96,5 @@ def _chat_row(case: Case, chat: str, driver: str) -> Figures:
         "chat_health_since": iso(since_health) if since_health is not None else None,
         "last_reply_at": iso(last_in) if last_in is not None else None,
         "failed": failed,
-        "sends_after_opt_out": sum(r.chat == chat and since < r.at <= t for r in case.history.after_opt_out),
+        "sends_after_opt_out": sum(r.chat == chat and since < r.at <= t for r in case.history.rows.after_opt_out),
     }

@@ -7,9 +7,9 @@ read: for the rows of the last days (``tell_again``), and for quiet times (``Sto
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, NamedTuple
@@ -19,15 +19,15 @@ import polars as pl
 from analysis.explain.asks import asks_of, carried_by, rows_of
 from analysis.explain.baseline import FleetSums
 from analysis.explain.constants import CONSTANTS, DAY
-from analysis.explain.histories import Histories
+from analysis.explain.histories import Built, gaps_of, histories_of
 from analysis.explain.history import LineHistory
 from analysis.explain.measure import AllLines
-from analysis.explain.receipts import Counts, expected_of, lost_otherwise, reach_of, reaches, unmarked, with_lost
+from analysis.explain.receipts import Counts, Silent, expected_of, lost_otherwise, reach_of, reaches, sends_of
 from analysis.explain.shelf import Shelf
 from analysis.explain.together import Shared, Told, carried_of, firsts_in, shared, sums_of, tells_to, together
 from analysis.explain.troubles import Troubles
 from analysis.explain.words import milliseconds
-from analysis.pipeline.shards import AT_ONCE, grouped, side_by_side, whole_lines
+from analysis.pipeline.shards import AT_ONCE, Group, grouped, side_by_side, whole_lines
 from analysis.schema import INSTANT
 from analysis.settings import Settings
 from analysis.store import asked, read, read_counted
@@ -90,20 +90,22 @@ class StoreLines:
         """Return all lines with their histories, and keep what they tell together."""
         con, told = self._con, list[Told]()
         asked.clear(con)
-        parts, found = Histories(self._settings, self._scratch), Shelf(self._scratch)
-        groups = whole_lines(con, read_counted.line_sizes(con), most=_TOGETHER)
-        added = side_by_side(
-            groups,
-            lambda group: parts.add(group.messages, group.chats, group.health),
-            size=lambda group: group.size,
-            most=AT_ONCE * _TOGETHER,
-        )
-        for expected in added:
-            asked.add(con, "expected_receipt", _expected(expected))
+        found, silent = Shelf(self._scratch), dict[str, Silent]()
         tells = tells_to(told, self._troubles, self._lost, self._settings)
-        spread = partial(side_by_side, size=lambda part: part[0].height, most=AT_ONCE * _TOGETHER)
-        for history in parts.each(self._counted(), self._lost, tells, spread):
-            found.put(history)
+
+        def built(group: Group) -> Built:
+            rows = rows_of(group.messages, group.health)
+            return histories_of(rows, group.chats, group.health, self._settings, gaps_of(self._lost), seen=tells)
+
+        groups = _with_room(whole_lines(con, read_counted.line_sizes(con), most=_TOGETHER), found)
+        for part in side_by_side(groups, built, size=lambda group: group.size, most=AT_ONCE * _TOGETHER):
+            asked.add(con, "expected_receipt", _expected(part.expected))
+            silent |= part.silent
+            for history in part.histories.values():
+                found.put(history)
+        counts = self._counted()
+        for line, sends in silent.items():
+            found.mark(line, *sends.lost(counts))
         whole = together(told)
         for table, frame in zip(_TOLD, whole, strict=True):
             asked.add(con, table, frame)
@@ -192,8 +194,8 @@ class StoreLines:
             [(line, at, days[line]) for line, at in since.items()], schema=["line", "at", "day"], orient="row"
         )
         for part in self._parts(days):
-            expected.append(_expected(expected_of(part.rows)))
-            asks = asks_of(unmarked(part.rows), part.chats, self._settings, part.carried)
+            expected.append(_expected(expected_of(sends_of(part.rows))))
+            asks = asks_of(part.rows, part.chats, self._settings, part.carried)
             tell(asks, part.carried)
             over = asks.join(times, on="line").filter(pl.col("last") >= pl.col("at"), pl.col("first") < pl.col("day"))
             late |= set(over["line"])
@@ -228,8 +230,8 @@ class StoreLines:
             yield Part(rows, chats, health, carried_by(rows))
 
     def _histories(self, part: Part) -> dict[str, LineHistory]:
-        rows = with_lost(part.rows, self._receipts)
-        return Histories(self._settings).of_rows(rows, part.chats, part.health, self._lost, part.carried)
+        built = histories_of(*part[:3], self._settings, gaps_of(self._lost), carried=part.carried)
+        return built.lost(self._receipts)
 
     @cached_property
     def _receipts(self) -> Counts:
@@ -237,6 +239,14 @@ class StoreLines:
 
     def _counted(self) -> Counts:
         return Counts(asked.expected(self._con), asked.expected_size(self._con))
+
+
+def _with_room(groups: Iterable[Group], found: Shelf) -> Iterator[Group]:
+    """Yield groups, each with as much room for it as can be made by writing histories."""
+    for group in groups:
+        found.make_room(group.size)
+        yield group
+        del group
 
 
 def begins_of(

@@ -151,8 +151,7 @@ def want(con: duckdb.DuckDBPyConnection, since: pl.DataFrame) -> dict[str, int]:
     con.execute(
         f"""
         create or replace temp table asked_chat as
-        select distinct m.chat_id from message m left join temp.asked_since s on s.line = m.line
-        where {SENT_AT} >= '{least}'::timestamp_ms and m.chat_id is not null and (m.line is null or {SENT_AT} >= s.since)
+        select s.chat_id from chat_state s join temp.asked_since a on a.line = s.line where greatest(s.last_sent_at, s.last_received_at) >= a.since
         union
         select distinct h.chat_id from chat_health h left join chat c on c.chat_id = h.chat_id and c.is_owner
         left join temp.asked_since s on s.line = c.line

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from analysis.schema import CHAT_HEALTH, CHATS, INSTANT
-from analysis.store.placed import CHATLESS, SENT_AT, all_placed, has_chatless, of_chats, placed
+from analysis.store.placed import CHATLESS, all_placed, has_chatless, of_chats, placed
 from analysis.store.read import frame_of, listed
 from analysis.store.read_counted import COUNTED
 
@@ -64,14 +64,11 @@ def want(con: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, chats: list[str])
     con.execute("create or replace temp table named_chat as select distinct chat_id from named_now")
     con.unregister("wanted_now")
     con.unregister("named_now")
-    least = con.execute("select min(whole_from) from temp.wanted").fetchall()[0][0]
+    # the mart tells the last message of each chat of which nothing is new; the others are named
     con.execute(
-        f"""
+        """
         create or replace temp table whole_chat as
-        with recent as (
-          select m.chat_id, max({SENT_AT}) as last_at from message m where {SENT_AT} >= '{least}'::timestamp_ms group by m.chat_id
-        )
-        select c.line, c.chat_id from chats c join temp.wanted w on c.line = w.line join recent r on c.chat_id = r.chat_id where r.last_at >= w.whole_from
+        select s.line, s.chat_id from chat_state s join temp.wanted w on s.line = w.line where greatest(s.last_sent_at, s.last_received_at) >= w.whole_from
         union select c.line, c.chat_id from chats c semi join temp.wanted w on c.line = w.line semi join temp.named_chat n on c.chat_id = n.chat_id
         """
     )

@@ -15,7 +15,7 @@ from analysis.explain import attribution
 from analysis.explain.asks import rows_of
 from analysis.explain.constants import DAY
 from analysis.explain.measure import measure
-from analysis.explain.receipts import expected_of, with_lost
+from analysis.explain.receipts import Counts, expected_of, sends_of, silent_of
 from analysis.explain.verdict import explained
 from analysis.explain.weights import fitted
 from analysis.pipeline.looks import with_looks
@@ -165,10 +165,13 @@ def test_receipts_lost_are_those_of_the_whole_fleet_also_at_the_ends_of_periods(
         world.steady(line, days=12, asks=60)
     for start in (7.3, 8.55, 9.45, 10.6):
         without_receipts(world, start, 4)
-    messages, _, health, *_ = world.frames()
-    rows = rows_of(messages, health)
-    local = with_lost(rows, expected_of(rows)).with_columns(row=pl.int_range(pl.len()).over("line"))
-    local = local.drop_nulls("lost").select("line", "row", "lost").sort("line", "row")
+    sends = sends_of(rows := rows_of(*world.frames()[0:3:2]))
+    counts = Counts.of(expected_of(sends))
+    silent = {line: of.lost(counts) for line, of in silent_of(sends, rows).items()}
+    local = pl.concat(
+        pl.DataFrame({"line": line, "row": places, "lost": lost}, schema_overrides={"row": pl.Int64})
+        for line, (places, lost) in silent.items()
+    ).sort("line", "row")
     run_ = measuring.Run(written(world, tmp_path / "export"), str(tmp_path / "out"), "test", 3)
     shards_of = defaultdict(list)
     for number, line in enumerate(("+1", "+2", "+3")):

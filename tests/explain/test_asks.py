@@ -10,7 +10,6 @@ from analysis.explain.asks import asks_of, carried_by, rows_of
 from analysis.explain.baseline import ReplyCurve, Usual
 from analysis.explain.constants import DAY, HOUR, KINDS, MINUTE
 from analysis.explain.histories import histories
-from analysis.explain.receipts import expected_of, with_lost
 from analysis.explain.window import Seen, seen_asks
 from analysis.schema import CHAT_HEALTH, CHATS, MESSAGES
 from analysis.settings import Settings
@@ -45,7 +44,7 @@ def frames(text, *, states=(), created=None, first_seen=LONG_AGO, **more):
 def read(text, **more):
     messages, chats, health = frames(text, **more)
     rows = rows_of(messages, health)
-    asks = asks_of(with_lost(rows, expected_of(rows)), chats, Settings(), carried_by(rows))
+    asks = asks_of(rows, chats, Settings(), carried_by(rows))
     return asks.with_columns(kind=pl.col("kind").replace_strict(dict(enumerate(KINDS)))).to_dicts()
 
 

@@ -6,9 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.explain.asks import rows_of
-from analysis.explain.receipts import expected_of, with_lost
+from analysis.explain.histories import histories
+from analysis.explain.receipts import Counts
+from analysis.explain.running import NEVER
 from analysis.schema import CHAT_HEALTH
+from analysis.settings import Settings
 from tests.explain.builders import World, share
 from tests.explain.recount import ms
 
@@ -74,16 +76,20 @@ def test_lost_is_what_a_plain_recount_of_the_other_lines_gives(seed):
             m["delivered_at"] = None if rng.random() < 0.5 else m["at"] + 2 * HOUR
         if m["direction"] == "outbound" and rng.random() < 0.05:
             m["failed_at"] = m["at"] + rng.choice([1, 120]) * MINUTE
-    rows = rows_of(world.frames()[0], pl.DataFrame(schema=CHAT_HEALTH))
-    sends = with_lost(rows, expected_of(rows)).filter("outbound").sort("at").to_dicts()
+    messages, chats, *_ = world.frames()
+    known_ = histories(messages, chats, pl.DataFrame(schema=CHAT_HEALTH), Settings())
+    sends = sorted(
+        (row._asdict() | {"line": line} for line, of in known_.items() for row in of.rows.sends_in(0, ms(99))),
+        key=lambda s: s["at"],
+    )
     had, half = set(), 30 * 60_000
     for s in sends:
-        in_time = s["receipt"] is not None and s["receipt"] - s["at"] <= half
-        failed = s["failed"] is not None and s["failed"] - s["at"] <= half
-        s["expected"] = (s["chat_id"], s["service"]) in had and not failed
+        in_time = s["receipt_at"] is not None and s["receipt_at"] - s["at"] <= half
+        failed = s["failed_at"] is not None and s["failed_at"] - s["at"] <= half
+        s["expected"] = (s["chat"], s["service"]) in had and not failed
         s["silent"] = not in_time and not failed
-        if s["receipt"] is not None:
-            had.add((s["chat_id"], s["service"]))
+        if s["receipt_at"] is not None:
+            had.add((s["chat"], s["service"]))
 
     def known(s):
         def told(before, after):
@@ -103,3 +109,26 @@ def test_lost_is_what_a_plain_recount_of_the_other_lines_gives(seed):
     looked = [s for s in sends if ms(20) < s["at"] < ms(21) or s["at"] < ms(2)]
     assert [s["lost"] for s in looked] == [known(s) if s["silent"] else None for s in looked]
     assert sum(s["lost"] is not None for s in looked) > 10
+    for line, of in known_.items():  # an ask tells of the first of its sends
+        told = {(s["chat"], s["at"]): s["lost"] for s in sends if s["line"] == line}
+        ends = zip(of.chat.tolist(), of.first.tolist(), of.last.tolist(), of.lost.tolist(), strict=True)
+        for chat, first, last, lost in ends:
+            own = [at for (name, sent), at in told.items() if name == of.chats[chat] and first <= sent <= last and at]
+            assert lost == min(own, default=NEVER)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_are_those_of_whole_numbers_of_eight_bytes(seed):
+    """Four bytes a time reach for seven weeks: before, within and after these, and where weeks have none."""
+    rng = np.random.default_rng(seed)
+    ends = [0, 1 << 32, 3 << 32, (3 << 32) - 1, (5 << 32) + 7]
+    times = np.sort(np.concatenate((rng.integers(0, 1 << 33, 200), rng.integers(5 << 32, 6 << 32, 100), ends, ends)))
+    frame = pl.DataFrame({"at": times, "silent": rng.random(len(times)) < 0.3})
+    parts = [frame[:90], frame[90:90], frame[90:]]
+    at = np.concatenate((times, times - 1, rng.integers(-(1 << 33), 8 << 32, 300)))
+    after, until = at, at + rng.integers(0, 2 << 32, len(at))
+    n, silent = Counts(parts, frame.height + 5).within(after, until)
+    inside = (times > after[:, None]) & (times <= until[:, None])
+    np.testing.assert_array_equal(n, inside.sum(axis=1))
+    np.testing.assert_array_equal(silent, (inside & frame["silent"].to_numpy()).sum(axis=1))
+    assert (n.max(), silent.min()) > (100, 0)

@@ -69,16 +69,16 @@ def most_first_seen(history, start, end):
 def test_rows_as_arrays_are_the_rows(case):
     h, since, t = case.history, case.t - 5 * DAY, case.t
     for chat in ("+1-c3", "+1-c5", "+1-c0", "nobody"):
-        rows = h.of_chat(chat)
-        told = zip(*(column.tolist() for column in h.arrays_of(chat)), strict=True)
+        rows = h.rows.of_chat(chat)
+        told = zip(*(column.tolist() for column in h.rows.arrays_of(chat)), strict=True)
         assert list(told) == [(r.at, r.outbound, *(NEVER if at is None else at for at in (r.failed_at, r.receipt_at))) for r in rows]  # fmt: skip
         assert bool(rows) == (chat != "nobody")
-    sends, records = h.sent_in(since, t), h.sends_in(since, t)
+    sends, records = h.rows.sent_in(since, t), h.rows.sends_in(since, t)
     assert sends.at.tolist() == [r.at for r in records]
     assert sends.lost.tolist() == [NEVER if r.lost is None else r.lost for r in records]
     assert sends.services == sorted({r.service for r in records}) == ["SMS", "iMessage"]
     assert [(r.at, r.chat) for r in records] == sorted((r.at, r.chat) for r in records)
-    assert records == [r for r in h.sends_in(0, t + DAY) if since < r.at <= t]
+    assert records == [r for r in h.rows.sends_in(0, t + DAY) if since < r.at <= t]
 
 
 @pytest.mark.parametrize("numbers", [[], [7], [9, 7, 7, 12, 9, 8], [3, 3, 3]])

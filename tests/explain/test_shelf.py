@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 
 from analysis.explain.cases import Cases
-from analysis.explain.histories import Histories, histories
-from analysis.explain.receipts import Counts
+from analysis.explain.histories import histories
+from analysis.explain.running import NEVER
 from analysis.explain.shelf import Shelf, firsts_of
 from analysis.settings import Settings
 from tests.explain.builders import World
@@ -52,12 +51,12 @@ def test_a_history_is_the_same_from_disk_and_from_memory(known, tmp_path, most):
             other.first_at,
             other.chats,
         )
-        for name in ("first", "last", "reply_at", "kind", "streak", "recent", "send_at", "inbound_at"):
+        for name in ("first", "last", "reply_at", "kind", "streak", "recent", "send_at"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
         span = [(float(one.first_at), float(one.last[-1]))]
         assert one.sums.over(span) == other.sums.over(span)
-        assert one.of_chat(f"{line}-c1") == other.of_chat(f"{line}-c1") != []
-        assert one.sends_in(0, int(one.last[-1])) == other.sends_in(0, int(one.last[-1]))
+        assert one.rows.of_chat(f"{line}-c1") == other.rows.of_chat(f"{line}-c1") != []
+        assert one.rows.sends_in(0, int(one.last[-1])) == other.rows.sends_in(0, int(one.last[-1]))
     assert bool(list(tmp_path.iterdir())) == (most == 1)
 
 
@@ -96,13 +95,26 @@ def test_cases_of_one_line_at_a_time_are_those_of_all(world):
         one[replace(found.changes[0], line="+9")]
 
 
-def test_rows_that_memory_holds_are_built_first(world, tmp_path):
-    """So they are let go of while histories come to be held, rather than lie beside them."""
-    messages, chats, chat_health, *_ = world.frames()
-    parts = Histories(Settings(), tmp_path, most=messages.filter(pl.col("line") == LINES[0]).height)
-    of = {line: messages.filter(pl.col("line") == line) for line in LINES}
-    expected = pl.concat(parts.add(of[line], chats, chat_health) for line in LINES).sort("at")
-    on_disk = len(list(tmp_path.iterdir()))
-    assert on_disk > 0
-    left = [(history.line, len(list(tmp_path.iterdir()))) for history in parts.each(Counts.of(expected))]
-    assert left == [("+1", on_disk), ("+2", on_disk // 2), ("+3", 0)]
+def test_a_large_line_finds_room(known, tmp_path):
+    shelf = shelf_of(known, tmp_path, 10_000_000)
+    assert not list(tmp_path.iterdir())
+    shelf.make_room(10_000_000 - known["+1"].messages)
+    assert len(list(tmp_path.iterdir())) == 2  # the one put last is held still
+    shelf.make_room(20_000_000)
+    assert len(list(tmp_path.iterdir())) == 3
+    assert shelf["+2"].rows.of_chat("+2-c1") == known["+2"].rows.of_chat("+2-c1")
+
+
+@pytest.mark.parametrize("most", [1, 10_000_000])
+def test_receipts_that_were_lost_are_known_of_what_is_held_and_of_what_is_read(known, tmp_path, most):
+    shelf, one = shelf_of(known, tmp_path, most), known["+2"]
+    places = one.rows.sent[[3, 40, 41]]
+    shelf.mark("+2", places, np.array([7, 8, 9]))
+    for line in ("+1", "+2", "+3", "+2"):
+        of = shelf[line]
+        assert sorted(of.lost[of.lost < NEVER].tolist()) == ([7, 8, 9] if line == "+2" else [])
+        told = [row.lost for row in of.rows.sends_in(0, int(of.last.max()))]
+        assert [lost for lost in told if lost] == ([7, 8, 9] if line == "+2" else [])
+        (service,) = of.services
+        span = [(float(of.first[0]), float(of.last[-1]) + 1)]
+        assert of.sums.over(span)["told", service] == len(of.first) - (3 if line == "+2" else 0)
