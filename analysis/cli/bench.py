@@ -215,6 +215,15 @@ def phases(folder: str) -> None:
 
 
 @bench.command()
+@click.argument("store", type=click.Path(exists=True, dir_okay=False))
+def parts(store: str) -> None:
+    """Where the time of a full refresh goes, part by part, for a copy of a STORE."""
+    from analysis.bench import parts as room
+
+    click.echo(room.measured(store).as_text())
+
+
+@bench.command()
 @SIZES
 @LINES
 @DAYS

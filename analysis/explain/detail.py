@@ -110,8 +110,8 @@ def _sends_of(case: Case, driver: str) -> list[tuple[str, int]]:
         return case.history.rows.times_in(a, b)
     found = []
     for s in volume_asks(case, driver)[2]:
-        times = [row.at for row in case.history.rows.of_chat(s.chat) if row.outbound and row.at >= s.first]
-        found += [(s.chat, at) for at in times[: s.sends]]
+        at, outbound, *_ = case.history.rows.arrays_of(s.chat)
+        found += [(s.chat, time) for time in at[outbound & (at >= s.first)][: s.sends].tolist()]
     return found
 
 

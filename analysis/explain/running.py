@@ -23,15 +23,15 @@ class Sums:
 
     def __init__(self, times: Array, columns: dict[Any, Array]) -> None:
         self._times, self._names = times.astype(float), list(columns)
-        self._sums = np.zeros((len(times) + 1, len(columns)), dtype=np.int32)
-        for place, values in enumerate(columns.values()):
-            np.cumsum(values, out=self._sums[1:, place])
+        self._sums = np.zeros((len(columns), len(times) + 1), dtype=np.int32)
+        for sums, values in zip(self._sums, columns.values(), strict=True):
+            np.cumsum(values, out=sums[1:])
 
     def over(self, spans: list[Span]) -> dict[Any, int]:
         """Return the sum of each column in [a, b) of any span."""
         places = _places(self._times, spans)
-        told = self._sums[places[1::2]] - self._sums[places[::2]]
-        return dict(zip(self._names, told.sum(axis=0).tolist(), strict=True))
+        told = self._sums.take(places[1::2], axis=1) - self._sums.take(places[::2], axis=1)
+        return dict(zip(self._names, told.sum(axis=1).tolist(), strict=True))
 
 
 def _places(times: Array, spans: list[Span]) -> Array:
