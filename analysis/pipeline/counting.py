@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from analysis.pipeline.due import Due
-from analysis.pipeline.shards import AT_ONCE, Group, group_of, grouped, side_by_side, whole_lines
+from analysis.pipeline.shards import AT_ONCE, Group, group_of, grouped, shards, side_by_side, whole_lines
 from analysis.pipeline.steps import Progress, Step
 from analysis.settings import Settings
 from analysis.signals import delivery, panel
@@ -22,6 +22,8 @@ from analysis.store import marts, read, read_counted, since
 
 _MOST = 500_000
 """Messages of a group: about 0.3 GB while they are judged and counted (measured, analysis/bench); larger ones are not sooner done."""
+_FIRSTS_OF = 4_000_000
+"""Messages of the lines whose chats' first ones are looked for together: a new query costs more than it saves below."""
 _MARTS = ("signal_day", "signal_hour", "chat_state", "delivery_day", "opener", "failure_hour")
 Tables = dict[str, pl.DataFrame]
 
@@ -66,22 +68,25 @@ def count_again(con: Any, due: Due, spells: pl.DataFrame, *, as_of: Any, setting
 
 
 def _all(con: Any, counted: Callable[[Group, pl.DataFrame], Tables], told: Callable[[float], None]) -> None:
-    moved_here = moved(read_counted.shared_firsts(con))
     sizes = read_counted.line_sizes(con)
+    firsts = read_counted.shared_firsts(con, shards(sizes, most=_FIRSTS_OF))
+    read_counted.keep_moved(con, map(moved, firsts))
     groups = whole_lines(con, sizes, told, most=_MOST, columns=read_counted.COUNTED)
+    with_moved = ((group, read_counted.moved_on(con, group.messages["line"].unique().to_list())) for group in groups)
     for name in _MARTS:
         marts.clear(con, name)
     since.clear_activity(con)
     # a group's rows go into the store at once: to hold those of all took 200 MB a million messages, as they keep alive what they were cut from
     for tables, activity in side_by_side(
-        groups,
-        lambda group: (counted(group, moved_here), activity_of(group.messages)),
-        size=lambda group: group.size,
+        with_moved,
+        lambda given: (counted(*given), activity_of(given[0].messages)),
+        size=lambda given: given[0].size,
         most=AT_ONCE * _MOST,
     ):
         for name, frame in tables.items():
             marts.add(con, name, frame)
         since.add_activity(con, activity)
+    read_counted.forget_moved(con)
     since.line_totals(con, wanted_only=False)
 
 

@@ -41,6 +41,11 @@ def _at_once(some: str) -> str:
     """
 
 
+def plain(con: duckdb.DuckDBPyConnection) -> bool:
+    """Say whether every message names its line and chat itself, and no other line claims that chat."""
+    return not _odd(con)
+
+
 def _odd(con: duckdb.DuckDBPyConnection) -> str:
     """Return what is true of the messages that only the view can place; nothing where there are none."""
     odd = [f"{column} is null" for column in ("line", "chat_id") if _any(con, f"message where {column} is null")]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import duckdb
 import polars as pl
 
 from analysis.schema import CHAT_HEALTH, CHATS, INSTANT, MESSAGES
-from analysis.store.placed import all_placed, of_chats, placed_on
+from analysis.store.placed import all_placed, of_chats, placed, placed_on, plain
 from analysis.store.read import frame_of, listed
 
 COUNTED = pl.Schema(
@@ -19,6 +21,8 @@ COUNTED = pl.Schema(
 )  # fmt: skip
 """The columns of MESSAGES that counting takes."""
 
+_TOGETHER = 1_000_000
+"""Chats of people with several lines that are in memory together."""
 _HEALTH = pl.Schema([("line", pl.String()), *CHAT_HEALTH.items()])
 _ON_LINES = "line between $first and $last and list_contains($lines, line)"
 """Of lines that follow each other only the blocks that can have them are looked at: a store lies in order of line, each load for itself."""
@@ -54,27 +58,64 @@ def _named(lines: list[str]) -> dict[str, object]:
     return {"first": min(lines), "last": max(lines), "lines": lines}
 
 
-def shared_firsts(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return the chats, with a message, of people who have some on several lines: no other chat was moved (``signals.chats.moved``).
+def shared_firsts(con: duckdb.DuckDBPyConnection, groups: Iterable[list[str]]) -> Iterator[pl.DataFrame]:
+    """Yield the chats, with a message, of people who have some on several lines: no other chat was moved (``signals.chats.moved``).
 
-    Returns:
-        line, chat_id, recipient, first_at (its first message); in order of line and chat.
+    Args:
+        con: an open store.
+        groups: all lines, in groups whose first messages are looked for together.
+
+    Yields:
+        line, chat_id, recipient (a number a person), first_at (its first message), any order; of each person all at once.
     """
     con.execute(
         """
         create or replace temp table shared_chat as
         with shared as (
-          select recipient from chats where recipient is not null group by recipient
-          having min(line) <> max(line)
+          select recipient, row_number() over () as person from (
+            select recipient from chats where recipient is not null group by recipient having min(line) <> max(line)
+          )
         )
-        select chat_id, recipient from chats semi join shared using (recipient)
+        select line, chat_id, person from chats join shared using (recipient) order by line
         """
     )
-    sql = f"""
-    select m.line, m.chat_id, any_value(c.recipient) as recipient, min(m.sent_at) as first_at
-    from ({of_chats(con, "shared_chat")}) m join temp.shared_chat c using (chat_id) group by m.line, m.chat_id order by m.line, m.chat_id
-    """
-    schema = {"line": pl.String, "chat_id": pl.String, "recipient": pl.String, "first_at": INSTANT}
-    found = frame_of(con, sql, pl.Schema(schema))
-    con.execute("drop table temp.shared_chat")
-    return found
+    con.execute(
+        "create or replace temp table shared_first (line varchar, chat_id varchar, recipient bigint, first_at timestamp_ms)"
+    )
+    put = "insert into temp.shared_first select m.line, m.chat_id, c.person, min(m.sent_at) from ({}) m join ({}) c using (chat_id) group by all"
+    if plain(con):
+        some = "line between $first and $last"
+        messages = placed(con, f"select * from main.message where {some}")
+        for lines in groups:
+            chats_of = f"select * from temp.shared_chat where {some}"
+            con.execute(put.format(messages, chats_of), {"first": min(lines), "last": max(lines)})
+    else:
+        con.execute(put.format(of_chats(con, "shared_chat"), "temp.shared_chat"))
+    ((size,),) = con.execute("select count(*) from temp.shared_first").fetchall()
+    parts = 1 + size // _TOGETHER
+    schema = pl.Schema({"line": pl.String, "chat_id": pl.String, "recipient": pl.Int64, "first_at": INSTANT})
+    for part in range(parts):
+        yield frame_of(con, f"select * from temp.shared_first where recipient % {parts} = {part}", schema)
+    for table in ("shared_chat", "shared_first"):
+        con.execute(f"drop table temp.{table}")
+
+
+def keep_moved(con: duckdb.DuckDBPyConnection, parts: Iterable[pl.DataFrame]) -> None:
+    """Keep for this connection which chats were moved from another line (line, chat_id), for ``moved_on``."""
+    con.execute("create or replace temp table moved_part (line varchar, chat_id varchar)")
+    for part in parts:
+        con.execute("insert into temp.moved_part select line, chat_id from part")
+        del part
+    con.execute("create or replace temp table moved_chat as select * from temp.moved_part order by line")
+    con.execute("drop table temp.moved_part")
+
+
+def moved_on(con: duckdb.DuckDBPyConnection, lines: list[str]) -> pl.DataFrame:
+    """Return those of some lines: line, chat_id."""
+    schema = pl.Schema({"line": pl.String, "chat_id": pl.String})
+    return frame_of(con, f"select * from temp.moved_chat where {_ON_LINES}", schema, _named(lines))
+
+
+def forget_moved(con: duckdb.DuckDBPyConnection) -> None:
+    """Let go of what ``keep_moved`` kept."""
+    con.execute("drop table temp.moved_chat")

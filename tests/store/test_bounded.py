@@ -98,8 +98,11 @@ from messages m left join chats c on c.chat_id = m.chat_id group by m.line, m.ch
 """
 
 
-def test_chats_of_people_with_several_tell_of_every_one_that_was_moved(tmp_path):
-    """Also where a message names no chat, or two lines claim one."""
+@pytest.mark.parametrize("together", [1, 1_000_000])
+@pytest.mark.parametrize("plain", [True, False])
+def test_chats_of_people_with_several_tell_of_every_one_that_was_moved(tmp_path, monkeypatch, plain, together):
+    """Also where a message names no chat, or two lines claim one; and whatever is in memory together."""
+    monkeypatch.setattr(read_counted, "_TOGETHER", together)
     sent = [
         ("1", "+12025550101", "a", "outbound", "2026-01-01T10:00:00Z", "+12025550901"),
         ("2", "+12025550102", "b", "outbound", "2026-01-02T10:00:00Z", "+12025550901"),
@@ -115,12 +118,21 @@ def test_chats_of_people_with_several_tell_of_every_one_that_was_moved(tmp_path)
     ]
     names = ["message_id", "line", "chat_id", "direction", "sent_at", "recipient"]
     pl.DataFrame(sent, schema=names, orient="row").write_csv(tmp_path / "sent.csv")
-    store = tmp_path / "moved.duckdb"
+    if plain:
+        odd = pl.col("message_id").is_in(["5", "6", "10", "11"])
+        pl.read_csv(tmp_path / "sent.csv", infer_schema=False).filter(~odd).write_csv(tmp_path / "sent.csv")
+    store, lines = tmp_path / "moved.duckdb", [f"+1202555010{i}" for i in (1, 2, 3)]
     pipeline.load([tmp_path / "sent.csv"], store=store)
     with duckdb.connect(str(store)) as con:
         everything = moved(con.sql(_ALL_FIRSTS).pl()).sort("line", "chat_id")
-        found = moved(read_counted.shared_firsts(con)).sort("line", "chat_id")
+        read_counted.keep_moved(con, map(moved, read_counted.shared_firsts(con, [lines[:1], lines[1:]])))
+        found = read_counted.moved_on(con, lines).sort("line", "chat_id")
+        of_one = read_counted.moved_on(con, lines[1:2])
+        read_counted.forget_moved(con)
+        left = con.execute("select table_name from duckdb_tables() where temporary").fetchall()
         sizes = read_counted.line_sizes(con).rows()
         assert sizes == con.execute("select line, count(*) from messages group by line order by line").fetchall()
     assert found.rows() == everything.rows()
     assert {"b", "f"} <= set(found["chat_id"])
+    assert of_one.rows() == [row for row in everything.rows() if row[0] == lines[1]]
+    assert left == []
