@@ -182,7 +182,7 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
         inbound=told,
     )
     numbered = numbered.with_columns(last_in=_filled("told", "forward"), next_in=_filled("inbound", "backward"))
-    asks = _together(numbered.filter("outbound"), window)
+    asks = _together(numbered.drop("code", "fingerprint", "told", "inbound", "same", "stop").filter("outbound"), window)
     before = asks.with_columns(
         before=pl.when(pl.col("chat_no") == pl.col("chat_no").shift()).then(pl.col("last").shift()),
         after=pl.when(pl.col("chat_no") == pl.col("chat_no").shift(-1)).then(pl.col("first").shift(-1)),

@@ -94,8 +94,9 @@ class StoreLines:
         tells = tells_to(told, self._troubles, self._lost, self._settings)
 
         def built(group: Group) -> Built:
-            rows = rows_of(group.messages, group.health)
-            return histories_of(rows, group.chats, group.health, self._settings, gaps_of(self._lost), seen=tells)
+            (messages, chats, health, _), rows = group, rows_of(group.messages, group.health)
+            del group, messages  # a large line's are as large as its history
+            return histories_of(rows, chats, health, self._settings, gaps_of(self._lost), seen=tells)
 
         groups = _with_room(whole_lines(con, read_counted.line_sizes(con), most=_TOGETHER), found)
         for part in side_by_side(groups, built, size=lambda group: group.size, most=AT_ONCE * _TOGETHER):
@@ -245,8 +246,9 @@ def _with_room(groups: Iterable[Group], found: Shelf) -> Iterator[Group]:
     """Yield groups, each with as much room for it as can be made by writing histories."""
     for group in groups:
         found.make_room(group.size)
-        yield group
+        given = [group]
         del group
+        yield given.pop()
 
 
 def begins_of(

@@ -107,11 +107,11 @@ def whole_lines(
         if number % together == 0:
             these = [line for group in groups[number : number + together] for line in group]
             chats, chat_health = read_counted.chats(con, these), read_counted.chat_health(con, these)
-        messages = read_counted.messages(con, lines, columns=columns)
-        if messages.height:
-            own = pl.col("line").is_in(lines)
-            yield Group(messages, chats.filter(own), chat_health.filter(own).select(schema.CHAT_HEALTH.names()))
-        del messages  # while it is worked on, another one is read
+        messages, own = read_counted.messages(con, lines, columns=columns), pl.col("line").is_in(lines)
+        group = [Group(messages, chats.filter(own), chat_health.filter(own).select(schema.CHAT_HEALTH.names()))]
+        del messages  # only who works on it holds it: another one is read meanwhile
+        if group[0].size:
+            yield group.pop()
         done((number + 1) / len(groups))
 
 
@@ -136,9 +136,14 @@ def side_by_side(
             large = size(group)
             while waiting and sum(of for of, _ in waiting) + large > most:
                 yield waiting.popleft()[1].result()
-            waiting.append((large, pool.submit(work, group)))
-            del group  # while the next one is read, only the work holds it
+            waiting.append((large, pool.submit(_taken, work, [group])))
+            del group  # only the work holds it, and may let go of what it needs no more
             if len(waiting) >= AT_ONCE:
                 yield waiting.popleft()[1].result()
         while waiting:
             yield waiting.popleft()[1].result()
+
+
+def _taken(work: Callable[[Read], Made], given: list[Read]) -> Made:
+    """Do the work on what a list holds, which then holds it no more: an executor keeps what it is given until the work is done."""
+    return work(given.pop())
