@@ -15,7 +15,6 @@ from typing import Any
 from unittest.mock import patch
 
 from analysis import pipeline
-from analysis.errors import UsageError
 
 PARTS: tuple[tuple[str, str, str], ...] = (
     ("counting: read messages and chats", "analysis.pipeline.counting", "whole_lines"),
@@ -134,13 +133,7 @@ class _Clock:
 
 
 def measured(store: str | Path) -> Told:
-    """Refresh a copy of a store from scratch, each part timed: groups of lines one after the other, where a refresh works on two at once.
-
-    Raises:
-        UsageError: there is no store.
-    """
-    if not Path(store).is_file():
-        raise UsageError("no such store", where=str(store), fix="name one: linehealth --store PATH load …")
+    """Refresh a copy of a store from scratch, each part timed: groups of lines one after the other, where a refresh works on two at once."""
     clock = _Clock()
     with tempfile.TemporaryDirectory(dir=Path(store).parent, prefix="parts-") as folder, ExitStack() as patched:
         copy = Path(folder) / "store.duckdb"

@@ -13,6 +13,7 @@ from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS, MINUTE
 from analysis.explain.grouped import Groups
 from analysis.explain.numbers import as_enum
 from analysis.explain.running import NEVER
+from analysis.schema import CHAT_HEALTHS
 from analysis.settings import Settings
 from analysis.signals.volume import in_order, talks
 
@@ -85,15 +86,26 @@ class ChatStates:
         return self.times[i - 1] if i else None
 
 
-def opt_outs_of(chat_health: pl.DataFrame) -> pl.DataFrame:
+def reports_of(chat_health: pl.DataFrame) -> pl.DataFrame:
+    """Return what is known of the health of chats: chat_id, at (ms), health; one an instant, the more severe (as ``signals.chat_health``), in order.
+
+    Args:
+        chat_health: CHAT_HEALTH, any order, ties allowed.
+    """
+    severe = pl.col("health").replace_strict({h: i for i, h in enumerate(CHAT_HEALTHS)}, return_dtype=pl.Int8)
+    ordered = chat_health.select("chat_id", pl.col("at").cast(_MS), "health", severe=severe)
+    last = pl.any_horizontal((pl.col(name) != pl.col(name).shift(-1)).fill_null(True) for name in ("chat_id", "at"))
+    return ordered.sort("chat_id", "at", "severe").filter(last).drop("severe")
+
+
+def opt_outs_of(reports: pl.DataFrame) -> pl.DataFrame:
     """Return when chats became OPTED_OUT: chat_id, at (ms), in order of both.
 
     Args:
-        chat_health: CHAT_HEALTH.
+        reports: of ``reports_of``.
     """
-    ordered = chat_health.select("chat_id", pl.col("at").cast(_MS), "health").sort("chat_id", "at")
     was_out = (pl.col("health").shift() == "OPTED_OUT") & (pl.col("chat_id").shift() == pl.col("chat_id"))
-    return ordered.filter(pl.col("health") == "OPTED_OUT", was_out.fill_null(False).not_()).select("chat_id", "at")
+    return reports.filter(pl.col("health") == "OPTED_OUT", was_out.fill_null(False).not_()).select("chat_id", "at")
 
 
 def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
@@ -122,13 +134,14 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
 
 def _opted_out(rows: pl.DataFrame, chat_health: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """Say of each row whether its chat became OPTED_OUT within a minute of it, and whether it was so when this was sent; few chats ever are."""
-    stops = opt_outs_of(chat_health).with_columns(stop_at=pl.col("at"))
+    reports = reports_of(chat_health)
+    stops = opt_outs_of(reports).with_columns(stop_at=pl.col("at"))
     begins = rows.select("chat_id", "chat_no").filter(pl.col("chat_no") != pl.col("chat_no").shift(fill_value=-1))
     ever = begins.join(stops, on="chat_id", how="semi")["chat_no"].to_numpy()
     is_any = np.zeros(begins.height, dtype=bool)
     is_any[ever] = True
     places = np.flatnonzero(is_any[rows["chat_no"].to_numpy()])
-    known = chat_health.join(stops, on="chat_id", how="semi").select("chat_id", pl.col("at").cast(_MS), out=pl.col("health") == "OPTED_OUT")  # fmt: skip
+    known = reports.join(stops, on="chat_id", how="semi").select("chat_id", "at", out=pl.col("health") == "OPTED_OUT")  # fmt: skip
     slack = int(CONSTANTS.settle_seconds * 1000)
     found = (
         rows.select("chat_id", "at")[places]

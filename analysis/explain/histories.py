@@ -9,28 +9,26 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from analysis.explain.asks import asks_of, carried_by, opt_outs_of, rows_of
+from analysis.explain.asks import asks_of, carried_by, opt_outs_of, reports_of, rows_of
 from analysis.explain.constants import HOUR
 from analysis.explain.history import LineHistory
-from analysis.explain.receipts import Counts, Silent, expected_of, sends_of, silent_of
+from analysis.explain.receipts import NO_SILENCE, Counts, expected_of, sends_of, silent_of
 from analysis.explain.running import NEVER, Span
 from analysis.settings import Settings
 
 
 class Built(NamedTuple):
-    """Some whole lines: their histories, and what these tell of receipts; all were kept, so far."""
+    """Some lines."""
 
     histories: dict[str, LineHistory]
-    """By line, in order of line."""
-    silent: dict[str, Silent]
-    """Of those with a send without a receipt: any of these may have been lost."""
+    """By line, in order of line; that receipts were lost is not known yet."""
     expected: pl.DataFrame
     """``receipts.expected_of``."""
 
-    def lost(self, counts: Counts) -> dict[str, LineHistory]:
-        """Return the histories with the receipts that were lost, by those of all lines."""
-        for line, silent in self.silent.items():
-            self.histories[line].mark(*silent.lost(counts))
+    def marked_by(self, counts: Counts) -> dict[str, LineHistory]:
+        """Let the histories know of the receipts that were lost, by those of all lines, and return them."""
+        for history in self.histories.values():
+            history.mark(*history.silent.lost(counts))
         return self.histories
 
 
@@ -56,15 +54,16 @@ def histories_of(
         seen: is told the asks, and CARRIED of their lines.
     """
     if not rows.height:
-        return Built({}, {}, expected_of(sends_of(rows)))
+        return Built({}, expected_of(sends_of(rows)))
     carried = carried_by(rows) if carried is None else carried
     found, sends = asks_of(rows, chats, settings, carried), sends_of(rows)
     seen(found, carried)
-    asks, begun = _by_line(found), _begun(carried)
+    asks, begun, silent = _by_line(found), _begun(carried), silent_of(sends, rows)
     owner = rows.filter(pl.col("chat_no") != pl.col("chat_no").shift(fill_value=-1)).select("chat_id", "line")
-    states = chat_health.select("chat_id", pl.col("at").cast(pl.Int64), "health").join(owner, on="chat_id")
+    reports = reports_of(chat_health)
+    states = reports.join(owner, on="chat_id")
     states_of = states.sort("line", "chat_id", "at").partition_by("line", as_dict=True)
-    outs = opt_outs_of(chat_health).join(owner, on="chat_id").sort("line", "at")
+    outs = opt_outs_of(reports).join(owner, on="chat_id").sort("line", "at")
     outs_of = {line: part["at"].to_numpy() for (line,), part in outs.partition_by("line", as_dict=True).items()}
     none, empty = np.array([], dtype=np.int64), states.clear()
     no_asks = found.clear()
@@ -75,13 +74,14 @@ def histories_of(
             part,
             states=states_of.get((line,), empty),
             opt_outs=outs_of.get(line, none),
+            silent=silent.get(line, NO_SILENCE),
             gaps=sorted(gaps.get(None, []) + gaps.get(line, [])),
             window=settings.explain_reply_hours * HOUR,
             carried=begun.get(line),
         )
         for line, part in _by_line(rows).items()
     }
-    return Built(made, silent_of(sends, rows), expected_of(sends))
+    return Built(made, expected_of(sends))
 
 
 def histories(
@@ -104,7 +104,7 @@ def histories(
     """
     rows = rows_of(messages, chat_health)
     built = histories_of(rows, chats, chat_health, settings, gaps_of(gaps), seen=seen)
-    return built.lost(Counts.of(built.expected.sort("at")))
+    return built.marked_by(Counts.of(built.expected.sort("at")))
 
 
 def _by_line(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:

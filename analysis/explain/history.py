@@ -10,6 +10,7 @@ import polars as pl
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
 from analysis.explain.numbers import first_of_each, numbered
+from analysis.explain.receipts import NO_SILENCE, Silent
 from analysis.explain.rows import Rows
 from analysis.explain.running import NEVER, Array, Running, Span, Sums
 from analysis.explain.states import LazyStates
@@ -27,6 +28,7 @@ class LineHistory:
         rows: its part of ``rows_of``.
         states: chat health of its chats: chat_id, at (ms), health, in order of chat.
         opt_outs: when its chats became OPTED_OUT (ms), in order.
+        silent: its sends without a receipt: any of these may have been lost (``mark``).
         gaps: times in which deliveries of its events were probably lost, in order.
         window: the reply window (ms).
         carried: first message (ms) and day of the first ask of the line (CARRIED), where these are only the chats with anything since some
@@ -41,19 +43,17 @@ class LineHistory:
         *,
         states: pl.DataFrame,
         opt_outs: Array,
+        silent: Silent = NO_SILENCE,
         gaps: list[Span] | None = None,
         window: float = 0.0,
         carried: tuple[int, int] | None = None,
     ) -> None:
-        self.line, self.states, self.left_at = line, LazyStates(states), opt_outs
+        self.line, self.states, self.left_at, self.silent = line, LazyStates(states), opt_outs, silent
         self.rows = Rows(rows)
         """Its messages."""
-        self.out_at = self.rows.out_at
-        """When it sent to chats that had opted out, in order."""
         places, self.chat = first_of_each(asks["chat_no"].to_numpy())
-        self._numbers = (
-            asks["chat_no"].gather(places).to_numpy() - rows["chat_no"][0]
-        )  # of its chats with an ask, among all
+        self._chat_places = asks["chat_no"].gather(places).to_numpy() - rows["chat_no"][0]
+        """Of its chats with an ask among all."""
         self._lost: Array | None = None
         self.chats = asks["chat_id"].gather(places).to_list()
         dated = asks.select(pl.col("reply_at", "receipt_at", "failed_at").fill_null(NEVER))
@@ -82,21 +82,22 @@ class LineHistory:
         return np.broadcast_to(np.int64(NEVER), len(self.first)) if self._lost is None else self._lost
 
     def mark(self, places: Array, lost: Array) -> None:
-        """Take in that receipts were lost as some sends went out.
+        """Take in that receipts were lost as some sends went out, in place of what was marked before.
 
         Args:
             places: of these in the rows.
             lost: from when that is known (ms).
         """
+        self.__dict__.pop("sums", None)
+        self.rows.mark(places, lost)
+        self._lost = None
         if not len(places):
             return
-        self.rows.mark(places, lost)
-        key = self._numbers[self.chat] * _ROOM + (self.first - self.first_at)
+        key = self._chat_places[self.chat] * _ROOM + (self.first - self.first_at)
         order = key.argsort()
         sends = self.rows.numbers_of(places) * _ROOM + (self.rows.at[places] - self.first_at)
         self._lost = np.full(len(self.first), NEVER)
         np.minimum.at(self._lost, order[key[order].searchsorted(sends, side="right") - 1], lost)
-        self.__dict__.pop("sums", None)
 
     @property
     def messages(self) -> int:
@@ -261,13 +262,18 @@ class LineHistory:
         return states.at(int(self.first[ask])) if states is not None else None
 
     @property
+    def out_at(self) -> Array:
+        """When it sent to chats that had opted out, in order."""
+        return self.rows.out_at
+
+    @property
     def send_at(self) -> Array:
         """When its sends went out, in order; no whole numbers, for searches by such."""
         return self.rows.send_at
 
     def up_to(self, ask: int, t: int) -> tuple[int, int]:
         """Return the last send up to t of an ask by its place, and how many sends it has up to then."""
-        here = self.rows.of_number(int(self._numbers[self.chat[ask]]))
+        here = self.rows.of_number(int(self._chat_places[self.chat[ask]]))
         at, outbound = self.rows.at[here], self.rows.outbound[here]
         sends = at[outbound & (at >= self.first[ask]) & (at <= t)]
         return int(sends[-1]), len(sends)

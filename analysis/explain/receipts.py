@@ -85,7 +85,8 @@ def silent_of(sends: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Silent]:
         rows: that they are of; the rows of a line are one after the other.
     """
     silent = sends.filter("silent").select("line", "row", "at")
-    own, found = within_own(sends).astype(np.int32), {}
+    own, found = within_own(sends), {}
+    own = own.astype(np.min_scalar_type(int(own.max(initial=0))))  # of few bytes: they are kept with the history
     runs = rows["line"].rle().struct.unnest()
     begins = dict(zip(runs["value"], runs["len"].cum_sum() - runs["len"], strict=True))
     for (line,), part in silent.with_row_index("place").partition_by("line", as_dict=True).items():
@@ -227,3 +228,6 @@ class _Times:
 
 
 _BLOCK, _WITHIN = 32, (1 << 32) - 1
+_NONE = np.array([], dtype=np.int64)
+NO_SILENCE = Silent(_NONE, _NONE, np.zeros((0, len(reaches()), 2), dtype=np.int64))
+"""Of a line with a receipt for each send."""

@@ -74,7 +74,7 @@ def figures_now(driver: str, then: Figures, case: Case, since: int | None) -> Fi
     if driver == "repeated_content":
         _, n, _, total = top_fingerprint(case.history, day, t)
         return {"observed": round(n / total, 4) if total else 0.0, "observed_count": n, "observed_of": total}
-    n = len(case.history.rows.sent_in(day, t).at)
+    n = int(np.diff(case.history.send_at.searchsorted((day, t), side="right"))[0])
     return {"observed": n, "observed_count": n, "window_hours": 24.0}
 
 

@@ -46,7 +46,9 @@ class Rows:
     def __init__(self, frame: pl.DataFrame) -> None:
         chat = frame["chat_no"].to_numpy()
         begins = np.flatnonzero(np.diff(chat, prepend=-1))
-        self._chats, self._begins = frame["chat_id"].gather(begins), np.append(begins, len(chat))
+        names = frame["chat_id"].gather(begins).to_list()
+        # copied: a part of a frame keeps the texts of all of it
+        self._chats, self._begins = pl.Series(names, dtype=pl.String), np.append(begins, len(chat))
         self.at, self.outbound, self._out = (frame[name].to_numpy() for name in ("at", "outbound", "out"))
         self._receipt, self._failed = (_times(frame[name]) for name in ("receipt", "failed"))
         self._lost: Array | None = None
@@ -66,9 +68,11 @@ class Rows:
         return {name: value for name, value in vars(self).items() if name not in _SOON_MADE}
 
     def mark(self, places: Array, lost: Array) -> None:
-        """Take in from when it is known that receipts were lost as some sends went out (ms)."""
-        self._lost = np.full(len(self), NEVER)
-        self._lost[places] = lost
+        """Take in from when it is known that receipts were lost as some sends went out (ms), in place of what was marked before."""
+        self._lost = np.full(len(self), NEVER) if len(places) else None
+        if self._lost is not None:
+            self._lost[places] = lost
+        self.__dict__.pop("after_opt_out", None)
 
     @cached_property
     def send_at(self) -> Array:
@@ -76,16 +80,11 @@ class Rows:
         return np.asarray(self.at[self.sent].astype(float))
 
     @cached_property
-    def inbound_at(self) -> Array:
-        """When its replies came, in order."""
-        return np.sort(self.at[~self.outbound])
-
-    @cached_property
     def after_opt_out(self) -> list[Row]:
         """Sends to chats that had opted out, in order of time."""
         return self._records(self.sent[self._out[self.sent]])
 
-    @property
+    @cached_property
     def out_at(self) -> Array:
         """When these went out."""
         return np.asarray(self.at[self.sent[self._out[self.sent]]])
@@ -165,7 +164,7 @@ class Rows:
         return list(map(Row._make, columns))
 
 
-_SOON_MADE = ("send_at", "inbound_at", "after_opt_out", "_numbers")
+_SOON_MADE = ("send_at", "out_at", "after_opt_out", "_numbers")
 
 
 class _Names:

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from analysis.explain.history import LineHistory
+from analysis.explain.receipts import Counts
 from analysis.explain.running import Array
 
 HELD = 1_250_000
-"""Messages of the lines whose histories (or rows, or cases) are held in memory: about 0.6 GB. Fleets with fewer never touch the disk."""
+"""Messages of the lines whose histories (or cases) are held in memory: about 0.6 GB. Fleets with fewer never touch the disk."""
 
 Value = TypeVar("Value")
 
 
 class Held(Generic[Value]):
-    """What was worked out of lines, as far as it fits: of those asked for last, one always.
+    """What was worked out of lines, as far as it fits: of those asked for last, one always but where room was made.
 
     Args:
         most: messages of these lines, HELD where None.
@@ -67,6 +68,7 @@ class Shelf(Mapping[str, LineHistory]):
     def __init__(self, folder: Path, most: int | None = None) -> None:
         self._folder, self._held = folder, Held[LineHistory](most, self._write)
         self._known: dict[str, tuple[int, int]] = {}  # place, first_at
+        self._counts: Counts | None = None
         self._lost: dict[str, tuple[Array, Array]] = {}
         self._written: set[str] = set()
 
@@ -79,12 +81,9 @@ class Shelf(Mapping[str, LineHistory]):
         """Hold only as much as leaves room for a line of so many messages."""
         self._held.make_room(messages)
 
-    def mark(self, line: str, places: Array, lost: Array) -> None:
-        """Keep of a line's history that receipts were lost, as ``LineHistory.mark`` takes it."""
-        self._lost[line] = places, lost
-        held = self._held.get(line)
-        if held is not None:
-            held.mark(places, lost)
+    def lost_by(self, counts: Counts) -> None:
+        """Let every history that is asked for from now on know of the receipts that were lost, by those of all lines."""
+        self._counts = counts
 
     def firsts(self) -> dict[str, int]:
         """Return when each line's first message was (ms), in order of line."""
@@ -93,12 +92,17 @@ class Shelf(Mapping[str, LineHistory]):
     def __getitem__(self, line: str) -> LineHistory:
         held = self._held.get(line)
         if held is not None:
-            return held
+            return held if line in self._lost else self._marked(held)
         with self._file(line).open("rb") as file:
             history: LineHistory = pickle.load(file)  # its own file of a moment ago
-        if line in self._lost:
-            history.mark(*self._lost[line])
-        return self._held.put(line, history.messages, history)
+        return self._held.put(line, history.messages, self._marked(history))
+
+    def _marked(self, history: LineHistory) -> LineHistory:
+        if self._counts is not None:
+            if history.line not in self._lost:
+                self._lost[history.line] = history.silent.lost(self._counts)
+            history.mark(*self._lost[history.line])
+        return history
 
     def __contains__(self, line: object) -> bool:
         return line in self._known  # a Mapping of its own accord would read it

@@ -22,7 +22,8 @@ from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.histories import Built, gaps_of, histories_of
 from analysis.explain.history import LineHistory
 from analysis.explain.measure import AllLines
-from analysis.explain.receipts import Counts, Silent, expected_of, lost_otherwise, reach_of, reaches, sends_of
+from analysis.explain.receipts import Counts, expected_of, lost_otherwise, reach_of, reaches, sends_of
+from analysis.explain.running import Span
 from analysis.explain.shelf import Shelf
 from analysis.explain.together import Shared, Told, carried_of, firsts_in, shared, sums_of, tells_to, together
 from analysis.explain.troubles import Troubles
@@ -90,23 +91,20 @@ class StoreLines:
         """Return all lines with their histories, and keep what they tell together."""
         con, told = self._con, list[Told]()
         asked.clear(con)
-        found, silent = Shelf(self._scratch), dict[str, Silent]()
+        found = Shelf(self._scratch)
         tells = tells_to(told, self._troubles, self._lost, self._settings)
 
         def built(group: Group) -> Built:
             (messages, chats, health, _), rows = group, rows_of(group.messages, group.health)
             del group, messages  # a large line's are as large as its history
-            return histories_of(rows, chats, health, self._settings, gaps_of(self._lost), seen=tells)
+            return histories_of(rows, chats, health, self._settings, self._gaps, seen=tells)
 
         groups = _with_room(whole_lines(con, read_counted.line_sizes(con), most=_TOGETHER), found)
         for part in side_by_side(groups, built, size=lambda group: group.size, most=AT_ONCE * _TOGETHER):
             asked.add(con, "expected_receipt", _expected(part.expected))
-            silent |= part.silent
             for history in part.histories.values():
                 found.put(history)
-        counts = self._counted()
-        for line, sends in silent.items():
-            found.mark(line, *sends.lost(counts))
+        found.lost_by(self._counted())
         whole = together(told)
         for table, frame in zip(_TOLD, whole, strict=True):
             asked.add(con, table, frame)
@@ -231,8 +229,13 @@ class StoreLines:
             yield Part(rows, chats, health, carried_by(rows))
 
     def _histories(self, part: Part) -> dict[str, LineHistory]:
-        built = histories_of(*part[:3], self._settings, gaps_of(self._lost), carried=part.carried)
-        return built.lost(self._receipts)
+        rows, chats, health, carried = part
+        built = histories_of(rows, chats, health, self._settings, self._gaps, carried=carried)
+        return built.marked_by(self._receipts)
+
+    @cached_property
+    def _gaps(self) -> dict[str | None, list[Span]]:
+        return gaps_of(self._lost)
 
     @cached_property
     def _receipts(self) -> Counts:
@@ -243,7 +246,7 @@ class StoreLines:
 
 
 def _with_room(groups: Iterable[Group], found: Shelf) -> Iterator[Group]:
-    """Yield groups, each with as much room for it as can be made by writing histories."""
+    """Yield groups, each with as much room for it as can be made by writing histories; those of the one before are put later."""
     for group in groups:
         found.make_room(group.size)
         given = [group]

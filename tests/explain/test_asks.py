@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.explain.asks import asks_of, carried_by, rows_of
+from analysis.explain.asks import asks_of, carried_by, opt_outs_of, reports_of, rows_of
 from analysis.explain.baseline import ReplyCurve, Usual
 from analysis.explain.constants import DAY, HOUR, KINDS, MINUTE
 from analysis.explain.histories import histories
@@ -150,3 +150,12 @@ def test_a_reply_counts_once_it_cannot_be_a_stop_any_more():
 
 def test_of_an_ask_that_goes_on_only_the_sends_so_far_are_seen():
     assert [s.sends for s in seen("o0 o0.1 o0.2", 7)] == [2]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_reports_of_one_instant_the_more_severe_counts(turned):
+    states = [(1, "OPTED_OUT"), (1, "HEALTHY"), (4, "HEALTHY"), (4, "AT_RISK"), (6, "CRITICAL"), (6, "OPTED_OUT")]
+    messages, _, health = frames("o0 o1.5 o3 o5 o7", states=states[::-1] if turned else states)
+    assert rows_of(messages, health).filter(chat_id="c")["out"].to_list() == [False, True, True, False, True]
+    hours = opt_outs_of(reports_of(health)).select(pl.col("at").cast(pl.Datetime("ms")).dt.hour())
+    assert hours["at"].to_list() == [1, 6]

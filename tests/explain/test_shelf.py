@@ -7,6 +7,7 @@ import pytest
 
 from analysis.explain.cases import Cases
 from analysis.explain.histories import histories
+from analysis.explain.receipts import Silent
 from analysis.explain.running import NEVER
 from analysis.explain.shelf import Shelf, firsts_of
 from analysis.settings import Settings
@@ -106,15 +107,27 @@ def test_a_large_line_finds_room(known, tmp_path):
 
 
 @pytest.mark.parametrize("most", [1, 10_000_000])
-def test_receipts_that_were_lost_are_known_of_what_is_held_and_of_what_is_read(known, tmp_path, most):
-    shelf, one = shelf_of(known, tmp_path, most), known["+2"]
-    places = one.rows.sent[[3, 40, 41]]
-    shelf.mark("+2", places, np.array([7, 8, 9]))
-    for line in ("+1", "+2", "+3", "+2"):
+def test_receipts_that_were_lost_are_known_of_what_is_held_and_of_what_is_read(known, tmp_path, monkeypatch, most):
+    shelf, two = shelf_of(known, tmp_path, most), known["+2"].rows
+    lost = (two.sent[[3, 40, 41]], np.array([7, 8, 9]))
+    asked = []
+
+    def of(silent, counts):
+        asked.append(counts)
+        return lost if len(asked) == 2 else (lost[0][:0], lost[1][:0])
+
+    monkeypatch.setattr(Silent, "lost", of)
+    shelf.lost_by("counts of all")
+    for line in ("+1", "+2", "+3", "+2", "+1"):
         of = shelf[line]
         assert sorted(of.lost[of.lost < NEVER].tolist()) == ([7, 8, 9] if line == "+2" else [])
         told = [row.lost for row in of.rows.sends_in(0, int(of.last.max()))]
-        assert [lost for lost in told if lost] == ([7, 8, 9] if line == "+2" else [])
+        assert [at for at in told if at] == ([7, 8, 9] if line == "+2" else [])
         (service,) = of.services
         span = [(float(of.first[0]), float(of.last[-1]) + 1)]
         assert of.sums.over(span)["told", service] == len(of.first) - (3 if line == "+2" else 0)
+    assert asked == ["counts of all"] * 3  # once a line
+    of.mark(*lost)
+    of.mark(lost[0][:0], lost[1][:0])  # in place of what was marked before
+    assert of.lost.tolist() == [NEVER] * len(of.first)
+    assert not any(row.lost for row in of.rows.sends_in(0, int(of.last.max())))
