@@ -56,9 +56,12 @@ def histories_of(
     if not rows.height:
         return Built({}, expected_of(sends_of(rows)))
     carried = carried_by(rows) if carried is None else carried
-    found, sends = asks_of(rows, chats, settings, carried), sends_of(rows)
+    sends = sends_of(rows)
+    expected, silent = expected_of(sends), silent_of(sends, rows)
+    del sends  # of a large line, as all here
+    found = asks_of(rows, chats, settings, carried)
     seen(found, carried)
-    asks, begun, silent = _by_line(found), _begun(carried), silent_of(sends, rows)
+    asks, begun = _by_line(found), _begun(carried)
     owner = rows.filter(pl.col("chat_no") != pl.col("chat_no").shift(fill_value=-1)).select("chat_id", "line")
     reports = reports_of(chat_health)
     states = reports.join(owner, on="chat_id")
@@ -81,7 +84,7 @@ def histories_of(
         )
         for line, part in _by_line(rows).items()
     }
-    return Built(made, expected_of(sends))
+    return Built(made, expected)
 
 
 def histories(

@@ -15,32 +15,37 @@ from analysis.explain.running import NEVER, Array
 
 
 def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the sends of rows: row, line, at, expected (a receipt was to be expected), silent (none came in time), in order of time.
+    """Return the sends of rows that tell of receipts: row, line, at, expected (a receipt was to be expected), silent (none came in time).
 
-    A receipt is expected of a send whose chat had had one on that service by then.
+    A receipt is expected of a send whose chat had had one on that service by then. In order of line (as rows are) and time.
 
     Args:
         rows: of ``asks.rows_of``, in its order.
     """
     in_chats = Groups(as_enum(rows["service"]).to_physical().to_numpy(), rows["chat_no"].to_numpy())
-    had = in_chats.least_before(rows["receipt"].fill_null(NEVER).to_numpy())
-    return (
-        rows.select("line", "at", "receipt", "failed", "outbound", had=pl.Series(had))
-        .with_row_index("row")
-        .filter("outbound")
-        .with_columns(expected=(pl.col("had") <= pl.col("at")) & ~_soon("failed"), silent=_silent())
-        .select("row", "line", "at", "expected", "silent")
-        .sort("at", "row")
+    receipt, failed = (rows[name].fill_null(NEVER).to_numpy() for name in ("receipt", "failed"))
+    had, soon = in_chats.least_before(receipt), int(CONSTANTS.receipt_minutes * MINUTE)
+    sent = rows["outbound"].to_numpy().nonzero()[0]
+    at = rows["at"].to_numpy()[sent]
+    fails = failed[sent] - at <= soon
+    expected, silent = (had[sent] <= at) & ~fails, ~fails & (receipt[sent] - at > soon)
+    tells = (expected | silent).nonzero()[0]
+    start = int(at.min()) if len(at) else 0
+    line = rows["line"].rle_id().to_numpy()[sent[tells]].astype(np.int64)
+    order = tells[(line * _ROOM + (at[tells] - start)).argsort(kind="stable")]
+    return pl.DataFrame(
+        {
+            "row": sent[order].astype(np.uint32),
+            "line": rows["line"].gather(sent[order]),
+            "at": at[order],
+            "expected": expected[order],
+            "silent": silent[order],
+        }
     )
 
 
-def _soon(what: str) -> pl.Expr:
-    """Say whether it came within the time in which nearly all receipts come."""
-    return (pl.col(what) - pl.col("at") <= int(CONSTANTS.receipt_minutes * MINUTE)).fill_null(value=False)
-
-
-def _silent() -> pl.Expr:
-    return ~_soon("receipt") & ~_soon("failed")
+_ROOM = 1 << 42
+"""More ms than any fleet has: keys of line and time in one number."""
 
 
 def reach_of(first: int, last: int) -> tuple[int, int]:
@@ -50,7 +55,7 @@ def reach_of(first: int, last: int) -> tuple[int, int]:
 
 
 def expected_of(sends: pl.DataFrame) -> pl.DataFrame:
-    """Return those of ``sends_of`` of which a receipt was to be expected: line, at, silent; what is to be known of the other lines."""
+    """Return those of ``sends_of`` of which a receipt was to be expected, in its order: line, at, silent; what is to be known of the other lines."""
     return sends.filter("expected").select("line", "at", "silent")
 
 
@@ -103,7 +108,8 @@ def lost_otherwise(sends: pl.DataFrame, was: pl.DataFrame, now: pl.DataFrame) ->
         was: of ``expected_of`` over all lines, any order, those within ``reaches`` of these sends at least.
         now: the same by the other account.
     """
-    silent = sends.filter(_silent()).sort("line", "at")
+    soon = pl.min_horizontal("receipt", "failed") - pl.col("at") <= int(CONSTANTS.receipt_minutes * MINUTE)
+    silent = sends.filter(~soon.fill_null(value=False)).sort("line", "at")
     at, lost = silent["at"].to_numpy(), []
     for expected in (was, now):
         expected = expected.sort("at")

@@ -166,7 +166,7 @@ def test_receipts_lost_are_those_of_the_whole_fleet_also_at_the_ends_of_periods(
     for start in (7.3, 8.55, 9.45, 10.6):
         without_receipts(world, start, 4)
     sends = sends_of(rows := rows_of(*world.frames()[0:3:2]))
-    counts = Counts.of(expected_of(sends))
+    counts = Counts.of(expected_of(sends).sort("at"))
     silent = {line: of.lost(counts) for line, of in silent_of(sends, rows).items()}
     local = pl.concat(
         pl.DataFrame({"line": line, "row": places, "lost": lost}, schema_overrides={"row": pl.Int64})

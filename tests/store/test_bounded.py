@@ -61,8 +61,8 @@ def a_few_at_a_time(steps):
     assert steps[: places[-1]].count(("added", "signal_hour")) >= len(groups) - 1 - AT_ONCE
     assert max(alive for _, _, alive, _ in groups) <= AT_ONCE + 1
     assert {tuple(columns) for _, columns, _, _ in groups} == {tuple(read_counted.COUNTED.names())}
-    limits = [limit.split() for *_, limit in groups]  # 500 MB, and a little more for the indexes of what was added
-    assert all(float(number) < 500 and unit == "MiB" for number, unit in limits)
+    limits = [limit.split() for *_, limit in groups]  # 250 MB
+    assert all(float(number) < 250 and unit == "MiB" for number, unit in limits)
 
 
 def test_a_full_refresh_holds_few_groups(demo_store, tmp_path, steps):
