@@ -178,24 +178,8 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
         reply is the first inbound after its last send and before the next ask, within ``explain_reply_hours``, that is not
         an opt-out. Source: method sheet, 2.2.
     """
-    k, gap, window = CONSTANTS, settings.explain_ask_gap_minutes * MINUTE, settings.explain_reply_hours * HOUR
-    chat = "chat_id"
-    told = pl.when(pl.col("outbound").not_() & pl.col("stop").not_()).then("at")
-    numbered = rows.with_columns(
-        same=(pl.col("chat_no") == pl.col("chat_no").shift()).fill_null(value=False)
-    ).with_columns(
-        begins=pl.col("outbound")
-        & ~(
-            pl.col("same")
-            & pl.col("outbound").shift().fill_null(False)
-            & (pl.col("at") - pl.col("at").shift() <= gap).fill_null(False)
-        ),
-        # a chat whose first row is a STOP was written by its person first, too
-        told=pl.coalesce(told, pl.when(pl.col("same").not_() & pl.col("outbound").not_()).then("at")),
-        inbound=told,
-    )
-    numbered = numbered.with_columns(last_in=_filled("told", "forward"), next_in=_filled("inbound", "backward"))
-    asks = _together(numbered.drop("code", "fingerprint", "told", "inbound", "same", "stop").filter("outbound"), window)
+    k, window = CONSTANTS, settings.explain_reply_hours * HOUR
+    asks = _together(_numbered(rows, settings.explain_ask_gap_minutes * MINUTE), window)
     before = asks.with_columns(
         before=pl.when(pl.col("chat_no") == pl.col("chat_no").shift()).then(pl.col("last").shift()),
         after=pl.when(pl.col("chat_no") == pl.col("chat_no").shift(-1)).then(pl.col("first").shift(-1)),
@@ -210,7 +194,9 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
     )
     so_far = pl.col("silent").cum_sum().cast(pl.Int64)  # the first ask of a chat is never silent
     return (
-        before.join(chats.select(chat, pl.col("created_at").cast(_MS)), on=chat, how="left", maintain_order="left")
+        before.join(
+            chats.select("chat_id", pl.col("created_at").cast(_MS)), on="chat_id", how="left", maintain_order="left"
+        )
         .join(carried, on="line", how="left", maintain_order="left")
         .with_columns(unknown=pl.col("before").is_null() & pl.col("last_in").is_null())
         .with_columns(
@@ -234,21 +220,50 @@ def asks_of(rows: pl.DataFrame, chats: pl.DataFrame, settings: Settings, carried
     )
 
 
-def _together(sends: pl.DataFrame, window: float) -> pl.DataFrame:
+def _numbered(rows: pl.DataFrame, gap: float) -> pl.DataFrame:
+    """Return rows with ``begins`` (the first send of an ask), ``last_in`` (what its person wrote last) and ``next_in``, within each chat.
+
+    Args:
+        rows: of ``rows_of``.
+        gap: longest time between two sends of an ask (ms).
+    """
+    told = pl.when(pl.col("outbound").not_() & pl.col("stop").not_()).then("at")
+    return (
+        rows.select(
+            *("line", "chat_id", "chat_no", "at", "outbound", "receipt", "failed", "service", "out", "stop"),
+            same=(pl.col("chat_no") == pl.col("chat_no").shift()).fill_null(value=False),
+        )
+        .with_columns(
+            begins=pl.col("outbound")
+            & ~(
+                pl.col("same")
+                & pl.col("outbound").shift().fill_null(False)
+                & (pl.col("at") - pl.col("at").shift() <= gap).fill_null(False)
+            ),
+            # a chat whose first row is a STOP was written by its person first, too
+            told=pl.coalesce(told, pl.when(pl.col("same").not_() & pl.col("outbound").not_()).then("at")),
+            inbound=told,
+        )
+        .with_columns(last_in=_filled("told", "forward"), next_in=_filled("inbound", "backward"))
+        .drop("told", "inbound", "same", "stop")
+    )
+
+
+def _together(numbered: pl.DataFrame, window: float) -> pl.DataFrame:
     """Return what the sends of each ask come to. Those of one follow each other, so sums over stretches of arrays do, sooner than groups.
 
     Args:
-        sends: of all asks, in order of chat and time; ``begins`` says which are the first of one.
+        numbered: of ``_numbered``.
         window: the reply window (ms).
     """
-    first = np.flatnonzero(sends["begins"].to_numpy())
-    last = np.append(first[1:], sends.height) - 1 if len(first) else first
-    at, got, dead = (sends[name].fill_null(NEVER).to_numpy() for name in ("at", "receipt", "failed"))
-    failed, receipt_at = dead < NEVER, pl.col("receipt_at")
-    failed_at = pl.col("failed_at")
+    sent = numbered["outbound"].to_numpy().nonzero()[0]
+    first = np.flatnonzero(numbered["begins"].to_numpy()[sent])
+    last = np.append(first[1:], len(sent)) - 1 if len(first) else first
+    at, got, dead = (numbered[name].fill_null(NEVER).to_numpy()[sent] for name in ("at", "receipt", "failed"))
+    failed, receipt_at, failed_at = dead < NEVER, pl.col("receipt_at"), pl.col("failed_at")
     return (
-        sends.select("line", "chat_id", "service", "chat_no", "last_in", first="at", opted_out="out")[first]
-        .hstack(sends.select("next_in", last="at")[last])
+        numbered.select("line", "chat_id", "service", "chat_no", "last_in", first="at", opted_out="out")[sent[first]]
+        .hstack(numbered.select("next_in", last="at")[sent[last]])
         .with_columns(
             sends=pl.Series(last - first + 1).cast(pl.Int32),
             receipt_at=pl.Series(np.minimum.reduceat(got, first)),
