@@ -32,7 +32,6 @@ from analysis.pipeline.shards import AT_ONCE, Group, grouped, side_by_side, whol
 from analysis.schema import INSTANT
 from analysis.settings import Settings
 from analysis.store import asked, read, read_counted
-from analysis.store.connect import HISTORIES_MB, bounded
 from analysis.store.since import SINCE
 
 _TOGETHER = 250_000
@@ -101,11 +100,10 @@ class StoreLines:
             return histories_of(rows, chats, health, self._settings, self._gaps, seen=tells)
 
         groups = _with_room(whole_lines(con, read_counted.line_sizes(con), most=_TOGETHER), found)
-        with bounded(con, HISTORIES_MB):
-            for part in side_by_side(groups, built, size=lambda group: group.size, most=AT_ONCE * _TOGETHER):
-                asked.add(con, "expected_receipt", _expected(part.expected))
-                for history in part.histories.values():
-                    found.put(history)
+        for part in side_by_side(groups, built, size=lambda group: group.size, most=AT_ONCE * _TOGETHER):
+            asked.add(con, "expected_receipt", _expected(part.expected))
+            for history in part.histories.values():
+                found.put(history)
         found.lost_by(self._counted())
         whole = together(told)
         for table, frame in zip(_TOLD, whole, strict=True):

@@ -27,8 +27,6 @@ MERGE_MB = 1000
 """What it may use while facts are merged (``bounded``): what was read is still held beside it, and sorting by the disk costs little."""
 REFRESH_MB = 250
 """What it may use while marts are made: groups of lines at work, and histories, are held beside it. 500 took 2 % less time and 240 MB more."""
-HISTORIES_MB = 125
-"""The same while histories of all lines are built: lines are read one group after the other, and little is written."""
 UNWRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
 """What DuckDB raises where the copy cannot be written; fatal: a checkpoint that failed. Only the copy is lost."""
 READ_WAIT_S = 15.0
@@ -234,10 +232,11 @@ def _short(error: Exception) -> str:
 @contextlib.contextmanager
 def bounded(con: duckdb.DuckDBPyConnection, mb: int = MERGE_MB) -> Iterator[None]:
     """Hold an open store to so much memory, or what it has where that is less; what does not fit goes to the disk beside the store."""
-    ((before,),) = con.execute("select current_setting('memory_limit')").fetchall()
     con.execute(f"set memory_limit = '{min(mb, instances.memory_mb())}MB'")
     yield
-    con.execute(f"set memory_limit = '{before}'")  # after an error nothing more is done with the connection
+    con.execute(
+        f"set memory_limit = '{instances.memory_mb()}MB'"
+    )  # after an error nothing more is done with the connection
 
 
 @contextlib.contextmanager
