@@ -22,13 +22,15 @@ def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
     Args:
         rows: of ``asks.rows_of``, in its order.
     """
-    in_chats = Groups(as_enum(rows["service"]).to_physical().to_numpy(), rows["chat_no"].to_numpy())
-    receipt, failed = (rows[name].fill_null(NEVER).to_numpy() for name in ("receipt", "failed"))
-    had, soon = in_chats.least_before(receipt), int(CONSTANTS.receipt_minutes * MINUTE)
-    sent = rows["outbound"].to_numpy().nonzero()[0]
-    at = rows["at"].to_numpy()[sent]
-    fails = failed[sent] - at <= soon
-    expected, silent = (had[sent] <= at) & ~fails, ~fails & (receipt[sent] - at > soon)
+    outbound, soon = rows["outbound"].to_numpy(), int(CONSTANTS.receipt_minutes * MINUTE)
+    some = (outbound | rows["receipt"].is_not_null().to_numpy()).nonzero()[0]
+    service, chat = as_enum(rows["service"]).to_physical().to_numpy()[some], rows["chat_no"].to_numpy()[some]
+    receipt, mine = rows["receipt"].fill_null(NEVER).to_numpy()[some], outbound[some]
+    had = Groups(service, chat).least_before(receipt)[mine]
+    sent, receipt = some[mine], receipt[mine]
+    at, failed = rows["at"].to_numpy()[sent], rows["failed"].fill_null(NEVER).to_numpy()[sent]
+    fails = failed - at <= soon
+    expected, silent = (had <= at) & ~fails, ~fails & (receipt - at > soon)
     tells = (expected | silent).nonzero()[0]
     start = int(at.min()) if len(at) else 0
     line = rows["line"].rle_id().to_numpy()[sent[tells]].astype(np.int64)

@@ -22,7 +22,7 @@ from analysis.settings import Settings
 from analysis.signals import gaps as silences
 from analysis.signals import health as timeline
 from analysis.store import marts, read, touched
-from analysis.store.connect import REFRESH_MB, bounded
+from analysis.store.connect import bounded, refresh_mb
 from analysis.store.touched import Touched
 
 
@@ -35,7 +35,7 @@ def derive(con: Any, chosen: Settings, progress: Progress | None = None, *, full
         progress: is told of each stage.
         full: all of it from scratch, not only what rests on what was merged since the marts were made.
     """
-    with timed("refreshed", full=full) as told, bounded(con, REFRESH_MB):
+    with timed("refreshed", full=full) as told, bounded(con, refresh_mb(con)):
         found = _derive(con, chosen, progress or (lambda step: None), told, full=full)
         told |= found
     return found

@@ -12,7 +12,7 @@ from analysis import pipeline
 from analysis.pipeline import counting
 from analysis.pipeline.shards import AT_ONCE
 from analysis.signals.chats import moved
-from analysis.store import marts, read_counted, since
+from analysis.store import connect, marts, read_counted, since
 from tests.store.refreshing import differing, same_as_in_full
 from tests.store.refreshing import marts as marts_of
 
@@ -136,3 +136,15 @@ def test_chats_of_people_with_several_tell_of_every_one_that_was_moved(tmp_path,
     assert {"b", "f"} <= set(found["chat_id"])
     assert of_one.rows() == [row for row in everything.rows() if row[0] == lines[1]]
     assert left == []
+
+
+def test_a_very_large_store_has_more_memory_to_be_refreshed_in(tmp_path, monkeypatch):
+    with duckdb.connect(str(tmp_path / "some.duckdb")) as con:
+        con.execute("create table numbers as select range as i, hash(range) as h from range(2_000_000)")
+        con.execute("checkpoint")
+        assert connect.refresh_mb(con) == connect.REFRESH_MB == 250
+        size = (tmp_path / "some.duckdb").stat().st_size
+        assert size > 10_000_000
+        monkeypatch.setattr(connect, "REFRESH_MB", 1)
+        monkeypatch.setattr(connect, "REFRESH_SHARE", 2)
+        assert connect.refresh_mb(con) == pytest.approx(size / 2_000_000, abs=1)
