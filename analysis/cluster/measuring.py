@@ -27,6 +27,7 @@ from analysis.explain.drift import ScoringChanges
 from analysis.explain.histories import gaps_of, histories_of
 from analysis.explain.history import LineHistory
 from analysis.explain.measure import Measured, changes_of, drifts_in, shares_in, troubles_of
+from analysis.explain.numbers import stretches
 from analysis.explain.peers import AsksTold, Hours, Peers
 from analysis.explain.quiet import WIDTH, KnownQuietTimes, QuietTimes, effects_of, vector
 from analysis.explain.receipts import lost_at, reaches, sends_of, within, within_own
@@ -104,12 +105,9 @@ def looked(run: Run, shard: Shard) -> tuple[Looked, float]:
     sends = sends_of(rows)
     own = within_own(sends).reshape(-1, len(_COUNTS))
     silent = sends.filter("silent").select("row").with_columns(pl.DataFrame(own, schema=_COUNTS))
-    telling = sends.filter(pl.col("expected") | pl.col("silent")).join(
-        silent, on="row", how="left", maintain_order="left"
-    )
-    telling = telling.join(_begins(rows), on="line", maintain_order="left").with_columns(
-        pl.col("row") - pl.col("begin")
-    )
+    telling = sends.join(silent, on="row", how="left", maintain_order="left")
+    begins = {line: here.start for line, here in stretches(rows["line"]).items()}
+    telling = telling.with_columns(pl.col("row") - pl.col("line").replace_strict(begins, return_dtype=pl.Int64))
     by_period = telling.with_columns(period=pl.col("at") // (run.hours * HOUR)).partition_by("period", as_dict=True)
     for (period,), here in by_period.items():
         folder.write(_of_period("sends", int(period), number), here.select(_SENDS.names()).cast(dict(_SENDS)))  # type: ignore[arg-type]
@@ -251,11 +249,6 @@ def _histories(run: Run, number: int, lines: list[str], periods: list[int]) -> d
     for (line,), sends in missing.partition_by("line", as_dict=True).items():
         found[str(line)].mark(sends["row"].to_numpy(), sends["lost"].to_numpy())
     return found
-
-
-def _begins(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the place of each line's first row: line, begin; the rows of a line are one after the other."""
-    return rows.select("line", begin=pl.int_range(pl.len())).group_by("line").agg(pl.col("begin").min())
 
 
 def _changes(run: Run, lines: list[str]) -> list[Change]:

@@ -136,9 +136,9 @@ def _opted_out(rows: pl.DataFrame, chat_health: pl.DataFrame) -> tuple[pl.Series
     """Say of each row whether its chat became OPTED_OUT within a minute of it, and whether it was so when this was sent; few chats ever are."""
     reports = reports_of(chat_health)
     stops = opt_outs_of(reports).with_columns(stop_at=pl.col("at"))
-    begins = rows.select("chat_id", "chat_no").filter(pl.col("chat_no") != pl.col("chat_no").shift(fill_value=-1))
-    ever = begins.join(stops, on="chat_id", how="semi")["chat_no"].to_numpy()
-    is_any = np.zeros(begins.height, dtype=bool)
+    chats = chats_in(rows)
+    ever = chats.join(stops, on="chat_id", how="semi")["chat_no"].to_numpy()
+    is_any = np.zeros(chats.height, dtype=bool)
     is_any[ever] = True
     places = np.flatnonzero(is_any[rows["chat_no"].to_numpy()])
     known = reports.join(stops, on="chat_id", how="semi").select("chat_id", "at", out=pl.col("health") == "OPTED_OUT")  # fmt: skip
@@ -154,6 +154,12 @@ def _opted_out(rows: pl.DataFrame, chat_health: pl.DataFrame) -> tuple[pl.Series
     stop, out = (np.zeros(rows.height, dtype=bool) for _ in range(2))
     stop[found["place"].to_numpy()], out[found["place"].to_numpy()] = found["near"].to_numpy(), found["out"].to_numpy()
     return pl.Series(stop), pl.Series(out)
+
+
+def chats_in(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the chats of rows: line, chat_id, chat_no; in order of the last."""
+    begins = pl.col("chat_no") != pl.col("chat_no").shift(fill_value=-1)
+    return rows.select("line", "chat_id", "chat_no").filter(begins)
 
 
 def _refused() -> pl.Expr:

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from analysis.explain.asks import asks_of, carried_by, opt_outs_of, reports_of, rows_of
+from analysis.explain.asks import asks_of, carried_by, chats_in, opt_outs_of, reports_of, rows_of
 from analysis.explain.constants import HOUR
 from analysis.explain.history import LineHistory
+from analysis.explain.numbers import stretches
 from analysis.explain.receipts import NO_SILENCE, Counts, expected_of, sends_of, silent_of
 from analysis.explain.running import NEVER, Span
 from analysis.settings import Settings
@@ -62,7 +63,7 @@ def histories_of(
     found = asks_of(rows, chats, settings, carried)
     seen(found, carried)
     asks, begun = _by_line(found), _begun(carried)
-    owner = rows.filter(pl.col("chat_no") != pl.col("chat_no").shift(fill_value=-1)).select("chat_id", "line")
+    owner = chats_in(rows).drop("chat_no")
     reports = reports_of(chat_health)
     states = reports.join(owner, on="chat_id")
     states_of = states.sort("line", "chat_id", "at").partition_by("line", as_dict=True)
@@ -112,9 +113,7 @@ def histories(
 
 def _by_line(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Return each line's part of a frame in which the rows of a line are one after the other."""
-    runs = frame["line"].rle().struct.unnest()
-    ends = runs["len"].cum_sum()
-    return {line: frame[end - size : end] for line, size, end in zip(runs["value"], runs["len"], ends, strict=True)}
+    return {line: frame[here] for line, here in stretches(frame["line"]).items()}
 
 
 def _begun(carried: pl.DataFrame) -> dict[str, tuple[int, int]]:

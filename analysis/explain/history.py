@@ -12,11 +12,8 @@ from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
 from analysis.explain.numbers import first_of_each, numbered
 from analysis.explain.receipts import NO_SILENCE, Silent
 from analysis.explain.rows import Rows
-from analysis.explain.running import NEVER, Array, Running, Span, Sums
+from analysis.explain.running import NEVER, ROOM, Array, Running, Span, Sums
 from analysis.explain.states import LazyStates
-
-_ROOM = 1 << 42
-"""More ms than any history has: keys of chat and time in one number."""
 
 
 class LineHistory:
@@ -93,9 +90,9 @@ class LineHistory:
         self._lost = None
         if not len(places):
             return
-        key = self._chat_places[self.chat] * _ROOM + (self.first - self.first_at)
+        key = self._chat_places[self.chat] * ROOM + (self.first - self.first_at)
         order = key.argsort()
-        sends = self.rows.numbers_of(places) * _ROOM + (self.rows.at[places] - self.first_at)
+        sends = self.rows.numbers_of(places) * ROOM + (self.rows.at[places] - self.first_at)
         self._lost = np.full(len(self.first), NEVER)
         np.minimum.at(self._lost, order[key[order].searchsorted(sends, side="right") - 1], lost)
 
@@ -228,7 +225,7 @@ class LineHistory:
         order = np.lexsort((at, chat))
         order = order[chat[order] >= 0]  # chats without an ask have none
         chat, at, bad = chat[order], at[order], bad[order]
-        return chat * _ROOM + (at - self.first_at), chat, bad
+        return chat * ROOM + (at - self.first_at), chat, bad
 
     def unhealthy(self, t: int) -> tuple[int, int]:
         """Return how many of the chats written to in the last days are AT_RISK or CRITICAL by what is known at t, and of how many."""
@@ -239,7 +236,7 @@ class LineHistory:
         written = np.zeros(len(self.chats), dtype=bool)
         written[self.chat[low:high]] = True
         active = written.nonzero()[0]
-        place = key.searchsorted(active * _ROOM + (t - self.first_at), side="right") - 1
+        place = key.searchsorted(active * ROOM + (t - self.first_at), side="right") - 1
         some = np.maximum(place, 0)
         known = (place >= 0) & (of[some] == active)
         return int(np.count_nonzero(bad[some] & known)), int(np.count_nonzero(known))
@@ -313,9 +310,9 @@ def recent_of(chat: Array, first: Array, last: Array, streak: Array, gaps: list[
     unknown[1:] = next_gap(last[order][:-1], gaps, np.maximum(first[order][1:] - last[order][:-1], 0)) < NEVER
     run = np.cumsum((streak[order] == 0) | unknown)
     base = int(first.min()) if len(first) else 0
-    key = run * _ROOM + (first[order] - base)
+    key = run * ROOM + (first[order] - base)
     reach = int(CONSTANTS.streak_days * DAY)
-    begin = np.searchsorted(key, np.maximum(key - reach, run * _ROOM))
+    begin = np.searchsorted(key, np.maximum(key - reach, run * ROOM))
     found = np.empty(len(first), dtype=np.int64)
     found[order] = np.arange(len(first)) - begin
     return found

@@ -32,3 +32,10 @@ def numbered(names: pl.Series) -> tuple[list[str], Array]:
 def as_enum(names: pl.Series) -> pl.Series:
     """Return names that come again and again as numbers that know their names, in order of these."""
     return names.cast(pl.Enum(names.unique().sort()))
+
+
+def stretches(names: pl.Series) -> dict[str, slice]:
+    """Return where the rows of each name are, in a frame in which these follow each other."""
+    runs = names.rle().struct.unnest()
+    ends = runs["len"].cum_sum()
+    return {name: slice(end - size, end) for name, size, end in zip(runs["value"], runs["len"], ends, strict=True)}

@@ -10,8 +10,8 @@ import polars as pl
 
 from analysis.explain.constants import CONSTANTS, HOUR, MINUTE
 from analysis.explain.grouped import Groups
-from analysis.explain.numbers import as_enum
-from analysis.explain.running import NEVER, Array
+from analysis.explain.numbers import as_enum, stretches
+from analysis.explain.running import NEVER, ROOM, Array
 
 
 def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
@@ -34,7 +34,7 @@ def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
     tells = (expected | silent).nonzero()[0]
     start = int(at.min()) if len(at) else 0
     line = rows["line"].rle_id().to_numpy()[sent[tells]].astype(np.int64)
-    order = tells[(line * _ROOM + (at[tells] - start)).argsort(kind="stable")]
+    order = tells[(line * ROOM + (at[tells] - start)).argsort(kind="stable")]
     return pl.DataFrame(
         {
             "row": sent[order].astype(np.uint32),
@@ -44,10 +44,6 @@ def sends_of(rows: pl.DataFrame) -> pl.DataFrame:
             "silent": silent[order],
         }
     )
-
-
-_ROOM = 1 << 42
-"""More ms than any fleet has: keys of line and time in one number."""
 
 
 def reach_of(first: int, last: int) -> tuple[int, int]:
@@ -94,10 +90,9 @@ def silent_of(sends: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Silent]:
     silent = sends.filter("silent").select("line", "row", "at")
     own, found = within_own(sends), {}
     own = own.astype(np.min_scalar_type(int(own.max(initial=0))))  # of few bytes: they are kept with the history
-    runs = rows["line"].rle().struct.unnest()
-    begins = dict(zip(runs["value"], runs["len"].cum_sum() - runs["len"], strict=True))
+    here = stretches(rows["line"])
     for (line,), part in silent.with_row_index("place").partition_by("line", as_dict=True).items():
-        places = (part["row"].cast(pl.Int64) - begins[line]).cast(pl.Int32)
+        places = (part["row"].cast(pl.Int64) - here[str(line)].start).cast(pl.Int32)
         found[str(line)] = Silent(places.to_numpy(), part["at"].to_numpy(), own[part["place"].to_numpy()])
     return found
 

@@ -55,6 +55,8 @@ class Rows:
         self._code, self._service, self._fingerprint = (
             _Names(frame[name]) for name in ("code", "service", "fingerprint")
         )
+        self.fingerprinted = bool((self._fingerprint.known & self.outbound).any())
+        """Whether any send has a fingerprint."""
         sent = self.outbound.nonzero()[0].astype(np.int32)
         # rows are in order of chat and time
         self.sent = sent[self.at[sent].argsort(kind="stable")]
@@ -88,11 +90,6 @@ class Rows:
     def out_at(self) -> Array:
         """When these went out."""
         return np.asarray(self.at[self.sent[self._out[self.sent]]])
-
-    @property
-    def fingerprinted(self) -> bool:
-        """Whether any send has a fingerprint."""
-        return bool((self._fingerprint.known & self.outbound).any())
 
     def _sent_in(self, since: float, t: float) -> Array:
         low, high = self.send_at.searchsorted((since, t), side="right").tolist()

@@ -11,6 +11,8 @@ Span = tuple[float, float]
 Array = np.ndarray[Any, Any]
 NEVER = 2**62
 """The time of what did not happen."""
+ROOM = 1 << 42
+"""More ms than any history has: keys of a line or chat and a time in one number."""
 
 
 class Sums:

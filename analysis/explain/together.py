@@ -18,7 +18,7 @@ from analysis.explain.baseline import EDGES, FIXED, FleetSums
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
 from analysis.explain.histories import gaps_of
 from analysis.explain.history import next_gap, recent_of
-from analysis.explain.numbers import as_enum
+from analysis.explain.numbers import as_enum, stretches
 from analysis.explain.peers import NO_ASKS, Hours, Own, Peers, answerable, answered_soon
 from analysis.explain.running import NEVER, Array, Span
 from analysis.explain.troubles import Troubles
@@ -126,16 +126,14 @@ class _Seen:
 
         self._asks, self._times = asks, times
         self.first, self.last, self.reply_at = (times(c) for c in ("first", "last", "reply_at"))
-        runs = asks["line"].rle().struct.unnest()
-        self._line = np.repeat(np.arange(runs.height), runs["len"].to_numpy())
-        self._names = runs["value"]
+        lines = stretches(asks["line"])
+        self._line = asks["line"].rle_id().to_numpy().astype(np.int64)
+        self._names = pl.Series(list(lines), dtype=pl.String)
         n = len(self.first)
         usual, deep, self.gap_at = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool), np.full(n, NEVER)
         firsts = dict(carried.select("line", "line_first").iter_rows())
         chat, streak, followup = asks["chat_no"].to_numpy(), asks["streak"].to_numpy(), KINDS.index("followup")
-        stop = np.cumsum(runs["len"].to_numpy())
-        for line, end, long in zip(self._names.to_list(), stop.tolist(), runs["len"].to_list(), strict=True):
-            of = slice(end - long, end)
+        for line, of in lines.items():
             own, first, last = sorted(gaps.get(None, []) + gaps.get(line, [])), self.first[of], self.last[of]
             self.gap_at[of] = next_gap(last, own, settings.explain_reply_hours * HOUR)
             deep[of] = recent_of(chat[of], first, last, streak[of], own) >= CONSTANTS.deep_streak
