@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.ahead.model import FEATURES, HORIZONS, TICK_HOURS, Array, Taught, matrix
+from analysis.ahead.model import FEATURES, HORIZONS, TICK_HOURS, Array, Taught
 from analysis.ahead.rows import times_of
 from analysis.explain.constants import HOUR
 from analysis.schema import INSTANT
@@ -77,32 +77,28 @@ def tried(
     """
     if ticks.is_empty():
         return pl.DataFrame(schema=TRIED)
-    ticks = ticks.select("line", "at", "worse_at", *FEATURES)
     taught, lately = Taught.of(ticks), (ticks["spell_lately"] > JUST_ENDED).to_numpy()
+    ticks = ticks.select("line", "at", "worse_at")
     state = taught.rows[:, 1 + FEATURES.index("at_risk")] + 2 * lately
-    ends = taught.until(at, hours=max(HORIZONS))
+    ends, came = taught.until(at, hours=max(HORIZONS)), {hours: taught.came(hours) for hours in HORIZONS}
     first: Any = ticks["at"].min()
     begin = first + timedelta(days=FIRST_DAYS)
     marks = [at - timedelta(days=STEP_DAYS * (w + 1)) for w in range(weeks)]
-    singles = _Singles.of(taught)
+    looked = {mark: of for mark in sorted(m for m in marks if m >= begin) if (of := _week(taught, mark) & ends).any()}
+    singles = _singles(taught, [taught.until(mark, hours=HORIZONS[0]) for mark in looked], came[HORIZONS[0]])
     parts = []
-    for mark in sorted(m for m in marks if m >= begin):
-        of = ends & ~taught.until(mark, hours=0) & taught.until(mark + timedelta(days=STEP_DAYS), hours=0)
-        if not of.any():
-            continue
-        week = ticks.filter(pl.Series(of))
-        x = matrix(week)
+    for (mark, of), single in zip(looked.items(), singles, strict=True):
+        x = np.asfortranarray(taught.rows[of, 1:])
         columns: dict[str, Any] = {}
         for hours in HORIZONS:
             model = taught.learned(mark, hours, priors[hours] if priors else None)
-            past, came = taught.until(mark, hours=hours), taught.came(hours)
-            rate = float(came[past].mean()) if past.any() else 0.0
+            past, rate = taught.until(mark, hours=hours), _base(came[hours], taught.until(mark, hours=hours))
             columns |= {f"p_{hours}": model.chance(x), f"base_{hours}": np.full(len(x), rate)}
-            columns[f"came_{hours}"] = came[of].astype(float)
+            columns[f"came_{hours}"] = came[hours][of].astype(float)
             if hours == HORIZONS[0]:
-                columns["yesterday"] = _as_yesterday(state[of], state[past], came[past], rate)
-                columns["single"] = singles.best(past, came, rate, x)
-        parts.append(week.select("line", "at", "worse_at").with_columns(pl.Series(n, v) for n, v in columns.items()))
+                columns["yesterday"] = _as_yesterday(state[of], state[past], came[hours][past], rate)
+                columns["single"] = single.told(x)
+        parts.append(ticks.filter(pl.Series(of)).with_columns(pl.Series(n, v) for n, v in columns.items()))
     if not parts:
         return pl.DataFrame(schema=TRIED)
     return pl.concat(parts).select(TRIED.names()).cast(dict(TRIED)).sort("line", "at")  # type: ignore[arg-type]
@@ -118,48 +114,68 @@ def _as_yesterday(now: Array, before: Array, came: Bools, rate: float) -> Array:
 
 
 @dataclass(frozen=True)
-class _Singles:
-    """Each feature's ticks in order of its values: what the best single signal says."""
+class _Single:
+    """One feature's tenths of some past: where they end, how often it came in each, and by how much that misses."""
 
-    order: list[Ints]
-    values: list[Array]
+    feature: int
+    edges: Array
+    rates: Array
+    missed: float
 
     @classmethod
-    def of(cls, taught: Taught) -> _Singles:
-        columns = [np.ascontiguousarray(taught.rows[:, 1 + i]) for i in range(len(FEATURES))]
-        order = [np.argsort(values) for values in columns]
-        return cls(order, [values[of] for values, of in zip(columns, order, strict=True)])
-
-    def best(self, past: Bools, came: Bools, rate: float, x: Array) -> Array:
-        """Return how often it came in the same tenth of the feature that told most of the past, for rows of FEATURES."""
-        if not past.any():
-            return np.full(len(x), rate)
-        told = [self._tenths(i, past, past & came, rate) for i in range(len(FEATURES))]
-        least = min(miss for _, _, miss in told)
-        near = [i for i, (_, _, miss) in enumerate(told) if miss <= least * (1 + _SAME)]
-        if len(near) > 1:  # as good but for the last digits: these are told by the sum over the ticks
-            near.sort(key=lambda i: self._missed(i, past, came, *told[i][:2]))
-        edges, rates, _ = told[near[0]]
-        return np.asarray(rates[np.searchsorted(edges, x[:, near[0]])])
-
-    def _tenths(self, i: int, past: Bools, hit: Bools, rate: float) -> tuple[Array, Array, float]:
-        """Return where one feature's tenths of the past end, how often it came in each, and by how much that misses."""
-        order, values = self.order[i], self.values[i]
-        place, hits = np.flatnonzero(past[order]), np.flatnonzero(hit[order])
+    def of(cls, feature: int, order: Ints, values: Array, past: Bools, came: Bools, rate: float) -> _Single:
+        """Return it, given the ticks in order of the feature's values and these."""
+        place, hits = np.flatnonzero(past[order]), np.flatnonzero((past & came)[order])
         at = (len(place) - 1) * np.linspace(0, 1, 11)[1:-1]
         low = np.floor(at).astype(int)
         below, above = values[place[low]], values[place[np.minimum(low + 1, len(place) - 1)]]
         part, step = at - low, above - below
         edges = np.unique(np.where(part < 0.5, below + step * part, above - step * (1 - part)))  # as numpy's quantile
         ends = np.searchsorted(values, edges, side="right")
-        of, came = (np.diff(np.searchsorted(p, ends), prepend=0, append=len(p)) for p in (place, hits))
-        rates = _rate(came, of, rate)
-        return edges, rates, float(((of - came) * rates**2 + came * (1 - rates) ** 2).sum())
+        many, hit = (np.diff(np.searchsorted(p, ends), prepend=0, append=len(p)) for p in (place, hits))
+        rates = _rate(hit, many, rate)
+        return cls(feature, edges, rates, float(((many - hit) * rates**2 + hit * (1 - rates) ** 2).sum()))
 
-    def _missed(self, i: int, past: Bools, came: Bools, edges: Array, rates: Array) -> float:
-        values = np.empty_like(self.values[i])
-        values[self.order[i]] = self.values[i]
-        return float(((rates[np.searchsorted(edges, values[past])] - came[past]) ** 2).sum())
+    def told(self, x: Array) -> Array:
+        """Return how often it came in the same tenth, for rows of FEATURES."""
+        return np.asarray(self.rates[np.searchsorted(self.edges, x[:, self.feature])])
+
+    def missed_by_tick(self, x: Array, came: Bools) -> float:
+        """Return by how much it misses summed over the ticks of the past, rows of FEATURES: to the last digits."""
+        return float(((self.told(x) - came) ** 2).sum())
+
+
+def _singles(taught: Taught, pasts: list[Bools], came: Bools) -> list[_Single]:
+    """Return of each past the feature that told most of it; features one after the other, for each is sorted whole."""
+    rates, found = [_base(came, past) for past in pasts], [list[_Single]() for _ in pasts]
+    for i in range(len(FEATURES)):
+        values = np.ascontiguousarray(taught.rows[:, 1 + i])
+        order = np.argsort(values)
+        values = values[order]
+        for past, rate, of in zip(pasts, rates, found, strict=True):
+            if past.any():
+                of.append(_Single.of(i, order, values, past, came, rate))
+    return [
+        _best(of, taught.rows[past, 1:], came[past]) if of else _Single(0, np.array([]), np.array([rate]), 0.0)
+        for past, rate, of in zip(pasts, rates, found, strict=True)
+    ]
+
+
+def _best(found: list[_Single], x: Array, came: Bools) -> _Single:
+    least = min(single.missed for single in found)
+    near = [single for single in found if single.missed <= least * (1 + _SAME)]
+    # as good but for the last digits: these are told by the sum over the ticks
+    return near[0] if len(near) == 1 else min(near, key=lambda single: single.missed_by_tick(x, came))
+
+
+def _week(taught: Taught, mark: datetime) -> Bools:
+    """Say of which ticks the forecast is made in the week from a time on."""
+    return ~taught.until(mark, hours=0) & taught.until(mark + timedelta(days=STEP_DAYS), hours=0)
+
+
+def _base(came: Bools, past: Bools) -> float:
+    """Return how often it came in the past; 0 without one."""
+    return float(came[past].mean()) if past.any() else 0.0
 
 
 def _rate(came: Any, of: Any, rate: float) -> Any:

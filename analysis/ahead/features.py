@@ -6,13 +6,15 @@ same figures come out of a store that ends there.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from analysis.ahead.rows import Rows, instants, keys_of, last_by, times_of
+from analysis.ahead.rows import Rows, by_lines, instants, keys_of, last_by, times_of, up_to
 from analysis.explain.constants import HOUR
 from analysis.explain.words import milliseconds
 from analysis.schema import INSTANT
@@ -39,8 +41,6 @@ HIGH = 0.98
 """Quantile of a line's hourly peaks that counts as its usual largest."""
 FADE_DAYS = 7.0
 """A past spell weighs half as much a week later (method sheet, 2.9)."""
-BATCH = 200
-"""Lines worked on at once: keeps memory flat on a large fleet."""
 
 NAMES = {
     "few_replies_2d": "engagement",
@@ -102,32 +102,42 @@ def known_by_hour(
         HOURLY, in order of line and hour.
     """
     end = as_of.replace(minute=0, second=0, microsecond=0)
-    inside = hours.filter(pl.col("hour") <= end)
+    inside = up_to(hours, end)
     if inside.is_empty():
         return pl.DataFrame(schema=HOURLY)
-    rate, found = _fleet_rate(inside if fleet is None else fleet.filter(pl.col("hour") <= end)), []
-    lines = inside["line"].unique().sort()
-    for some in (lines[i : i + BATCH] for i in range(0, len(lines), BATCH)):
-        mine = pl.col("line").is_in(some.implode())
-        rows = Rows.of(inside if len(some) == len(lines) else inside.filter(mine), end)
+    rate, found = _FleetRate.of(inside if fleet is None else up_to(fleet, end)), []
+    for some in by_lines(inside):
+        rows = Rows.of(some, end)
         at = rows.every(every, milliseconds(end))
         known = _with_scores(_known(rows, at, rate).hstack(_record(rows, at, spells)))
         found.append(known.select(HOURLY.names()).cast(dict(HOURLY)))  # type: ignore[arg-type]
     return pl.concat(found)
 
 
-def _fleet_rate(hours: pl.DataFrame) -> pl.DataFrame:
-    """Return the fleet's rate of replies as known at the end of each hour."""
-    settled = hours.group_by("hour").agg(pl.col("mature", "replied").sum()).sort("hour")
-    settled = settled.with_columns(pl.col("hour") + timedelta(hours=DAY), pl.col("mature", "replied").cum_sum())
-    rate = (pl.col("replied") + FLEET_RATE * FLEET_PRIOR) / (pl.col("mature") + FLEET_PRIOR)
-    every = pl.concat([hours.select("hour"), settled.select("hour")]).unique().sort("hour")
-    return every.join_asof(settled.select("hour", fleet_rate=rate), on="hour").with_columns(
-        pl.col("fleet_rate").fill_null(FLEET_RATE)
-    )
+@dataclass(frozen=True)
+class _FleetRate:
+    """The fleet's rate of replies as known at the end of each hour, from the first on (of HOUR since 1970)."""
+
+    first: int
+    rates: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, hours: pl.DataFrame) -> _FleetRate:
+        """Return it of SIGNALS_HOUR of the fleet; what was sent counts once its reply window has passed."""
+        hour = times_of(hours, "hour") // HOUR
+        first = int(hour.min())
+        mature, replied = (
+            np.concatenate((np.zeros(DAY), np.bincount(hour - first, weights=hours[name].to_numpy()).cumsum()))
+            for name in ("mature", "replied")
+        )
+        return cls(first, (replied + FLEET_RATE * FLEET_PRIOR) / (mature + FLEET_PRIOR))
+
+    def at(self, times: Ints) -> NDArray[np.float64]:
+        """Return it at the end of some hours (milliseconds since 1970): before the first the common rate."""
+        return self.rates[np.clip(times // HOUR - self.first, 0, len(self.rates) - 1)]
 
 
-def _known(rows: Rows, at: Ints, rate: pl.DataFrame) -> pl.DataFrame:
+def _known(rows: Rows, at: Ints, rate: _FleetRate) -> pl.DataFrame:
     """Return what is counted at some rows: of the last hours, and what is usual a day.
 
     Usual are sums over healthy hours of four weeks, up to two days ago; sends count as answered or not once their reply window had passed.
@@ -146,7 +156,6 @@ def _known(rows: Rows, at: Ints, rate: pl.DataFrame) -> pl.DataFrame:
         return rows.summed(what * well, USUAL_HOURS, at, until=USUAL_GAP)
 
     place = at - rows.begin[at]
-    by_hour = np.searchsorted(times_of(rate, "hour"), rows.hour[at], side="right") - 1
     columns = {
         **{f"{name}_usual": usual(counts[name]) for name in ("outbound", "inbound", "failed", *USUAL_DAILY)},
         **{f"{name}_usual": usual(of) for name, of in settled.items()},
@@ -169,7 +178,7 @@ def _known(rows: Rows, at: Ints, rate: pl.DataFrame) -> pl.DataFrame:
         "ill": ill[at],
         **{name: of[at] for name, of in states.items()},
         **{f"{name}_before": of[np.maximum(at - 3 * DAY, rows.begin[at])] for name, of in states.items()},
-        "fleet_rate": np.where(by_hour >= 0, rate["fleet_rate"].to_numpy()[by_hour], FLEET_RATE),
+        "fleet_rate": rate.at(rows.hour[at]),
         "known_hours": place + 1,
         **_busy(rows, at, well, counts),
     }

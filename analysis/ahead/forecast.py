@@ -14,6 +14,7 @@ from analysis.ahead.model import (
     FEATURES,
     HORIZONS,
     LEAST_CHANGES,
+    TICK,
     TICK_HOURS,
     YOUNG_DAYS,
     Array,
@@ -22,6 +23,7 @@ from analysis.ahead.model import (
     labelled,
     matrix,
 )
+from analysis.ahead.rows import up_to
 from analysis.ahead.words import fact_of
 from analysis.schema import FORECAST, INSTANT
 
@@ -43,12 +45,17 @@ class Ahead:
     """FORECAST."""
     drivers: dict[str, list[dict[str, Any]]]
     """By line: what raises its chance, largest first."""
-    ticks: pl.DataFrame
-    """Of ``labelled``: the past that taught."""
+    transitions: pl.DataFrame
+    """TRANSITIONS up to then."""
     past: pl.DataFrame
-    """HOURLY every TICK_HOURS: critical and young lines too."""
+    """HOURLY every TICK_HOURS: critical and young lines too; ``known`` alone where the models were learned before."""
     learned_at: datetime
     """The last UTC midnight: the model learns once a day, so that an hour more of data leaves it as it is."""
+
+    @property
+    def ticks(self) -> pl.DataFrame:
+        """Of ``labelled`` with TICK: the past that taught."""
+        return labelled(self.past.select(TICK), self.transitions)
 
     @property
     def basis(self) -> str:
@@ -80,16 +87,16 @@ def forecast_of(
         Ahead. A line known for less than a week has no probability and says so; a critical one cannot turn worse: 0.
     """
     told = transitions.filter(pl.col("at") <= at)
-    past = hours.filter(pl.col("hour") > at - timedelta(days=TRAIN_DAYS), pl.col("hour") <= at)
-    whole = known_by_hour(past, spells, as_of=at, every=TICK_HOURS)
-    ticks = labelled(whole, told)
+    past = up_to(hours, at, after=at - timedelta(days=TRAIN_DAYS))
+    # with what was learned at hand only the last hour is looked at
+    whole = known_by_hour(past, spells, as_of=at, every=24 * TRAIN_DAYS if models else TICK_HOURS)
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
     if not models:
-        taught = Taught.of(ticks)
+        taught = Taught.of(labelled(whole.select(TICK), told))
         models = {hours_: taught.learned(midnight, hours_) for hours_ in HORIZONS}
     known = whole.filter(pl.col("hour") == whole["hour"].max()) if whole.height else whole
     return Ahead(
-        at, known, models, _rows(known, models, at), _drivers(known, models[HORIZONS[0]]), ticks, whole, midnight
+        at, known, models, _rows(known, models, at), _drivers(known, models[HORIZONS[0]]), told, whole, midnight
     )
 
 

@@ -23,6 +23,8 @@ from analysis.signals.grid import Bools, Ints
 
 Array = np.ndarray[Any, Any]
 FEATURES = tuple(NAMES)
+TICK = ("line", "hour", "health", "known_days", *FEATURES)
+"""The columns of HOURLY that a model learns from."""
 HORIZONS = (24, 72)
 """Hours ahead (contract.md, section 8)."""
 TICK_HOURS = 6
@@ -89,11 +91,11 @@ def labelled(known: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
     """Return ticks from which health can get worse, each with its time and the next worsening of the line's health.
 
     Args:
-        known: HOURLY, any hours.
+        known: HOURLY or some of its columns, any hours.
         transitions: TRANSITIONS.
 
     Returns:
-        HOURLY with ``at`` (the end of the hour) and ``worse_at`` (null where none followed), in order of line and hour; ticks of critical
+        The same with ``at`` (the end of the hour) and ``worse_at`` (null where none followed), in order of line and hour; ticks of critical
         or young lines left out.
     """
     lines = Lines.of(known)
@@ -195,7 +197,6 @@ class _Rows:
         np.take(rows, which, axis=0, out=padded[: self.count], mode="clip")
         padded[self.count :] = 0
         self._blocks = padded.reshape(blocks, _BLOCK, width)
-        self._turned = np.ascontiguousarray(self._blocks.transpose(0, 2, 1))
 
     def _spread(self, values: Array) -> Array:
         padded = np.zeros(len(self._blocks) * _BLOCK)
@@ -212,13 +213,13 @@ class _Rows:
 
     def squared(self, values: Array) -> Array:
         """Return the sum of the products of each row with itself, each times a value; some blocks at once, so that they stay in the cache."""
-        spread, (blocks, _, width) = self._spread(values), self._blocks.shape
-        found, weighted = np.empty((blocks, width, width)), np.empty((_CACHED, width, _BLOCK))
+        spread, (blocks, _, width) = self._spread(values).transpose(0, 2, 1), self._blocks.shape
+        found, weighted = np.empty((blocks, width, width)), np.empty((_CACHED, _BLOCK, width))
         for first in range(0, blocks, _CACHED):
             some = slice(first, min(blocks, first + _CACHED))
             mine = weighted[: some.stop - first]
-            np.multiply(self._turned[some], spread[some], out=mine)
-            np.matmul(mine, self._blocks[some], out=found[some])
+            np.multiply(self._blocks[some], spread[some], out=mine)
+            np.matmul(mine.transpose(0, 2, 1), self._blocks[some], out=found[some])
         return np.asarray(found.sum(axis=0))
 
 

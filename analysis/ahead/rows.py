@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,8 @@ from analysis.signals.grid import Bools, Ints
 
 _TIME_BITS = 44
 """A key is the line's number before the milliseconds since 1970: these take 41 bits until 2039."""
+BATCH = 100
+"""Lines worked on at once: keeps memory flat on a large fleet."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,22 @@ def _found(keys: Ints, place: Ints, at: Ints) -> Ints:
 def instants(times: Ints) -> pl.Series:
     """Return milliseconds since 1970 as times; null where negative."""
     return pl.Series(np.where(times >= 0, times, np.iinfo(np.int64).min).view("datetime64[ms]")).cast(INSTANT)
+
+
+def up_to(frame: pl.DataFrame, end: datetime, *, after: datetime | None = None) -> pl.DataFrame:
+    """Return the rows of hours up to a time, after another where one is told; the frame itself, not a copy, where these are all."""
+    inside = frame["hour"] <= end
+    if after is not None:
+        inside &= frame["hour"] > after
+    return frame if inside.all() else frame.filter(inside)
+
+
+def by_lines(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the rows of BATCH lines at a time, in order of line: without a copy where those of a line follow each other."""
+    if not frame["line"].is_sorted():
+        frame = frame.sort("line", maintain_order=True)
+    begins = np.flatnonzero(frame["line"].is_first_distinct().to_numpy())[::BATCH].tolist()
+    yield from (frame[a:b] for a, b in zip(begins, [*begins[1:], frame.height], strict=True))
 
 
 @dataclass(frozen=True)

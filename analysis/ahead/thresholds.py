@@ -16,7 +16,7 @@ import polars as pl
 from analysis.ahead.features import DAY
 from analysis.ahead.levels import LEAST_FALLS, TWICE, Level, apart_from, level_of, numbered
 from analysis.ahead.model import TICK_HOURS, Array, came, labelled
-from analysis.ahead.rows import Rows, keys_of, times_of
+from analysis.ahead.rows import Rows, by_lines, keys_of, times_of, up_to
 from analysis.explain.constants import HOUR
 from analysis.explain.words import count, plural
 from analysis.signals.grid import Ints
@@ -110,21 +110,38 @@ def _ticks(past: pl.DataFrame, hours: pl.DataFrame, transitions: pl.DataFrame, u
     ``openers_24``: the most in any 24 h that ended at most 24 h before the tick, or after it while the line was healthy still (some vendors
     answer a burst within the hour); so for each behaviour and hours.
     """
-    ticks = labelled(past, transitions).filter(
-        pl.col("health") == "HEALTHY", pl.col("at") <= until - timedelta(hours=TICK_HOURS)
-    )
-    known = hours.filter(pl.col("hour") < until)
+    ticks = labelled(past.select("line", "hour", "health", "known_days", "sends_24h", "silent_today"), transitions)
+    ticks = ticks.filter(pl.col("health") == "HEALTHY", pl.col("at") <= until - timedelta(hours=TICK_HOURS))
     ticks = ticks.select("line", "hour", "at", "sends_24h", "silent_today", fell=pl.Series(came(ticks, TICK_HOURS) > 0))
-    if ticks.is_empty() or known.is_empty():
-        return ticks.clear().with_columns(pl.lit(0).alias(name) for name in COLUMNS)
-    rows = Rows.of(known, until - timedelta(hours=1))
-    at = rows.every(TICK_HOURS, int(times_of(ticks, "hour")[0]))
-    ticks = ticks.filter(pl.col("line").is_in(rows.lines.names.implode()))
+    none = ticks.clear().with_columns(pl.lit(0, dtype=pl.Int64).alias(name) for name in COLUMNS)
+    if ticks.is_empty():
+        return none
+    first = int(times_of(ticks, "hour")[0])
+    of_lines = ticks.partition_by("line", as_dict=True, include_key=True)
+    found = [none]
+    for some in by_lines(hours):
+        known = up_to(some, until - timedelta(milliseconds=1))
+        if known.is_empty():
+            continue
+        rows = Rows.of(known, until - timedelta(hours=1))
+        if own := [of_lines[line,] for line in rows.lines.names if (line,) in of_lines]:
+            found.append(_with_most(pl.concat(own), rows, first))
+    return pl.concat(found)
+
+
+def _with_most(ticks: pl.DataFrame, rows: Rows, first: int) -> pl.DataFrame:
+    """Return ticks of the lines of some rows with COLUMNS, those without them left out.
+
+    Args:
+        ticks: in order of line and time.
+        rows: hourly signals of these lines.
+        first: any tick's hour (milliseconds since 1970); the others are multiples of TICK_HOURS from it.
+    """
+    at = rows.every(TICK_HOURS, first)
     till = keys_of(rows.lines.numbers(ticks), times_of(ticks, "hour") + TICK_HOURS * HOUR)
     there = keys_of(rows.number[at], rows.hour[at])
     place = np.minimum(np.searchsorted(there, till), len(there) - 1)
-    most = _most_in_a_day(rows, at)
-    done = ticks.with_columns(pl.Series(name, values[place]) for name, values in most.items())
+    done = ticks.with_columns(pl.Series(name, values[place]) for name, values in _most_in_a_day(rows, at).items())
     return done.filter(pl.Series(there[place] == till), *(pl.col(name) >= 0 for name in COLUMNS))
 
 

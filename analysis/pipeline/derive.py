@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from analysis.logs import Told, stage, timed
+from analysis.memory import give_back
 from analysis.pipeline.ahead import keep_ahead, look_ahead
 from analysis.pipeline.counting import count_again
 from analysis.pipeline.due import due
@@ -51,6 +52,7 @@ def _derive(con: Any, chosen: Settings, tell: Progress, told: dict[str, Told], *
     with stage(told, "counting"):
         found = due(con, Touched(whole=True) if full else touched.kept(con), spells, as_of=at, settings=chosen)
         count_again(con, found, spells, as_of=at, settings=chosen, tell=tell)
+    give_back()
     was = read.transitions(con)
     if found.whole or found.earliest is not None:
         marts.replace(con, "spell", spells)
@@ -67,6 +69,7 @@ def _derive(con: Any, chosen: Settings, tell: Progress, told: dict[str, Told], *
             explained = explain_again(
                 con, found, spells, transitions, was, lost, was_lost, seen_by_pull, as_of=at, settings=chosen, tell=tell
             )
+        give_back()
         with stage(told, "ahead"):
             keep_ahead(con, looked.result() if looked else ahead()(), transitions, explained)
     marts.set_meta(con, read.AS_OF, as_of.isoformat() if as_of else "")

@@ -216,15 +216,15 @@ def seen(hours: pl.DataFrame, gaps: pl.DataFrame, *, within: timedelta) -> pl.Da
     Returns:
         SIGNALS_HOUR and ``blind`` (1 or 0).
     """
-    blank = hours.with_columns(blind=pl.lit(0, dtype=pl.Int64))
+    blank = hours.with_columns(blind=pl.lit(0, dtype=pl.Int8))
     rows = _in_reach(hours["hour"], gaps, within)
     if not len(rows):
         return blank
     told = blind(hours[rows].rename({"hour": "at"}), gaps, within=within + timedelta(hours=1))
     counts = [c for c in ("mature", "replied", "new_mature", "new_replied") if c in hours.columns]
     told = told.select(
-        *(pl.when("blind").then(pl.lit(0, dtype=pl.Int64)).otherwise(pl.col(c)).alias(c) for c in counts),
-        pl.col("blind").cast(pl.Int64),
+        *(pl.when("blind").then(pl.lit(0, dtype=hours.schema[c])).otherwise(pl.col(c)).alias(c) for c in counts),
+        pl.col("blind").cast(pl.Int8),
     )
     return blank.with_columns(blank[name].scatter(rows, told[name]) for name in told.columns)
 

@@ -153,8 +153,17 @@ def signals(
 
 
 def hours_since(con: duckdb.DuckDBPyConnection, since: datetime, columns: Sequence[str]) -> pl.DataFrame:
-    """Return some columns of the mart of hours from an instant on, beside line and hour, in order of these."""
-    return signals(con, "hour", since=since, columns=columns)
+    """Return some columns of the mart of hours from an instant on, beside line and hour, in order of these; counts in 4 bytes.
+
+    Of a fleet of thousands of lines these are tens of millions of rows.
+    """
+    schema = pl.Schema(
+        {c: pl.Int32() if SIGNALS_HOUR[c] == pl.Int64 else SIGNALS_HOUR[c] for c in ("line", "hour", *columns)}
+    )
+    told = ", ".join(f"{c}::integer as {c}" if of == pl.Int32 else c for c, of in schema.items())
+    return frame_of(
+        con, f"select {told} from signal_hour where hour >= $since order by line, hour", schema, {"since": since}
+    )
 
 
 def spells(con: duckdb.DuckDBPyConnection, *, line: str | None = None) -> pl.DataFrame:

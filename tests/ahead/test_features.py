@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from analysis.ahead.features import FACTS, HOURLY, NAMES, known_by_hour
+from analysis.ahead.rows import up_to
 from tests.ahead.made import LINE, NO_SPELLS, START, fleet, hours
 
 
@@ -80,13 +81,30 @@ def test_the_same_figures_come_out_of_data_that_ends_there(back):
 
 
 def test_batches_and_order_change_nothing(monkeypatch):
-    from analysis.ahead import features
+    from analysis.ahead import rows as rows_of_lines
 
     rows, spells, _, as_of = fleet("drawn", "ledger", 41, lines=8, days=30)
     whole = known_by_hour(rows, spells, as_of=as_of, every=6)
-    monkeypatch.setattr(features, "BATCH", 3)
+    monkeypatch.setattr(rows_of_lines, "BATCH", 3)
     assert known_by_hour(rows.sample(fraction=1, shuffle=True, seed=1), spells, as_of=as_of, every=6).equals(whole)
     assert whole.schema == HOURLY
+
+
+def test_hours_that_are_all_asked_for_are_not_copied():
+    rows = hours(3)
+    assert up_to(rows, START + timedelta(days=3)) is rows
+    after, end = START + timedelta(hours=1), START + timedelta(hours=4)
+    assert up_to(rows, end, after=after)["hour"].to_list() == [START + timedelta(hours=n) for n in (2, 3, 4)]
+
+
+def test_the_fleets_rate_counts_what_was_sent_a_day_ago_and_before():
+    few = hours(3, outbound=1, mature=1, replied=lambda n: n % 2)
+    many = hours(3, line="+14155550102", outbound=2, mature=2, replied=0)
+    known = known_by_hour(pl.concat([few, many]), NO_SPELLS, as_of=START + timedelta(hours=34))
+    assert at(known, 10)["few_replies_2d"] == 0  # no send is a day old yet
+    # 11 hours are: 33 sends and 5 replies of both lines, drawn to 35 of 100; of the line itself 11 and 5
+    rate = (5 + 35) / (33 + 100)
+    assert at(known, 34)["few_replies_2d"] == pytest.approx((11 * rate - 5) / (1.6 * 11 * rate * (1 - rate) + 1) ** 0.5)
 
 
 def test_a_line_of_two_days_is_told_by_its_own_chats_whatever_the_lines_beside_it():

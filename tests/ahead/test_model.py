@@ -78,6 +78,16 @@ def test_three_days_are_never_less_likely_than_one():
     assert (found["p_worse_24h_low"] <= found["p_worse_24h"]).all()
 
 
+def test_with_what_was_learned_at_hand_the_forecast_is_the_same():
+    rows, spells, transitions, as_of = fleet("drawn", "ledger", 46, lines=8, days=35)
+    whole = forecast_of(rows, spells, transitions, at=as_of)
+    again = forecast_of(rows, spells, transitions, at=as_of, models=whole.models)
+    assert again.rows.equals(whole.rows)
+    assert again.known.equals(whole.known)
+    assert again.drivers == whole.drivers
+    assert again.past.height == 8 < whole.past.height  # and only the last hour was looked at
+
+
 def test_a_burst_without_replies_raises_the_chance_and_is_named_with_its_counts():
     calm = {"outbound": 2, "inbound": 1, "replied": 1}
     quiet = [hours(30, line=f"+1415555020{i}", **calm) for i in range(5)]
