@@ -132,7 +132,8 @@ def within(at: Array, expected: pl.DataFrame | Counts) -> Array:
         Whole numbers, of shape (times, reaches, 2).
     """
     counts = expected if isinstance(expected, Counts) else Counts.of(expected)
-    return np.stack([np.stack(counts.within(at - a, at + b), axis=-1) for a, b in reaches()], axis=1)
+    until = {end: counts.until(at + end) for end in sorted({end for a, b in reaches() for end in (-a, b)})}
+    return np.stack([until[b] - until[-a] for a, b in reaches()], axis=1)
 
 
 def within_own(sends: pl.DataFrame) -> Array:
@@ -192,10 +193,9 @@ class Counts:
         """Return those of one frame."""
         return cls([sends], sends.height)
 
-    def within(self, after: Array, until: Array) -> tuple[Array, Array]:
-        """Return for each period (after, until] how many were expected in it, and how many of these did not come."""
-        n, silent = (times.until(until) - times.until(after) for times in (self._expected, self._silent))
-        return n, silent
+    def until(self, ends: Array) -> Array:
+        """Return how many were expected up to each end, and how many of these did not come: of shape (ends, 2)."""
+        return np.stack([times.until(ends) for times in (self._expected, self._silent)], axis=-1)
 
 
 class _Times:
@@ -220,14 +220,21 @@ class _Times:
     def until(self, ends: Array) -> Array:
         """Return how many are not after each end."""
         known, starts = list(self._begins), [*self._begins.values(), self._size]
-        place = np.searchsorted(known, ends >> _BLOCK, side="right") - 1
-        found = np.zeros(len(ends), dtype=np.int64)
+        order = None if (ends[1:] >= ends[:-1]).all() else ends.argsort()  # of a line they are in order
+        asked = ends if order is None else ends[order]
+        cuts = [*np.searchsorted(asked >> _BLOCK, known).tolist(), len(asked)]
+        found = np.zeros(len(asked), dtype=np.int64)
         for i, block in enumerate(known):
-            in_it, begin, end = place == i, starts[i], starts[i + 1]
-            over = ends[in_it] >> _BLOCK > block
-            inside = self._later[begin:end].searchsorted((ends[in_it] & _WITHIN).astype(np.uint32), side="right")
-            found[in_it] = begin + np.where(over, end - begin, inside)
-        return found
+            in_it, begin, end = asked[cuts[i] : cuts[i + 1]], starts[i], starts[i + 1]
+            over = int(np.searchsorted(in_it >> _BLOCK, block, side="right"))  # the others are in a block without any
+            inside = self._later[begin:end].searchsorted((in_it[:over] & _WITHIN).astype(np.uint32), side="right")
+            found[cuts[i] : cuts[i] + over] = begin + inside
+            found[cuts[i] + over : cuts[i + 1]] = end
+        if order is None:
+            return found
+        as_asked = np.empty_like(found)
+        as_asked[order] = found
+        return as_asked
 
 
 _BLOCK, _WITHIN = 32, (1 << 32) - 1
