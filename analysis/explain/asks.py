@@ -121,13 +121,22 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
         or because the vendor refused the send for it), chat_no (a number a chat of a line, in order of both).
         In order line, chat_id, at, outbound before inbound, message_id.
     """
+    return with_opt_outs(placed_rows(messages), chat_health)
+
+
+def placed_rows(messages: pl.DataFrame) -> pl.DataFrame:
+    """Return ``rows_of`` but for stop and out, ``with_opt_outs`` to come: who needs the messages no more lets go of them first."""
     placed = messages.filter(pl.col("line").is_not_null(), pl.col("chat_id").is_not_null(), pl.col("at").is_not_null())
-    rows = (
+    return (
         in_order(placed, talks(placed), also=_ALSO)
         .with_columns(pl.col("at").cast(_MS), failed="failed_when")
         .rename({"talk": "chat_no"})
         .drop("line_no", "failed_when")
     )
+
+
+def with_opt_outs(rows: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of ``placed_rows`` with stop and out; arguments as ``rows_of``."""
     stop, out = _opted_out(rows, chat_health)
     return rows.with_columns(stop=stop & pl.col("outbound").not_(), out=out | _refused())
 

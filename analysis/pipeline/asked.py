@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from analysis.explain.asks import asks_of, carried_by, rows_of
+from analysis.explain.asks import asks_of, carried_by, placed_rows, rows_of, with_opt_outs
 from analysis.explain.baseline import FleetSums
 from analysis.explain.constants import CONSTANTS, DAY
 from analysis.explain.histories import Built, gaps_of, histories_of
@@ -95,8 +95,9 @@ class StoreLines:
         tells = tells_to(told, self._troubles, self._lost, self._settings)
 
         def built(group: Group) -> Built:
-            (messages, chats, health, _), rows = group, rows_of(group.messages, group.health)
-            del group, messages  # a large line's are as large as its history
+            chats, health, rows = group.chats, group.health, placed_rows(group.messages)
+            del group  # a large line's messages are larger than its rows
+            rows = with_opt_outs(rows, health)
             return histories_of(rows, chats, health, self._settings, self._gaps, seen=tells)
 
         groups = _with_room(whole_lines(con, read_counted.line_sizes(con), most=_TOGETHER), found)
