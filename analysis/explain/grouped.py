@@ -17,12 +17,14 @@ class Groups:
 
     def __init__(self, one: Array, two: Array) -> None:
         key = one.astype(np.int64) * (int(two.max()) + 1 if len(two) else 1) + two
-        self._order = key.argsort(kind="stable")
+        order = key.argsort(kind="stable")
         begins = np.ones(len(key), dtype=bool)
-        ordered = key[self._order]
-        begins[1:] = ordered[1:] != ordered[:-1]
-        self._first = np.maximum.accumulate(np.where(begins, np.arange(len(key)), 0))
-        self._number = np.cumsum(begins) - 1
+        key = key[order]
+        begins[1:] = key[1:] != key[:-1]
+        # places in four bytes: of a line of millions of messages each array of eight is 20 MB
+        self._order = order.astype(np.int32)
+        self._number = np.cumsum(begins, dtype=np.int32) - np.int32(1)
+        self._first = begins.nonzero()[0].astype(np.int32)[self._number]
 
     def sizes_before(self) -> Array:
         """Return how many rows of its group are before each."""
@@ -41,13 +43,15 @@ class Groups:
             return np.full(len(times), NEVER)
         start = int(times[known].min())
         room = int(times[known].max()) - start + 2  # each group's numbers are below those of all groups before it
-        below = np.where(known, times - start, room - 1)[self._order] - self._number * room
-        least = np.minimum.accumulate(below) + self._number * room
-        found = np.full(len(times), NEVER)
-        later = np.flatnonzero(self._first < np.arange(len(times)))
-        before = least[later - 1]
-        found[later] = np.where(before < room - 1, before + start, NEVER)
-        return self._as_they_were(found)
+        least = np.where(known, times - start, room - 1)[self._order]
+        below = self._number * np.int64(room)
+        least -= below
+        np.minimum.accumulate(least, out=least)
+        least += below
+        del below
+        least[1:] = least[:-1].copy()  # of the row before, in a group of several
+        least[self._first == np.arange(len(times), dtype=np.int32)] = room - 1
+        return self._as_they_were(np.where(least < room - 1, least + start, NEVER))
 
     def _as_they_were(self, values: Array) -> Array:
         found = np.empty_like(values)

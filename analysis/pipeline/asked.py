@@ -28,6 +28,7 @@ from analysis.explain.shelf import Shelf
 from analysis.explain.together import Shared, Told, carried_of, firsts_in, shared, sums_of, tells_to, together
 from analysis.explain.troubles import Troubles
 from analysis.explain.words import milliseconds
+from analysis.memory import give_back
 from analysis.pipeline.shards import AT_ONCE, Group, grouped, side_by_side, whole_lines
 from analysis.schema import INSTANT
 from analysis.settings import Settings
@@ -96,7 +97,10 @@ class StoreLines:
 
         def built(group: Group) -> Built:
             chats, health, rows = group.chats, group.health, placed_rows(group.messages)
+            large = group.size > _TOGETHER
             del group  # a large line's messages are larger than its rows
+            if large:
+                give_back()
             rows = with_opt_outs(rows, health)
             return histories_of(rows, chats, health, self._settings, self._gaps, seen=tells)
 
