@@ -1,4 +1,4 @@
-"""What was freed in, given back to the system out: so that what comes next has room."""
+"""Gives freed memory back to the system, so that what comes next has room."""
 
 from __future__ import annotations
 

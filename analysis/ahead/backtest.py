@@ -84,7 +84,8 @@ def tried(
     first: Any = ticks["at"].min()
     begin = first + timedelta(days=FIRST_DAYS)
     marks = [at - timedelta(days=STEP_DAYS * (w + 1)) for w in range(weeks)]
-    looked = {mark: of for mark in sorted(m for m in marks if m >= begin) if (of := _week(taught, mark) & ends).any()}
+    weeks_of = {mark: _week(taught, mark) & ends for mark in sorted(marks) if mark >= begin}
+    looked = {mark: of for mark, of in weeks_of.items() if of.any()}
     singles = _singles(taught, [taught.until(mark, hours=HORIZONS[0]) for mark in looked], came[HORIZONS[0]])
     parts = []
     for (mark, of), single in zip(looked.items(), singles, strict=True):
@@ -92,7 +93,8 @@ def tried(
         columns: dict[str, Any] = {}
         for hours in HORIZONS:
             model = taught.learned(mark, hours, priors[hours] if priors else None)
-            past, rate = taught.until(mark, hours=hours), _base(came[hours], taught.until(mark, hours=hours))
+            past = taught.until(mark, hours=hours)
+            rate = _base(came[hours], past)
             columns |= {f"p_{hours}": model.chance(x), f"base_{hours}": np.full(len(x), rate)}
             columns[f"came_{hours}"] = came[hours][of].astype(float)
             if hours == HORIZONS[0]:
@@ -136,13 +138,19 @@ class _Single:
         rates = _rate(hit, many, rate)
         return cls(feature, edges, rates, float(((many - hit) * rates**2 + hit * (1 - rates) ** 2).sum()))
 
+    @classmethod
+    def without_past(cls, rate: float) -> _Single:
+        """Return one that tells the same of every tick."""
+        return cls(0, np.array([]), np.array([rate]), 0.0)
+
     def told(self, x: Array) -> Array:
         """Return how often it came in the same tenth, for rows of FEATURES."""
         return np.asarray(self.rates[np.searchsorted(self.edges, x[:, self.feature])])
 
-    def missed_by_tick(self, x: Array, came: Bools) -> float:
-        """Return by how much it misses summed over the ticks of the past, rows of FEATURES: to the last digits."""
-        return float(((self.told(x) - came) ** 2).sum())
+    def missed_by_tick(self, taught: Taught, past: Bools, came: Bools) -> float:
+        """Return by how much it misses summed over the ticks of the past: to the last digits."""
+        x = taught.rows[past, 1 + self.feature]
+        return float(((self.rates[np.searchsorted(self.edges, x)] - came[past]) ** 2).sum())
 
 
 def _singles(taught: Taught, pasts: list[Bools], came: Bools) -> list[_Single]:
@@ -156,16 +164,17 @@ def _singles(taught: Taught, pasts: list[Bools], came: Bools) -> list[_Single]:
             if past.any():
                 of.append(_Single.of(i, order, values, past, came, rate))
     return [
-        _best(of, taught.rows[past, 1:], came[past]) if of else _Single(0, np.array([]), np.array([rate]), 0.0)
+        _best(of, taught, past, came) if of else _Single.without_past(rate)
         for past, rate, of in zip(pasts, rates, found, strict=True)
     ]
 
 
-def _best(found: list[_Single], x: Array, came: Bools) -> _Single:
+def _best(found: list[_Single], taught: Taught, past: Bools, came: Bools) -> _Single:
+    """Return what told most of the past."""
     least = min(single.missed for single in found)
     near = [single for single in found if single.missed <= least * (1 + _SAME)]
     # as good but for the last digits: these are told by the sum over the ticks
-    return near[0] if len(near) == 1 else min(near, key=lambda single: single.missed_by_tick(x, came))
+    return near[0] if len(near) == 1 else min(near, key=lambda single: single.missed_by_tick(taught, past, came))
 
 
 def _week(taught: Taught, mark: datetime) -> Bools:

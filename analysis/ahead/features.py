@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from analysis.ahead.rows import Rows, by_lines, instants, keys_of, last_by, times_of, up_to
 from analysis.explain.constants import HOUR
-from analysis.explain.words import milliseconds
 from analysis.schema import INSTANT
 from analysis.signals.grid import Bools, Ints
 
@@ -87,7 +86,12 @@ HOURLY = pl.Schema(
 
 
 def known_by_hour(
-    hours: pl.DataFrame, spells: pl.DataFrame, *, as_of: datetime, every: int = 1, fleet: pl.DataFrame | None = None
+    hours: pl.DataFrame,
+    spells: pl.DataFrame,
+    *,
+    as_of: datetime,
+    every: int | None = 1,
+    fleet: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Return the features of every line at the end of hours from its first message to as_of.
 
@@ -95,7 +99,7 @@ def known_by_hour(
         hours: SIGNALS_HOUR of all lines; where it has ``blind`` (signals.gaps.seen), answers of these hours are not known, and not missed.
         spells: SPELLS, for the record of past trouble.
         as_of: UTC; rows of later hours are left out.
-        every: keep only hours a multiple of so many before as_of's.
+        every: keep only hours that end at a multiple of so many hours of the UTC day, whatever the hour of as_of, and as_of's; None: this one.
         fleet: SIGNALS_HOUR of the whole fleet, for its rate of replies, where ``hours`` are of a few of its lines.
 
     Returns:
@@ -108,15 +112,17 @@ def known_by_hour(
     rate, found = _FleetRate.of(inside if fleet is None else up_to(fleet, end)), []
     for some in by_lines(inside):
         rows = Rows.of(some, end)
-        at = rows.every(every, milliseconds(end))
-        known = _with_scores(_known(rows, at, rate).hstack(_record(rows, at, spells)))
+        asked = rows.every(every)
+        # Polars divides a row alone otherwise in the last digit: x / 24 is x * (1 / 24) of several
+        at = asked if len(asked) > 1 else asked.repeat(2)
+        known = _with_scores(_known(rows, at, rate).hstack(_record(rows, at, spells)))[: len(asked)]
         found.append(known.select(HOURLY.names()).cast(dict(HOURLY)))  # type: ignore[arg-type]
     return pl.concat(found)
 
 
 @dataclass(frozen=True)
 class _FleetRate:
-    """The fleet's rate of replies as known at the end of each hour, from the first on (of HOUR since 1970)."""
+    """The fleet's rate of replies as known at the end of each hour, from the first on (whole hours since 1970)."""
 
     first: int
     rates: NDArray[np.float64]

@@ -48,13 +48,12 @@ class Ahead:
     transitions: pl.DataFrame
     """TRANSITIONS up to then."""
     past: pl.DataFrame
-    """HOURLY every TICK_HOURS: critical and young lines too; ``known`` alone where the models were learned before."""
+    """HOURLY every TICK_HOURS, and at ``at``: critical and young lines too; the last alone where the models were learned before."""
     learned_at: datetime
     """The last UTC midnight: the model learns once a day, so that an hour more of data leaves it as it is."""
 
-    @property
     def ticks(self) -> pl.DataFrame:
-        """Of ``labelled`` with TICK: the past that taught."""
+        """Return the past that taught, of ``labelled`` with TICK; worked out anew: to hold it takes as much as ``past``."""
         return labelled(self.past.select(TICK), self.transitions)
 
     @property
@@ -87,10 +86,9 @@ def forecast_of(
         Ahead. A line known for less than a week has no probability and says so; a critical one cannot turn worse: 0.
     """
     told = transitions.filter(pl.col("at") <= at)
-    past = up_to(hours, at, after=at - timedelta(days=TRAIN_DAYS))
-    # with what was learned at hand only the last hour is looked at
-    whole = known_by_hour(past, spells, as_of=at, every=24 * TRAIN_DAYS if models else TICK_HOURS)
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    past = up_to(hours, at, after=midnight - timedelta(days=TRAIN_DAYS))  # as all that is learned: by the day alone
+    whole = known_by_hour(past, spells, as_of=at, every=None if models else TICK_HOURS)
     if not models:
         taught = Taught.of(labelled(whole.select(TICK), told))
         models = {hours_: taught.learned(midnight, hours_) for hours_ in HORIZONS}

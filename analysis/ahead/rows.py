@@ -84,6 +84,8 @@ def up_to(frame: pl.DataFrame, end: datetime, *, after: datetime | None = None) 
 
 def by_lines(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Yield the rows of BATCH lines at a time, in order of line: without a copy where those of a line follow each other."""
+    if frame.is_empty():
+        return
     if not frame["line"].is_sorted():
         frame = frame.sort("line", maintain_order=True)
     begins = np.flatnonzero(frame["line"].is_first_distinct().to_numpy())[::BATCH].tolist()
@@ -166,9 +168,10 @@ class Rows:
         last = np.maximum.accumulate(np.where(known, np.arange(len(known)), -1))[self._source]
         return np.where(last >= self._source[self.begin], last, -1)
 
-    def every(self, hours: int, at: int) -> Ints:
-        """Return the rows whose hour is a multiple of so many hours from a time (milliseconds)."""
-        return np.flatnonzero((at - self.hour) // HOUR % hours == 0)
+    def every(self, hours: int | None) -> Ints:
+        """Return the rows of hours that end at a multiple of so many hours of the UTC day, and each line's last row; None: this one only."""
+        last = np.append(self.number[1:] != self.number[:-1], True)
+        return np.flatnonzero(last if hours is None else last | ((self.hour // HOUR + 1) % hours == 0))
 
     def shifted(self, values: Any, by: int) -> Any:
         """Return what stood so many rows before each row of the same line; 0 before its first."""

@@ -116,8 +116,7 @@ def _ticks(past: pl.DataFrame, hours: pl.DataFrame, transitions: pl.DataFrame, u
     none = ticks.clear().with_columns(pl.lit(0, dtype=pl.Int64).alias(name) for name in COLUMNS)
     if ticks.is_empty():
         return none
-    first = int(times_of(ticks, "hour")[0])
-    of_lines = ticks.partition_by("line", as_dict=True, include_key=True)
+    of_lines = ticks.partition_by("line", as_dict=True)
     found = [none]
     for some in by_lines(hours):
         known = up_to(some, until - timedelta(milliseconds=1))
@@ -125,19 +124,18 @@ def _ticks(past: pl.DataFrame, hours: pl.DataFrame, transitions: pl.DataFrame, u
             continue
         rows = Rows.of(known, until - timedelta(hours=1))
         if own := [of_lines[line,] for line in rows.lines.names if (line,) in of_lines]:
-            found.append(_with_most(pl.concat(own), rows, first))
+            found.append(_with_most(pl.concat(own), rows))
     return pl.concat(found)
 
 
-def _with_most(ticks: pl.DataFrame, rows: Rows, first: int) -> pl.DataFrame:
+def _with_most(ticks: pl.DataFrame, rows: Rows) -> pl.DataFrame:
     """Return ticks of the lines of some rows with COLUMNS, those without them left out.
 
     Args:
         ticks: in order of line and time.
         rows: hourly signals of these lines.
-        first: any tick's hour (milliseconds since 1970); the others are multiples of TICK_HOURS from it.
     """
-    at = rows.every(TICK_HOURS, first)
+    at = rows.every(TICK_HOURS)
     till = keys_of(rows.lines.numbers(ticks), times_of(ticks, "hour") + TICK_HOURS * HOUR)
     there = keys_of(rows.number[at], rows.hour[at])
     place = np.minimum(np.searchsorted(there, till), len(there) - 1)
@@ -146,7 +144,7 @@ def _with_most(ticks: pl.DataFrame, rows: Rows, first: int) -> pl.DataFrame:
 
 
 def _most_in_a_day(rows: Rows, at: Ints) -> dict[str, Ints]:
-    """Return by COLUMNS, for rows that are TICK_HOURS apart, the most in any 24 h of so many hours and TICK_HOURS more; -1 where never healthy."""
+    """Return by COLUMNS, for rows TICK_HOURS apart (each line's last may be nearer), the most in any 24 h of so many hours and TICK_HOURS more; -1 where never healthy."""
     healthy, every = rows.is_state("health", "HEALTHY", unknown=False), np.arange(len(rows.hour))
     first = np.searchsorted(rows.number[at], rows.number[at])
     found = {}

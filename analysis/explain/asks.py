@@ -125,7 +125,7 @@ def rows_of(messages: pl.DataFrame, chat_health: pl.DataFrame) -> pl.DataFrame:
 
 
 def placed_rows(messages: pl.DataFrame) -> pl.DataFrame:
-    """Return ``rows_of`` but for stop and out, ``with_opt_outs`` to come: who needs the messages no more lets go of them first."""
+    """Return ``rows_of`` but for stop and out, which ``with_opt_outs`` adds: in between, a caller can let go of the messages."""
     placed = messages.filter(pl.col("line").is_not_null(), pl.col("chat_id").is_not_null(), pl.col("at").is_not_null())
     return (
         in_order(placed, talks(placed), also=_ALSO)

@@ -82,7 +82,8 @@ def look_ahead(
     Models learn once a day, of what was known at the last UTC midnight: where all that is new is later than it, what they learned and how
     right they have been stays as it is. Gaps (``lost``) other than before (``was_lost``) change what was known of the past too.
     """
-    hours = read.hours_since(con, at - timedelta(days=TRAIN_DAYS), COUNTS)
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    hours = read.hours_after(con, midnight - timedelta(days=TRAIN_DAYS), COUNTS)
     kept = read.meta(con, MODELS)
     learned = Learned.of(kept) if kept and not due.whole else None
     if learned is not None and not (learned.holds(at, due.earliest) and lost.equals(was_lost)):
@@ -197,7 +198,7 @@ def _rests_on(ahead: Ahead, back: bool, settings: Settings) -> dict[str, Any]:
     }
     if not back:
         return rests
-    past = tried(ahead.ticks, at=ahead.learned_at)
+    past = tried(ahead.ticks(), at=ahead.learned_at)
     record = record_of(past)
     falls = past.filter(pl.col("came_24") > 0).select("line", "worse_at").n_unique()
     first: Any = past["at"].min()

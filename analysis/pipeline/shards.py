@@ -128,7 +128,7 @@ def side_by_side(
         read: gives one group after the other, in the caller's thread.
         work: makes something of a group, in a thread of its own; touches nothing that others do.
         size: how large a group is.
-        most: those at work are no larger together; a larger one is worked on alone.
+        most: those at work are no larger together; a larger one is worked on alone, and nothing read meanwhile.
     """
     with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
         waiting: deque[tuple[int, Future[Made]]] = deque()
@@ -138,7 +138,8 @@ def side_by_side(
                 yield waiting.popleft()[1].result()
             waiting.append((large, pool.submit(_taken, work, [group])))
             del group  # only the work holds it, and may let go of what it needs no more
-            if len(waiting) >= AT_ONCE:
+            # beside a large one nothing is read either: the next may be as large
+            if len(waiting) >= AT_ONCE or sum(of for of, _ in waiting) > most:
                 yield waiting.popleft()[1].result()
         while waiting:
             yield waiting.popleft()[1].result()

@@ -214,7 +214,7 @@ def seen(hours: pl.DataFrame, gaps: pl.DataFrame, *, within: timedelta) -> pl.Da
         within: the reply window.
 
     Returns:
-        SIGNALS_HOUR and ``blind`` (1 or 0).
+        The same, counts in the type that they come in, and ``blind`` (1 or 0).
     """
     blank = hours.with_columns(blind=pl.lit(0, dtype=pl.Int8))
     rows = _in_reach(hours["hour"], gaps, within)

@@ -15,7 +15,7 @@ def talks(messages: pl.DataFrame) -> pl.DataFrame:
 
     A talk is a chat on one line. Numbers stand in for the two texts, which are slow to sort and compare.
     """
-    return (
+    found = (
         messages.select("line", "chat_id")
         .filter(_run_begins())
         .unique(maintain_order=True)  # mostly the order that is wanted
@@ -24,8 +24,8 @@ def talks(messages: pl.DataFrame) -> pl.DataFrame:
             line_no=(pl.col("line") != pl.col("line").shift()).fill_null(True).cum_sum().cast(pl.Int64) - 1,
             talk=pl.int_range(pl.len(), dtype=pl.Int64),
         )
-        .with_columns(pl.col("line", "chat_id") + "")
     )
+    return found.with_columns(_apart(found[name]) for name in ("line", "chat_id"))
 
 
 def _apart(values: pl.Series) -> pl.Series:
@@ -41,7 +41,7 @@ def _run_begins() -> pl.Expr:
 def in_order(messages: pl.DataFrame, talks: pl.DataFrame, *, also: Mapping[str, pl.Expr] | None = None) -> pl.DataFrame:
     """Return ``talk``, ``line_no``, ``chat_id``, ``at``, ``outbound``, ``failed`` in order of talk, at, outbound first, message_id.
 
-    messages: MESSAGES, any order. talks: as `talks` gives. also: further columns to carry, by name. The order of contract.md, section 3,
+    messages: MESSAGES, any order. talks: as `talks` gives of these. also: further columns to carry, by name. The order of contract.md, section 3,
     which makes results independent of the order of loading.
     """
     begins = messages.select(begins=_run_begins())["begins"]
@@ -57,7 +57,8 @@ def in_order(messages: pl.DataFrame, talks: pl.DataFrame, *, also: Mapping[str, 
     order = pl.Series(_order(messages, talk.to_numpy()))
     # picked from one piece in half the time; one column after the other, so that there is one of them twice
     picked = pl.DataFrame([_apart(told[name].rechunk().gather(order)) for name in told.columns])
-    return picked.insert_column(2, talks["chat_id"].gather(picked["talk"]))
+    chat_id = talks["chat_id"].gather(picked["talk"])  # a talk's number is its row
+    return picked.insert_column(picked.get_column_index("at"), chat_id)
 
 
 def _order(messages: pl.DataFrame, talk: Ints) -> Ints:

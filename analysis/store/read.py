@@ -152,8 +152,8 @@ def signals(
     return frame_of(con, sql, schema, values)
 
 
-def hours_since(con: duckdb.DuckDBPyConnection, since: datetime, columns: Sequence[str]) -> pl.DataFrame:
-    """Return some columns of the mart of hours from an instant on, beside line and hour, in order of these; counts in 4 bytes.
+def hours_after(con: duckdb.DuckDBPyConnection, after: datetime, columns: Sequence[str]) -> pl.DataFrame:
+    """Return some columns of the mart of hours after an instant, beside line and hour, in order of these; counts in 4 bytes.
 
     Of a fleet of thousands of lines these are tens of millions of rows.
     """
@@ -162,7 +162,7 @@ def hours_since(con: duckdb.DuckDBPyConnection, since: datetime, columns: Sequen
     )
     told = ", ".join(f"{c}::integer as {c}" if of == pl.Int32 else c for c, of in schema.items())
     return frame_of(
-        con, f"select {told} from signal_hour where hour >= $since order by line, hour", schema, {"since": since}
+        con, f"select {told} from signal_hour where hour > $after order by line, hour", schema, {"after": after}
     )
 
 

@@ -58,10 +58,10 @@ def test_too_few_worsenings_say_nothing():
 def test_each_week_is_forecast_from_what_came_before_it():
     rows, spells, transitions, as_of = fleet("drawn", "ledger", 45, lines=12, days=45)
     whole = forecast_of(rows, spells, transitions, at=as_of)
-    found = tried(whole.ticks, at=whole.learned_at)
+    found = tried(whole.ticks(), at=whole.learned_at)
     cut = whole.learned_at - timedelta(days=7)
     # the last week's worsenings moved away: earlier forecasts stay as they were
-    other = whole.ticks.with_columns(worse_at=pl.when(pl.col("worse_at") <= cut).then("worse_at"))
+    other = whole.ticks().with_columns(worse_at=pl.when(pl.col("worse_at") <= cut).then("worse_at"))
     again = tried(other, at=whole.learned_at)
     before = found.filter(pl.col("at") <= cut)
     assert before.height
@@ -75,7 +75,7 @@ def test_each_week_is_forecast_from_what_came_before_it():
 def test_on_fresh_fleets_it_beats_the_base_rate_yesterday_and_the_best_signal(family, scorer, seed):
     rows, spells, transitions, as_of = fleet(family, scorer, seed, lines=60, days=63)
     ahead = forecast_of(rows, spells, transitions, at=as_of)
-    record = record_of(tried(ahead.ticks, at=ahead.learned_at))
+    record = record_of(tried(ahead.ticks(), at=ahead.learned_at))
     day = record["horizons"]["24"]
     assert day["skill"] > 0.03
     assert day["ahead_of_peers"]["yesterday"] > 0.02

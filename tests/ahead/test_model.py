@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from analysis.ahead import rows as rows_of_lines
 from analysis.ahead.forecast import forecast_of
 from analysis.ahead.model import FEATURES, HORIZONS, came, fitted, labelled, learned
 from analysis.ahead.prior import PRIOR
@@ -78,14 +79,28 @@ def test_three_days_are_never_less_likely_than_one():
     assert (found["p_worse_24h_low"] <= found["p_worse_24h"]).all()
 
 
-def test_with_what_was_learned_at_hand_the_forecast_is_the_same():
-    rows, spells, transitions, as_of = fleet("drawn", "ledger", 46, lines=8, days=35)
-    whole = forecast_of(rows, spells, transitions, at=as_of)
-    again = forecast_of(rows, spells, transitions, at=as_of, models=whole.models)
-    assert again.rows.equals(whole.rows)
-    assert again.known.equals(whole.known)
-    assert again.drivers == whole.drivers
-    assert again.past.height == 8 < whole.past.height  # and only the last hour was looked at
+@pytest.mark.parametrize(("lines", "batch"), [(8, 100), (8, 7), (1, 100)])
+def test_with_what_was_learned_at_hand_the_forecast_is_the_same(monkeypatch, lines, batch):
+    """To the last digit, of a line alone in its batch too."""
+    monkeypatch.setattr(rows_of_lines, "BATCH", batch)
+    rows, spells, transitions, as_of = fleet("drawn", "ledger", 46, lines=lines, days=35)
+    for back in range(12):
+        at = as_of - timedelta(hours=back)
+        whole = forecast_of(rows, spells, transitions, at=at)
+        again = forecast_of(rows, spells, transitions, at=at, models=whole.models)
+        assert again.rows.equals(whole.rows)
+        assert again.known.equals(whole.known)
+        assert again.drivers == whole.drivers
+        assert again.past.height == lines < whole.past.height  # and only the last hour was looked at
+
+
+def test_what_is_learned_is_the_same_at_every_hour_of_a_day():
+    rows, spells, transitions, as_of = fleet("drawn", "ledger", 47, lines=6, days=35)
+    midnight = as_of.replace(hour=0, minute=0)
+    known = [forecast_of(rows, spells, transitions, at=midnight + timedelta(hours=h)) for h in (0.2, 1.2, 5.9, 17)]
+    for ahead in known[1:]:
+        assert [m.told() for m in ahead.models.values()] == [m.told() for m in known[0].models.values()]
+        assert (ahead.models[24].weights == known[0].models[24].weights).all()
 
 
 def test_a_burst_without_replies_raises_the_chance_and_is_named_with_its_counts():

@@ -78,7 +78,7 @@ def test_expected_receipts_that_come_in_parts_add_up_as_those_of_one(eleven_week
     assert len(parts) == 6
     assert [at for part in parts for at in part["at"]] == sorted(at for at, _ in rows)
     ends = np.array(sorted(at for at, _ in rows)[:: len(rows) // 40])
-    n, silent = counts.within(ends[:-1], ends[1:])
+    n, silent = (counts.until(ends[1:]) - counts.until(ends[:-1])).T
     for one, (a, b) in enumerate(pairwise(ends)):
         inside = [of for at, of in rows if a < at <= b]
         assert (n[one], silent[one]) == (len(inside), sum(inside))
