@@ -37,7 +37,14 @@ def test_groups_hold_every_line_once_in_order_and_no_more_than_asked():
 
 
 def test_large_groups_are_worked_on_alone_and_small_ones_side_by_side():
-    sizes, at_work, seen, lock = [5, 3, 3, 9, 1, 1, 6], [], {}, Lock()
+    sizes, at_work, seen, beside, lock = [5, 3, 3, 9, 1, 1, 6], [], {}, [], Lock()
+
+    def read():
+        for group in enumerate(sizes):
+            sleep(0.01)
+            with lock:
+                beside.append(sum(at_work))
+            yield group
 
     def work(group):
         number, size = group
@@ -49,7 +56,8 @@ def test_large_groups_are_worked_on_alone_and_small_ones_side_by_side():
             at_work.remove(size)
         return number
 
-    made = list(side_by_side(enumerate(sizes), work, size=lambda group: group[1], most=6))
+    made = list(side_by_side(read(), work, size=lambda group: group[1], most=6))
     assert made == list(range(7))
     assert all(sum(there) <= 6 or len(there) == 1 for there in seen.values())
+    assert max(beside) <= 6  # and nothing is read beside a large one
     assert max(len(there) for there in seen.values()) == (2 if (os.cpu_count() or 1) > 1 else 1)
