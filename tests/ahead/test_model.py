@@ -84,7 +84,7 @@ def test_with_what_was_learned_at_hand_the_forecast_is_the_same(monkeypatch, lin
     """To the last digit, of a line alone in its batch too."""
     monkeypatch.setattr(rows_of_lines, "BATCH", batch)
     rows, spells, transitions, as_of = fleet("drawn", "ledger", 46, lines=lines, days=35)
-    for back in range(12):
+    for back in range(4):
         at = as_of - timedelta(hours=back)
         whole = forecast_of(rows, spells, transitions, at=at)
         again = forecast_of(rows, spells, transitions, at=at, models=whole.models)
