@@ -145,12 +145,14 @@ class _Single:
 
     def told(self, x: Array) -> Array:
         """Return how often it came in the same tenth, for rows of FEATURES."""
-        return np.asarray(self.rates[np.searchsorted(self.edges, x[:, self.feature])])
+        return self._told(x[:, self.feature])
+
+    def _told(self, values: Array) -> Array:
+        return np.asarray(self.rates[np.searchsorted(self.edges, values)])
 
     def missed_by_tick(self, taught: Taught, past: Bools, came: Bools) -> float:
         """Return by how much it misses summed over the ticks of the past: to the last digits."""
-        x = taught.rows[past, 1 + self.feature]
-        return float(((self.rates[np.searchsorted(self.edges, x)] - came[past]) ** 2).sum())
+        return float(((self._told(taught.rows[past, 1 + self.feature]) - came[past]) ** 2).sum())
 
 
 def _singles(taught: Taught, pasts: list[Bools], came: Bools) -> list[_Single]:

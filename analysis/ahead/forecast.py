@@ -23,7 +23,7 @@ from analysis.ahead.model import (
     labelled,
     matrix,
 )
-from analysis.ahead.rows import up_to
+from analysis.ahead.rows import midnight_of, up_to
 from analysis.ahead.words import fact_of
 from analysis.schema import FORECAST, INSTANT
 
@@ -65,6 +65,11 @@ class Ahead:
         return f"{n:,} changes for the worse of this fleet, drawn to a documented prior from made-up fleets"
 
 
+def rests_after(at: datetime) -> datetime:
+    """Return after when the hours are that a forecast at a time rests on: by the day alone, as all that is learned."""
+    return midnight_of(at) - timedelta(days=TRAIN_DAYS)
+
+
 def forecast_of(
     hours: pl.DataFrame,
     spells: pl.DataFrame,
@@ -86,8 +91,7 @@ def forecast_of(
         Ahead. A line known for less than a week has no probability and says so; a critical one cannot turn worse: 0.
     """
     told = transitions.filter(pl.col("at") <= at)
-    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    past = up_to(hours, at, after=midnight - timedelta(days=TRAIN_DAYS))  # as all that is learned: by the day alone
+    midnight, past = midnight_of(at), up_to(hours, at, after=rests_after(at))
     whole = known_by_hour(past, spells, as_of=at, every=None if models else TICK_HOURS)
     if not models:
         taught = Taught.of(labelled(whole.select(TICK), told))

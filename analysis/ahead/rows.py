@@ -74,6 +74,11 @@ def instants(times: Ints) -> pl.Series:
     return pl.Series(np.where(times >= 0, times, np.iinfo(np.int64).min).view("datetime64[ms]")).cast(INSTANT)
 
 
+def midnight_of(at: datetime) -> datetime:
+    """Return when the UTC day of a time began."""
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def up_to(frame: pl.DataFrame, end: datetime, *, after: datetime | None = None) -> pl.DataFrame:
     """Return the rows of hours up to a time, after another where one is told; the frame itself, not a copy, where these are all."""
     inside = frame["hour"] <= end

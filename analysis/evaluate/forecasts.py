@@ -29,6 +29,7 @@ from analysis.ahead.backtest import (
 )
 from analysis.ahead.features import known_by_hour
 from analysis.ahead.model import FEATURES, HORIZONS, TICK_HOURS, Array, came, fitted, labelled, matrix
+from analysis.ahead.rows import midnight_of
 from analysis.errors import UsageError
 from analysis.evaluate.fleets import Fleet
 from analysis.settings import Settings
@@ -72,7 +73,7 @@ def ticks_of_frames(frames: Frames, fleet: Fleet, priors: dict[int, dict[str, fl
     hours = gaps.seen(hours, lost, within=timedelta(hours=settings.reply_window_hours))
     known = known_by_hour(hours, spells, as_of=frames.as_of, every=TICK_HOURS)
     ticks = labelled(known, health.transitions(frames.changes))
-    midnight = frames.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = midnight_of(frames.as_of)
     causes = frames.truth.filter(pl.col("planted")).select(
         "line",
         worse_at="at",

@@ -16,6 +16,7 @@ import polars as pl
 
 from analysis.ahead.backtest import FIRST_DAYS, LEAST_WORSE, MOST_WEEKS, STEP_DAYS
 from analysis.ahead.model import HORIZONS, YOUNG_DAYS
+from analysis.ahead.rows import midnight_of
 from analysis.errors import UsageError
 from analysis.evaluate.fleets import Fleet
 from analysis.evaluate.forecasts import (
@@ -108,7 +109,7 @@ def few_worsenings(fleet: Fleet) -> Frames:
 
 def lost_day(frames: Frames, rng: np.random.Generator) -> datetime:
     """Return the midnight of a day within the weeks that are forecast (see ``tried``); the last whole day where there is no such week."""
-    at = frames.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    at = midnight_of(frames.as_of)
     first: Any = frames.messages["at"].min() or at
     weeks = min(MOST_WEEKS, (at - first - timedelta(days=YOUNG_DAYS + FIRST_DAYS)) // timedelta(days=STEP_DAYS))
     if weeks < 1:

@@ -220,21 +220,17 @@ class _Times:
     def until(self, ends: Array) -> Array:
         """Return how many are not after each end."""
         known, starts = list(self._begins), [*self._begins.values(), self._size]
-        order = None if (ends[1:] >= ends[:-1]).all() else ends.argsort()  # of a line they are in order
-        asked = ends if order is None else ends[order]
+        order = ends.argsort(kind="stable")  # mostly as they are: of a line they are in order
+        asked = ends[order]
         cuts = [*np.searchsorted(asked >> _BLOCK, known).tolist(), len(asked)]
         found = np.zeros(len(asked), dtype=np.int64)
         for i, block in enumerate(known):
             in_it, begin, end = asked[cuts[i] : cuts[i + 1]], starts[i], starts[i + 1]
             over = int(np.searchsorted(in_it >> _BLOCK, block, side="right"))  # the others are in a block without any
             inside = self._later[begin:end].searchsorted((in_it[:over] & _WITHIN).astype(np.uint32), side="right")
-            found[cuts[i] : cuts[i] + over] = begin + inside
-            found[cuts[i] + over : cuts[i + 1]] = end
-        if order is None:
-            return found
-        as_asked = np.empty_like(found)
-        as_asked[order] = found
-        return as_asked
+            found[order[cuts[i] : cuts[i] + over]] = begin + inside
+            found[order[cuts[i] + over : cuts[i + 1]]] = end
+        return found
 
 
 _BLOCK, _WITHIN = 32, (1 << 32) - 1

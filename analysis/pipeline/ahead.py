@@ -17,10 +17,11 @@ from analysis.ahead.alerts import in_force
 from analysis.ahead.backtest import record_of, tried
 from analysis.ahead.clock import at_clock, is_stale
 from analysis.ahead.features import COUNTS, HOURLY
-from analysis.ahead.forecast import TRAIN_DAYS, Ahead, forecast_of
+from analysis.ahead.forecast import Ahead, forecast_of, rests_after
 from analysis.ahead.gate import gate_of
 from analysis.ahead.model import Model
 from analysis.ahead.plan import Plan, plan_of
+from analysis.ahead.rows import midnight_of
 from analysis.ahead.thresholds import thresholds_of
 from analysis.errors import UsageError
 from analysis.pipeline.due import Due
@@ -82,8 +83,7 @@ def look_ahead(
     Models learn once a day, of what was known at the last UTC midnight: where all that is new is later than it, what they learned and how
     right they have been stays as it is. Gaps (``lost``) other than before (``was_lost``) change what was known of the past too.
     """
-    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    hours = read.hours_after(con, midnight - timedelta(days=TRAIN_DAYS), COUNTS)
+    hours = read.hours_after(con, rests_after(at), COUNTS)
     kept = read.meta(con, MODELS)
     learned = Learned.of(kept) if kept and not due.whole else None
     if learned is not None and not (learned.holds(at, due.earliest) and lost.equals(was_lost)):
@@ -121,8 +121,7 @@ class Learned:
 
     def holds(self, at: datetime, earliest: datetime | None) -> bool:
         """Say whether it is what would be learned at a later time, given the earliest instant of which anything new is known."""
-        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-        return midnight == self.at and (earliest is None or earliest > self.at)
+        return midnight_of(at) == self.at and (earliest is None or earliest > self.at)
 
     def told(self) -> str:
         """Return it as JSON, every number to its last digit."""
