@@ -3,7 +3,6 @@
 import gzip
 import random
 
-import polars as pl
 import pytest
 import zstandard
 from hypothesis import HealthCheck, given
@@ -14,26 +13,10 @@ from analysis import pipeline
 from analysis.store import staged
 from tests import events
 from tests.events import LINE, at, changed, created, envelope, failed, message
+from tests.store.loading import facts, loaded
 from tests.sweep import EVERY
 
 MESSAGE_COLUMNS = "message_id,line,chat_id,recipient,direction,sent_at,delivered_at,failed_at,failure_code,service\n"
-
-
-def _adds_up(report):
-    for part in (*[vars(s) for s in report.sources], report.totals):
-        assert part["read"] == sum(part[c] for c in ("inserted", "merged", "duplicates", "ignored", "quarantined"))
-
-
-def _load(store, *paths, **options):
-    report = pipeline.load(list(paths), store=store, **options)
-    assert not report.failed
-    _adds_up(report)
-    return report
-
-
-def _facts(store, *paths, **options):
-    """Load without what is derived: for what messages, counts and refusals tell."""
-    return _load(store, *paths, refreshed=False, **options)
 
 
 def _exports(store) -> tuple[str, str, str]:
@@ -53,7 +36,7 @@ def test_the_events_of_one_message_become_one_row(store, write):
             message("message.read", "m1", 1, later=0.5),
         ],
     )
-    report = _facts(store, path)
+    report = facts(store, path)
     assert (report.totals["inserted"], report.totals["merged"]) == (1, 2)
     (row,) = pipeline.messages(store).to_dicts()
     assert (row["line"], row["direction"], row["failed"]) == (LINE, "outbound", False)
@@ -67,10 +50,10 @@ def test_rows_compared_in_many_parts_give_the_counts_and_the_store_of_one_part(t
         message(kind, f"m{n}", n) for n in range(40) for kind in ("message.sent", "message.delivered", "message.read")
     ]
     logs = [write(f"{k}.jsonl", rng.choices(told, k=70)) for k in range(3)]
-    whole = [_facts(tmp_path / "whole.duckdb", *logs[:2]).totals, _load(tmp_path / "whole.duckdb", logs[2]).totals]
+    whole = [facts(tmp_path / "whole.duckdb", *logs[:2]).totals, loaded(tmp_path / "whole.duckdb", logs[2]).totals]
     monkeypatch.setattr(staged, "PART_ROWS", 20)
     monkeypatch.setattr(staged, "PART_IDS", 15)
-    parts = [_facts(tmp_path / "parts.duckdb", *logs[:2]).totals, _load(tmp_path / "parts.duckdb", logs[2]).totals]
+    parts = [facts(tmp_path / "parts.duckdb", *logs[:2]).totals, loaded(tmp_path / "parts.duckdb", logs[2]).totals]
     assert parts == whole
     assert min(whole[1][c] for c in ("inserted", "merged", "duplicates")) > 0
     assert _exports(tmp_path / "parts.duckdb") == _exports(tmp_path / "whole.duckdb")
@@ -79,8 +62,8 @@ def test_rows_compared_in_many_parts_give_the_counts_and_the_store_of_one_part(t
 def test_messages_whose_ids_share_a_hash_stay_two_messages(store, write, monkeypatch):
     monkeypatch.setattr(staged, "PART_ROWS", 1)  # else all rows are compared, whatever their hash
     monkeypatch.setattr(staged, "HASH", "least(hash(message_id), 0)")
-    _facts(store, write("a.jsonl", [message("message.sent", f"m{n}", n) for n in range(4)]))
-    report = _facts(store, write("b.jsonl", [message("message.sent", f"m{n}", n) for n in range(2, 8)]))
+    facts(store, write("a.jsonl", [message("message.sent", f"m{n}", n) for n in range(4)]))
+    report = facts(store, write("b.jsonl", [message("message.sent", f"m{n}", n) for n in range(2, 8)]))
     assert (report.totals["inserted"], report.totals["duplicates"]) == (4, 2)
     assert pipeline.messages(store).height == 8
 
@@ -89,29 +72,29 @@ def test_messages_whose_ids_share_a_hash_stay_two_messages(store, write, monkeyp
 def test_a_delivery_wins_over_a_failure_in_any_order(store, write, order):
     told = [message("message.sent", "m1", 1), failed("m1", 1.001), message("message.delivered", "m1", 1, later=2)]
     for i in order[:-1]:
-        _facts(store, write(f"{i}.jsonl", [told[i]]))
-    _load(store, write("last.jsonl", [told[order[-1]]]))
+        facts(store, write(f"{i}.jsonl", [told[i]]))
+    loaded(store, write("last.jsonl", [told[order[-1]]]))
     assert pipeline.signals(store)["failed"].sum() == 0
     assert pipeline.messages(store)["failure_code"].to_list() == ["4001"]
 
 
 def test_a_failure_is_joined_to_its_send_by_message_id(store, write):
-    _load(store, write("a.jsonl", [failed("m1", 1.001, code=3007)]))
+    loaded(store, write("a.jsonl", [failed("m1", 1.001, code=3007)]))
     assert pipeline.messages(store).is_empty()  # nobody said yet whose message it was
     assert pipeline.status(store)["waiting"] == 1
-    _load(store, write("b.jsonl", [message("message.sent", "m1", 1)]))
+    loaded(store, write("b.jsonl", [message("message.sent", "m1", 1)]))
     assert pipeline.status(store)["waiting"] == 0
     assert pipeline.messages(store).select("line", "failed", "failure_code").row(0) == (LINE, True, "3007")
 
 
 def test_a_failure_whose_send_was_never_seen_counts_on_the_line_of_its_chat(store, write):
-    _load(store, write("a.jsonl", [created("chat-1", 0), failed("m1", 1)]))
+    loaded(store, write("a.jsonl", [created("chat-1", 0), failed("m1", 1)]))
     assert pipeline.signals(store).select("outbound", "failed").row(0) == (1, 1)
 
 
 def test_a_late_reconciled_message_counts_when_it_was_sent(store, write):
     late = message("message.received", "m2", 2, reconciled_at=at(30))
-    _load(store, write("log.jsonl", [message("message.sent", "m1", 1), message("message.sent", "m3", 40), late]))
+    loaded(store, write("log.jsonl", [message("message.sent", "m1", 1), message("message.sent", "m3", 40), late]))
     day = pipeline.signals(store).row(0, named=True)
     assert (day["inbound"], day["replied"]) == (1, 1)
 
@@ -135,7 +118,7 @@ def test_the_older_payload_names_the_line_on_either_side(store, write):
         "received_at": at(2),
     }
     log = [envelope("message.sent", out, 1, "2025-01-01"), envelope("message.received", back, 2, "2025-01-01")]
-    _facts(store, write("v1.jsonl", log))
+    facts(store, write("v1.jsonl", log))
     assert pipeline.messages(store)["line"].unique().to_list() == [LINE]
     assert pipeline.messages(store)["direction"].to_list() == ["outbound", "inbound"]
 
@@ -148,16 +131,16 @@ def test_bare_data_objects_are_read_like_enveloped_ones(store, tmp_path, write):
         failed("m1", 1.1),
         created("chat-1", 0),
     ]
-    _load(store, write("enveloped.jsonl", log))
+    loaded(store, write("enveloped.jsonl", log))
     bare = tmp_path / "bare.duckdb"
-    _load(bare, write("bare.jsonl", [e["data"] for e in log]))
+    loaded(bare, write("bare.jsonl", [e["data"] for e in log]))
     assert _exports(bare) == _exports(store)
     assert pipeline.transitions(bare).equals(pipeline.transitions(store))
 
 
 @pytest.mark.parametrize("wrap", [lambda e: {"headers": {}, "body": e}, lambda e: {"received": 1, "payload": e}])
 def test_deliveries_wrapped_by_a_logger_are_unwrapped(store, write, wrap):
-    _facts(store, write("log.jsonl", [wrap(message("message.sent", "m1", 1))]))
+    facts(store, write("log.jsonl", [wrap(message("message.sent", "m1", 1))]))
     assert pipeline.messages(store).height == 1
 
 
@@ -166,7 +149,7 @@ def test_deliveries_wrapped_by_a_logger_are_unwrapped(store, write, wrap):
     [("", (None, None)), ("health_status", ("HEALTHY", "AT_RISK")), ("reputation", ("HEALTHY", "AT_RISK"))],
 )
 def test_every_generation_of_a_line_change_is_read(store, write, names, health):
-    _load(store, write("log.jsonl", [changed(1, *health, names=names, status=("ACTIVE", "FLAGGED"))]))
+    loaded(store, write("log.jsonl", [changed(1, *health, names=names, status=("ACTIVE", "FLAGGED"))]))
     kinds = {r["kind"]: (r["previous"], r["new"]) for r in pipeline.transitions(store).to_dicts()}
     assert kinds["status"] == ("ACTIVE", "FLAGGED")
     assert kinds.get("health", (None, None)) == health
@@ -175,14 +158,14 @@ def test_every_generation_of_a_line_change_is_read(store, write, names, health):
 def test_reputation_wins_where_both_names_differ(store, write):
     event = changed(1, "HEALTHY", "CRITICAL")
     event["data"] |= {"previous_health_status": "HEALTHY", "new_health_status": "AT_RISK"}
-    _load(store, write("log.jsonl", [event]))
+    loaded(store, write("log.jsonl", [event]))
     assert pipeline.transitions(store)["new"].to_list() == ["CRITICAL"]
 
 
 def test_one_change_told_by_two_subscriptions_is_one_transition(store, write):
     old, new = changed(1, "HEALTHY", "AT_RISK", names="health_status"), changed(1, "HEALTHY", "AT_RISK")
     new["event_id"] = "another"
-    report = _load(store, write("log.jsonl", [old, new]))
+    report = loaded(store, write("log.jsonl", [old, new]))
     assert report.totals["duplicates"] == 1
     assert pipeline.transitions(store).height == 1
 
@@ -192,13 +175,13 @@ def test_kinds_of_events_not_needed_are_counted_not_refused(store, write):
         envelope("reaction.added", {"is_from_me": False, "message_id": 7, "handle": "x"}, 1),
         envelope("something.new", {"a": [1]}, 1),
     ]
-    report = _facts(store, write("log.jsonl", [*log, message("message.sent", "m1", 1)]))
+    report = facts(store, write("log.jsonl", [*log, message("message.sent", "m1", 1)]))
     assert report.totals["ignored"] == 2
     assert report.sources[0].ignored_kinds == {"reaction.added": 1, "something.new": 1}
 
 
 def test_every_example_of_the_vendor_is_loaded_or_refused_with_a_reason(store, write, examples):
-    report = _load(store, write("examples.jsonl", examples))
+    report = loaded(store, write("examples.jsonl", examples))
     assert report.totals["read"] == 20
     refused = pipeline.quarantine(store).sort("position").to_dicts()
     assert [r["position"] for r in refused] == [1, 2, 5, 6, 7]
@@ -228,7 +211,7 @@ _POOL = [
 def whole(tmp_path_factory, with_key):
     """What a store tells into which all of the pool was loaded from one file."""
     folder = tmp_path_factory.mktemp("whole")
-    _load(folder / "whole.duckdb", _write(folder / "whole.jsonl", _POOL))
+    loaded(folder / "whole.duckdb", _write(folder / "whole.jsonl", _POOL))
     return _told(folder / "whole.duckdb")
 
 
@@ -247,7 +230,7 @@ def test_order_split_and_repeats_of_events_change_nothing(whole, tmp_path_factor
     chance.shuffle(pool)
     split = folder / "split.duckdb"
     for i in range(pieces):
-        _load(split, _write(folder / f"{i}.jsonl", pool[i::pieces]))
+        loaded(split, _write(folder / f"{i}.jsonl", pool[i::pieces]))
     assert _told(split) == whole
 
 
@@ -260,9 +243,9 @@ def _write(path, rows):
 
 def test_a_file_loaded_twice_changes_nothing_and_is_all_duplicates(store, write):
     path = write("log.jsonl", [*_POOL, {"broken": True}, envelope("reaction.added", {}, 1)])
-    first = _load(store, path)
+    first = loaded(store, path)
     before = _exports(store), pipeline.quarantine(store).drop("loaded_at")
-    second = _load(store, path)
+    second = loaded(store, path)
     assert second.totals["inserted"] == second.totals["merged"] == 0
     assert second.totals["duplicates"] == first.totals["inserted"] + first.totals["merged"] + first.totals["duplicates"]
     assert second.totals["quarantined"] == first.totals["quarantined"]
@@ -271,10 +254,10 @@ def test_a_file_loaded_twice_changes_nothing_and_is_all_duplicates(store, write)
 
 
 def test_tables_and_webhooks_of_the_same_facts_merge(store, write):
-    _load(store, write("log.jsonl", [message("message.sent", "m1", 1), message("message.received", "m2", 2)]))
+    loaded(store, write("log.jsonl", [message("message.sent", "m1", 1), message("message.received", "m2", 2)]))
     before = _exports(store)
     rows = f"m1,{LINE},chat-1,+12065550117,outbound,{at(1)},,,,iMessage\nm2,{LINE},chat-1,+12065550117,inbound,{at(2)},,,,iMessage\n"
-    report = _load(store, write("m.csv", MESSAGE_COLUMNS + rows))
+    report = loaded(store, write("m.csv", MESSAGE_COLUMNS + rows))
     assert report.totals["inserted"] == 0
     assert _exports(store) == before
 
@@ -282,24 +265,24 @@ def test_tables_and_webhooks_of_the_same_facts_merge(store, write):
 def test_identical_rows_without_an_id_are_counted_and_the_same_in_every_file(store, write):
     head = "line,recipient,direction,sent_at\n"
     row = f"{LINE},+12065550117,outbound,{at(1)}\n"
-    _facts(store, write("a.csv", head + row * 3))
+    facts(store, write("a.csv", head + row * 3))
     assert pipeline.messages(store).height == 3
-    _facts(store, write("b.csv", head + row * 2 + f"{LINE},+12065550118,outbound,{at(1)}\n"))
+    facts(store, write("b.csv", head + row * 2 + f"{LINE},+12065550118,outbound,{at(1)}\n"))
     assert pipeline.messages(store).height == 4
     assert pipeline.messages(store)["chat_id"].n_unique() == 2  # without chat ids a chat is (line, recipient)
 
 
 def test_a_state_that_comes_later_does_not_double_a_row_without_an_id(store, write):
     head = "line,recipient,direction,sent_at,delivered_at\n"
-    _facts(store, write("a.csv", head + f"{LINE},+12065550117,outbound,{at(1)},\n"))
-    _facts(store, write("b.csv", head + f"{LINE},+12065550117,outbound,{at(1)},{at(1.1)}\n"))
+    facts(store, write("a.csv", head + f"{LINE},+12065550117,outbound,{at(1)},\n"))
+    facts(store, write("b.csv", head + f"{LINE},+12065550117,outbound,{at(1)},{at(1.1)}\n"))
     assert pipeline.messages(store)["delivered_at"].null_count() == 0
     assert pipeline.messages(store).height == 1
 
 
 def test_a_row_that_names_the_recipient_belongs_to_the_vendors_chat_with_them(store, write):
-    _facts(store, write("a.csv", f"line,recipient,direction,sent_at\n{LINE},12065550117,outbound,{at(1)}\n"))
-    _facts(store, write("b.jsonl", [created("chat-7", 0)]))
+    facts(store, write("a.csv", f"line,recipient,direction,sent_at\n{LINE},12065550117,outbound,{at(1)}\n"))
+    facts(store, write("b.jsonl", [created("chat-7", 0)]))
     assert pipeline.messages(store)["chat_id"].to_list() == ["chat-7"]
 
 
@@ -308,9 +291,9 @@ def test_a_row_that_names_the_recipient_belongs_to_the_vendors_chat_with_them(st
 
 def test_a_second_line_that_claims_a_chat_is_set_aside_and_said(store, write):
     own = [message("message.sent", f"m{i}", i) for i in range(3)]
-    _load(store, write("a.jsonl", own))
+    loaded(store, write("a.jsonl", own))
     before = _exports(store)
-    report = _load(store, write("b.jsonl", [message("message.sent", "other", 0.5, line="+14155550199")]))
+    report = loaded(store, write("b.jsonl", [message("message.sent", "other", 0.5, line="+14155550199")]))
     assert report.totals["quarantined"] == 1
     assert "another line claims this chat" in pipeline.quarantine(store)["reason"][0]
     assert _exports(store) == before
@@ -324,98 +307,9 @@ def test_a_file_is_known_by_its_content_not_its_name(store, write, pack):
     import json
 
     body = "".join(json.dumps(e) + "\n" for e in _POOL).encode()
-    report = _facts(store, write("delivered.data", pack(body)))
+    report = facts(store, write("delivered.data", pack(body)))
     assert report.sources[0].kind == "webhook"
     assert pipeline.messages(store).height == 12
-
-
-@pytest.mark.parametrize("suffix", ["csv", "parquet", "parquet.gz", "csv.zst"])
-def test_the_three_tables_load_from_csv_and_parquet(store, tmp_path, suffix):
-    tables = {
-        "a": pl.DataFrame(
-            {
-                "message_id": ["m1", "m2"],
-                "line": [LINE] * 2,
-                "chat_id": ["c1"] * 2,
-                "direction": ["outbound", "inbound"],
-                "sent_at": [at(1), at(2)],
-            }
-        ),
-        "b": pl.DataFrame(
-            {"line": [LINE], "changed_at": [at(3)], "previous_health": ["HEALTHY"], "new_health": ["at_risk"]}
-        ),
-        "c": pl.DataFrame(
-            {
-                "chat_id": ["c1"],
-                "line": [LINE],
-                "created_at": [at(-48)],
-                "health": ["AT_RISK"],
-                "health_updated_at": [at(2)],
-            }
-        ),
-    }
-    for name, frame in tables.items():
-        path = tmp_path / f"{name}.{suffix}"
-        if "parquet" in suffix:
-            frame.write_parquet(path)
-            data = path.read_bytes()
-        else:
-            data = frame.write_csv().encode()
-        path.write_bytes(
-            gzip.compress(data)
-            if suffix.endswith("gz")
-            else zstandard.ZstdCompressor().compress(data)
-            if suffix.endswith("zst")
-            else data
-        )
-    report = _load(store, tmp_path)
-    assert {s.kind for s in report.sources} == {"messages", "transitions", "chats"}
-    day = pipeline.signals(store).row(0, named=True)
-    assert (day["outbound"], day["inbound"], day["new_conversations"], day["chats_at_risk"], day["health"]) == (
-        1,
-        1,
-        0,
-        1,
-        "AT_RISK",
-    )
-
-
-def test_parquet_with_native_types_and_nested_vendor_fields(store, tmp_path):
-    from datetime import UTC, datetime
-
-    frame = pl.DataFrame(
-        {
-            "id": ["m1"], "chat": [{"id": "c1", "owner_handle": {"handle": LINE}}], "direction": ["outbound"], "text": ["SECRET"],
-            "sent_at": [datetime(2026, 9, 1, 12, 0, 0, 123999, tzinfo=UTC)],
-        }
-    )  # fmt: skip
-    frame.write_parquet(tmp_path / "m.parquet")
-    _facts(store, tmp_path / "m.parquet")
-    assert pipeline.records(pipeline.messages(store))[0]["at"] == "2026-09-01T12:00:00.123Z"
-
-
-def test_a_mapping_file_reads_foreign_columns_words_and_times(store, write):
-    table = write(
-        "foreign.csv", "nr;wohin;richtung;zeit\n9;17;raus;1788264000\n9;17;rein;1788264060\n9;18;seitwärts;1788264060\n"
-    )
-    mapping = write(
-        "map.toml",
-        '[columns]\nline = "nr"\nrecipient = "wohin"\ndirection = "richtung"\nsent_at = "zeit"\n[constants]\nservice = "SMS"\n'
-        '[values.direction]\nraus = "outbound"\nrein = "inbound"\n[time]\nunit = "s"\n',
-    )
-    report = _facts(store, table, mapping=mapping)
-    assert (report.totals["inserted"], report.totals["quarantined"]) == (2, 1)
-    assert pipeline.messages(store).select("line", "direction", "service").rows() == [
-        ("9", "outbound", "SMS"),
-        ("9", "inbound", "SMS"),
-    ]
-    assert pipeline.records(pipeline.messages(store))[0]["at"] == "2026-09-01T12:00:00.000Z"
-
-
-def test_times_without_a_zone_are_utc_and_the_report_says_so(store, write):
-    path = write("m.csv", f"line,chat_id,direction,sent_at\n{LINE},c1,outbound,2026-09-01 12:00:00\n")
-    report = _facts(store, path)
-    assert report.sources[0].notes == ["1 times without a zone were taken as UTC"]
 
 
 def test_events_module_is_what_the_vendor_sends(examples):
