@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from analysis.explain.history import LineHistory
-from analysis.explain.receipts import Counts
+from analysis.explain.receipts import Counts, Silent
 from analysis.explain.running import Array
 
 HELD = 1_250_000
@@ -68,40 +69,55 @@ class Shelf(Mapping[str, LineHistory]):
     def __init__(self, folder: Path, most: int | None = None) -> None:
         self._folder, self._held = folder, Held[LineHistory](most, self._write)
         self._known: dict[str, tuple[int, int]] = {}  # place, first_at
-        self._counts: Counts | None = None
+        self.largest = 0
+        """Messages of the largest line."""
+        self._silent: dict[str, Silent] = {}  # until it is told which of these were lost
         self._lost: dict[str, tuple[Array, Array]] = {}
+        self._marked: set[str] = set()  # of those held
         self._written: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs to read what is on disk (``put_away``)."""
+        return {**vars(self), "_held": None, "_silent": {}, "_marked": set(), "_written": set(self._known)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read the same files; of what is held there one line is enough."""
+        vars(self).update(state)
+        self._held = Held[LineHistory](0, self._write)
 
     def put(self, history: LineHistory) -> None:
         """Keep the history of a line that is not there yet."""
         self._known[history.line] = len(self._known), history.first_at
+        self.largest = max(self.largest, history.messages)
+        self._silent[history.line] = history.silent
         self._held.put(history.line, history.messages, history)
 
     def make_room(self, messages: int) -> None:
         """Hold only as much as leaves room for a line of so many messages."""
         self._held.make_room(messages)
 
+    def put_away(self) -> None:
+        """Write all that is held, and hold none of it: other processes read it then."""
+        self._held.make_room(sys.maxsize)
+
     def lost_by(self, counts: Counts) -> None:
         """Let every history that is asked for from now on know of the receipts that were lost, by those of all lines."""
-        self._counts = counts
+        self._lost |= {line: silent.lost(counts) for line, silent in self._silent.items()}
+        self._silent.clear()
 
     def firsts(self) -> dict[str, int]:
         """Return when each line's first message was (ms), in order of line."""
         return {line: self._known[line][1] for line in self}
 
     def __getitem__(self, line: str) -> LineHistory:
-        held = self._held.get(line)
-        if held is not None:
-            return held if line in self._lost else self._marked(held)
-        with self._file(line).open("rb") as file:
-            history: LineHistory = pickle.load(file)  # its own file of a moment ago
-        return self._held.put(line, history.messages, self._marked(history))
-
-    def _marked(self, history: LineHistory) -> LineHistory:
-        if self._counts is not None:
-            if history.line not in self._lost:
-                self._lost[history.line] = history.silent.lost(self._counts)
-            history.mark(*self._lost[history.line])
+        history = self._held.get(line)
+        if history is None:
+            with self._file(line).open("rb") as file:
+                history = pickle.load(file)  # its own file of a moment ago
+            self._held.put(line, history.messages, history)
+        if line in self._lost and line not in self._marked:
+            history.mark(*self._lost[line])
+            self._marked.add(line)
         return history
 
     def __contains__(self, line: object) -> bool:
@@ -117,6 +133,7 @@ class Shelf(Mapping[str, LineHistory]):
         return self._folder / f"{self._known[line][0]:06d}.history"
 
     def _write(self, line: str, history: LineHistory) -> None:
+        self._marked.discard(line)
         if line in self._written:  # what was worked out since is sooner made again than written
             return
         self._written.add(line)

@@ -1,5 +1,6 @@
 """A large fleet's histories and cases are not all in memory: what is read again, or measured again, is the same."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -69,6 +70,23 @@ def test_a_history_is_written_once_and_what_is_made_of_it_again_is_the_same(know
     assert shelf["+1"] is not shelf["+3"]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
     assert shelf["+2"].peaks["new"].sums.tolist() == peaks["new"].sums.tolist()
+
+
+def test_another_process_reads_what_was_put_away_with_the_receipts_that_were_lost(known, tmp_path, monkeypatch):
+    shelf, two = shelf_of(known, tmp_path, 10_000_000), known["+2"]
+    lost = {"+2": (two.rows.sent[[3, 40]], np.array([7, 8]))}
+    monkeypatch.setattr(Silent, "lost", lambda *_: (two.rows.sent[:0], two.rows.sent[:0]))
+    shelf.lost_by("counts of all")
+    shelf._lost |= lost
+    shelf.put_away()
+    other = pickle.loads(pickle.dumps(shelf))
+    assert len(pickle.dumps(shelf)) < 3_000  # where they are, not what they are
+    assert (list(other), other.firsts(), other.largest) == (list(LINES), shelf.firsts(), shelf.largest)
+    for line in ("+2", "+1", "+2"):
+        of = other[line]
+        assert of.rows.of_chat(f"{line}-c1") == shelf[line].rows.of_chat(f"{line}-c1") != []
+        assert sorted(of.lost[of.lost < NEVER].tolist()) == ([7, 8] if line == "+2" else [])
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_who_asks_whether_a_line_is_there_reads_none(known, tmp_path):
