@@ -175,7 +175,7 @@ def measured(run: Run, task: tuple[int, list[str], list[int], list[str]]) -> tup
     quiet.rest_on(histories)
     points = {line: quiet.of_line(line) for line in sorted({c.line for c in weighed_} | set(pooled))}
     Folder(run.passes).write(part("quiet", number), _frame_of(points))
-    worse = _worse([(c, vector(case.effects)) for c, case in cases.items() if c.worsening and tells(case)])
+    worse = _worse([(c, vector(case.effects)) for c, case in cases.items() if c.worsening and tells(case, settings)])
     seen = Seen(worse, {line: points[line] for line in pooled}, {c.at // int(DAY) for c in weighed_})
     return seen, time.process_time() - began
 

@@ -125,6 +125,10 @@ class Scales:
         units, weights = units_of(found, counts), self._learned(t)
         return Scale(units, weights, pressures(found, units, weights).sum(axis=-1), counts)
 
+    def pool(self) -> list[str]:
+        """Return the lines that quiet times of the fleet are taken from."""
+        return [] if self._quiet is None else self._quiet.pool()
+
     def reach(self, line: str, t: int) -> Array:
         """Return what each effect reaches in the quiet times that count for a line at t (added to its unit in part)."""
         if self._quiet is None:

@@ -51,12 +51,22 @@ class Cases(Mapping[Change, Case]):
         self._changes: dict[str, list[Change]] = defaultdict(list)
         for change in self._all:
             self._changes[change.line].append(change)
-        self._measured: dict[Change, _Kept] = {}
+        self._measured: dict[Change, Measures] = {}
 
-    def by_line(self) -> Iterator[tuple[Change, Case]]:
-        """Yield all of them, one line after the other: each is measured once."""
-        for changes in self._changes.values():
-            yield from ((change, self[change]) for change in changes)
+    def lines(self) -> dict[str, list[Change]]:
+        """Return the changes of each line."""
+        return self._changes
+
+    def know(self, measures: Mapping[Change, Measures]) -> None:
+        """Take in what was measured of some already."""
+        self._measured |= measures
+
+    def measures(self) -> Iterator[tuple[Change, Measures]]:
+        """Yield what was measured of each, one line after the other: each is measured once."""
+        for line, changes in self._changes.items():
+            if any(change not in self._measured for change in changes):
+                self._of(line)
+            yield from ((change, self._measured[change]) for change in changes)
 
     def __getitem__(self, change: Change) -> Case:
         if change not in self._all:
@@ -82,16 +92,21 @@ class Cases(Mapping[Change, Case]):
             if self._progress:
                 self._progress(len(self._measured), len(self))
             found[change] = case = case_of(change, history, of_line, self._fleet, self._settings)
-            self._measured[change] = _Kept(case.usual, replace(case.effects, window=None), case.onsets)
+            self._measured[change] = Measures.of(case)
         return self._held.put(line, history.messages, found)
 
 
-class _Kept(NamedTuple):
+class Measures(NamedTuple):
     """What was measured of a case: small, without the history and the asks that it came from."""
 
     usual: Usual
     effects: Effects
     onsets: dict[str, Onset]
+
+    @classmethod
+    def of(cls, case: Case) -> Measures:
+        """Return those of a case."""
+        return cls(case.usual, replace(case.effects, window=None), case.onsets)
 
     def whole(self, history: LineHistory, settings: Settings) -> Case:
         """Return the case."""
@@ -109,10 +124,10 @@ def with_messages(changes: Iterable[Change], firsts: Mapping[str, int]) -> list[
     return [c for c in changes if c.line in firsts and firsts[c.line] <= c.at]
 
 
-def tells(case: Case) -> bool:
+def tells(of: Case | Measures, settings: Settings) -> bool:
     """Say whether a worsening can teach how much each driver weighs: enough data, a usual, and no carrier's flag."""
-    thin = case.effects.sends_week < case.settings.explain_thin_sends
-    return case.usual.own and not thin and not case.effects.x["flagged"]
+    thin = of.effects.sends_week < settings.explain_thin_sends
+    return of.usual.own and not thin and not of.effects.x["flagged"]
 
 
 def case_of(change: Change, history: LineHistory, of_line: Troubles, fleet: Fleet, settings: Settings) -> Case:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import ChainMap, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 import polars as pl
 
+from analysis.explain.apart import Apart, Line
 from analysis.explain.attribution import Scales, rounded, shares_of
 from analysis.explain.baseline import Fleet
-from analysis.explain.cases import Cases, tells, with_messages
+from analysis.explain.cases import Cases, Measures, tells, with_messages
 from analysis.explain.change import Change, episode_of, weighable
 from analysis.explain.drift import Lesson, ScoringChange, ScoringChanges, scoring_of
 from analysis.explain.evidence import Case
@@ -55,6 +56,10 @@ class Measured:
     """Of the lines that have a change to explain, at least."""
     rescaled: frozenset[Change] = frozenset()
     """Of those that stand the ones that are weighed as before, but by other quiet times."""
+    measures: Mapping[Change, Measures] = field(default_factory=dict)
+    """What ``cases`` has, without the histories that it was taken from."""
+    fleet: Fleet | None = None
+    """Pooled rates that it rests on; None where nothing was measured."""
 
 
 class Lines(Protocol):
@@ -130,8 +135,9 @@ def measured(
     settings: Settings,
     progress: Callable[[int, int], None] | None = None,
     kept: Kept = NOTHING,
+    apart: Apart | None = None,
 ) -> Measured:
-    """Measure changes of lines that are known, all but what is kept; other arguments as ``verdict.explain``."""
+    """Measure changes of lines that are known, all but what is kept, in other processes where there are any; other arguments as ``verdict.explain``."""
     changes = changes_of(transitions, as_of)
     if not changes:
         return Measured()
@@ -141,17 +147,17 @@ def measured(
     due = standing.due()
     seen = with_messages(changes, lines.firsts)
     quiet = QuietTimes(lines.firsts, weighable(seen), of_line.__getitem__, fleet, settings, kept=standing.quiet())
-    found = _Found(changes, seen, lines, of_line, fleet, settings, progress)
+    found = _Found(changes, seen, lines, of_line, fleet, settings, progress, apart)
     found.read(due)
     lacking = {line: at for line, at in quiet.lacking().items() if line not in found.known}
     quiet.rest_on(ChainMap(dict(lines.since(lacking)), found.known) if lacking else found.known)
     found.measure(quiet)
     points = quiet.all()
     taught = {lesson.key: lesson.effects for lesson in standing.lessons(due)}
-    taught |= {c.key: vector(found.effects[c]) for c in found.teaching(due)}
+    taught |= {c.key: vector(found.measures[c].effects) for c in found.teaching(due)}
     scales = Scales(quiet, [(at, effects) for (_, at, _), effects in taught.items()])
     due |= found.more(standing.on_another_scale(due, scales, points, taught), quiet)
-    shares = shares_in(found.effects, scales)
+    shares = shares_in(found.effects(), scales)
     # what a line without a usual, or with too few sends, does not explain says nothing of the vendor
     lessons = standing.lessons(due) + [
         Lesson(*c.key, taught[c.key], dict(shares[c])["unexplained"]) for c in found.teaching(due)
@@ -159,10 +165,11 @@ def measured(
     scoring = scoring_of(lessons, lines.firsts, settings)
     if drifted := standing.drifted(due, scoring):
         due |= found.more(drifted, quiet)
-        shares = shares_in(found.effects, scales)
+        shares = shares_in(found.effects(), scales)
     return Measured(
         changes=changes,
         cases=found.cases,
+        measures=found.measures,
         shares=shares,
         drifts=drifts_in(shares, scoring),
         scales=scales,
@@ -172,6 +179,7 @@ def measured(
         quiet=points,
         due=due,
         histories=found.known,
+        fleet=fleet,
         rescaled=standing.rescaled,
     )
 
@@ -188,20 +196,19 @@ class _Found:
         fleet: Fleet,
         settings: Settings,
         progress: Callable[[int, int], None] | None,
+        apart: Apart | None,
     ) -> None:
         self._changes, self._seen, self._lines = changes, seen, lines
         self._rest = of_line, fleet, settings
-        self._progress = progress
+        self._progress, self._apart = progress, apart
         self.known = ChainMap[str, LineHistory]()
         self.cases = ChainMap[Change, Case]()
-        self.effects: dict[Change, Effects] = {}
-        """Without their asks."""
-        self._tells: dict[Change, bool] = {}
+        self.measures: dict[Change, Measures] = {}
 
     def read(self, due: frozenset[Change]) -> None:
         """Read the histories of the lines of changes."""
         needed = due.union(*_led_up_to(self._changes, due))
-        asked = [c for c in self._seen if c in needed and c not in self.effects]
+        asked = [c for c in self._seen if c in needed and c not in self.measures]
         if lines := sorted({c.line for c in asked} - set(self.known)):
             self.known.maps.insert(0, self._lines.whole(lines))  # type: ignore[arg-type]
         self._new = Cases(asked, self.known, *self._rest, progress=self._progress)
@@ -209,9 +216,24 @@ class _Found:
 
     def measure(self, quiet: QuietTimes) -> None:
         """Measure what was read last; quiet times of its lines are worked out on the way."""
-        for change, case in self._new.by_line():
-            self.effects[change], self._tells[change] = replace(case.effects, window=None), tells(case)
+        if self._apart:
+            self._measure_apart(self._apart, quiet)
+        for change, measures in self._new.measures():
+            self.measures[change] = measures
             quiet.of_line(change.line)
+
+    def _measure_apart(self, apart: Apart, quiet: QuietTimes) -> None:
+        """Let other processes do so, and quiet times of all other lines too."""
+        (of_line, fleet, settings), days = self._rest, quiet.to_measure()
+        changes = {line: list[Change]() for line in days} | self._new.lines()
+        work = [Line(line, own, days.get(line, []), of_line[line]) for line, own in changes.items()]
+        done = 0
+        for line, measures, effects in apart.measured(work, fleet, settings):
+            self._new.know(measures)
+            quiet.take(line, effects)
+            done += len(measures)
+            if self._progress:
+                self._progress(done, len(self._new))
 
     def more(self, more: frozenset[Change], quiet: QuietTimes) -> frozenset[Change]:
         """Read and measure further changes, and return them."""
@@ -222,7 +244,12 @@ class _Found:
 
     def teaching(self, due: frozenset[Change]) -> list[Change]:
         """Return the worsenings among changes that teach about later ones, in order of time, line and kind."""
-        return [c for c in self._seen if c in due and c.worsening and self._tells.get(c)]
+        settings, of = self._rest[-1], self.measures
+        return [c for c in self._seen if c in due and c.worsening and c in of and tells(of[c], settings)]
+
+    def effects(self) -> dict[Change, Effects]:
+        """Return the effects of all, without their asks."""
+        return {change: measures.effects for change, measures in self.measures.items()}
 
 
 def troubles_of(spells: pl.DataFrame) -> dict[str, Troubles]:

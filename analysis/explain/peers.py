@@ -120,8 +120,12 @@ class Peers:
         low, high = self._places(a, b)
         return int(self._asks[high] - self._asks[low]), int(self._answered[high] - self._answered[low])
 
+    def own(self, line: str) -> Own:
+        """Return the asks of one line."""
+        return self._own[line]
+
     def _of_line(self, line: str, a: int, b: int) -> tuple[int, int]:
-        own = self._own[line]
+        own = self.own(line)
         low, high = np.searchsorted(own.at, (a, b))
         return int(own.asks[low:high].sum()), int(own.answered[low:high].sum())
 

@@ -106,6 +106,23 @@ def _days_before(lasts: set[tuple[int, int]]) -> set[int]:
     return {day for low, high in lasts for day in range(low - CONSTANTS.quiet_back_days, high + 1)}
 
 
+def measured_on(
+    days: Iterable[int], history: LineHistory, troubles: Troubles, fleet: Fleet, settings: Settings
+) -> dict[int, Array]:
+    """Return the effects on a line at the noons of days (since 1970), of those that are quiet times of it; arguments as of ``usual_of``."""
+    found = {}
+    for day in days:
+        t = day * DAY + DAY // 2
+        low, high = np.searchsorted(history.send_at, (t - 7 * DAY, t), side="right")
+        if high - low < settings.explain_thin_sends or not troubles.quiet_at(t):
+            continue
+        usual = usual_of(history, troubles, fleet, t, settings)
+        if usual.own:
+            effects = effects_at(history, troubles, usual, t, settings, flags=False)
+            found[day] = np.round(vector(effects), _DIGITS)
+    return found
+
+
 class QuietTimes:
     """Effects every other day on lines that are far from any trouble, of the time before changes; measured when first asked for, but for what is kept.
 
@@ -137,12 +154,25 @@ class QuietTimes:
         self._were = _Days(self._kept.changes, self._kept.pool)
         self._histories: Mapping[str, LineHistory] = {}
         self._points: dict[str, Points] = {}
+        self._taken: dict[str, dict[int, Array]] = {}
         self._shared: tuple[Array, Array, Array] | None = None
+
+    def pool(self) -> list[str]:
+        """Return the lines that the fleet's are taken from, in their order."""
+        return self._pool
+
+    def to_measure(self) -> dict[str, list[int]]:
+        """Return the lines of which something is to be measured yet, and the days, in order."""
+        days = {line: self._standing(line)[1] for line in self._lines() if line not in self._points}
+        return {line: of for line, of in days.items() if of}
+
+    def take(self, line: str, effects: dict[int, Array]) -> None:
+        """Take in what ``measured_on`` gave of a line's days that were to be measured."""
+        self._taken[line] = effects
 
     def lacking(self) -> dict[str, int]:
         """Return the lines of which something is to be measured, and the earliest time of that (ms): ``rest_on`` must know them."""
-        days = {line: self._standing(line)[1] for line in self._lines()}
-        return {line: of[0] * DAY + DAY // 2 for line, of in days.items() if of}
+        return {line: days[0] * DAY + DAY // 2 for line, days in self.to_measure().items()}
 
     def rest_on(self, histories: Mapping[str, LineHistory]) -> None:
         """Measure by these, what is lacking."""
@@ -159,11 +189,11 @@ class QuietTimes:
         """Return the quiet days of a line, and its effects at the noon of each; none while young or nearly silent."""
         if line not in self._points:
             found, lacking = self._standing(line)
-            history, troubles = self._histories[line] if lacking else None, self._troubles(line)
-            for day in lacking:
-                effects = self._measured(history, troubles, day * DAY + DAY // 2) if history else None
-                if effects is not None:
-                    found[day] = effects
+            if line in self._taken:
+                found |= self._taken.pop(line)
+            elif lacking:
+                history, troubles = self._histories[line], self._troubles(line)
+                found |= measured_on(lacking, history, troubles, self._fleet, self._settings)
             days = sorted(found)
             effects_of_all = np.array([found[day] for day in days]).reshape(-1, WIDTH)
             self._points[line] = np.array(days, dtype=int), effects_of_all
@@ -193,17 +223,6 @@ class QuietTimes:
             elif not settled and quiet_at(noon):
                 lacking.append(day)
         return known, lacking
-
-    def _measured(self, history: LineHistory, troubles: Troubles, t: int) -> Array | None:
-        """Return the effects on a line at t; None where that is no quiet time of it."""
-        settings = self._settings
-        low, high = np.searchsorted(history.send_at, (t - 7 * DAY, t), side="right")
-        if high - low < settings.explain_thin_sends or not troubles.quiet_at(t):
-            return None
-        usual = usual_of(history, troubles, self._fleet, t, settings)
-        if not usual.own:
-            return None
-        return np.round(vector(effects_at(history, troubles, usual, t, settings, flags=False)), _DIGITS)
 
     def _of_pool(self) -> tuple[Array, Array, Array]:
         """Return owner (place in the pool), day and effects of all quiet times of the pool."""

@@ -88,8 +88,8 @@ class StoreLines:
         """Return what pooled rates rest on."""
         return sums_of(asked.days(self._con), asked.services(self._con))
 
-    def all(self) -> AllLines:
-        """Return all lines with their histories, and keep what they tell together."""
+    def all(self) -> tuple[AllLines, Shelf]:
+        """Return all lines, and their histories, which they hold; keep what they tell together."""
         con, told = self._con, list[Told]()
         asked.clear(con)
         found = Shelf(self._scratch)
@@ -113,7 +113,7 @@ class StoreLines:
         whole = together(told)
         for table, frame in zip(_TOLD, whole, strict=True):
             asked.add(con, table, frame)
-        return AllLines(found, whole)
+        return AllLines(found, whole), found
 
     def whole(self, lines: list[str]) -> Mapping[str, LineHistory]:
         """Return the histories of some lines."""

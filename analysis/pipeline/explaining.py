@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,23 @@ import numpy as np
 import polars as pl
 
 from analysis.explain.agreement import recalibrated
+from analysis.explain.apart import Apart
 from analysis.explain.change import Change
 from analysis.explain.drift import Lesson
-from analysis.explain.history import LineHistory
 from analysis.explain.measure import Lines, Measured, changes_of, measured, troubles_of
-from analysis.explain.progress import progress_in
+from analysis.explain.shelf import Shelf
 from analysis.explain.standing import NOTHING, Kept
 from analysis.explain.telling import level_of
-from analysis.explain.verdict import Verdict, by_line, in_order, standing
+from analysis.explain.verdict import Verdict, in_order, standing
 from analysis.explain.words import milliseconds
 from analysis.pipeline.asked import StoreLines, begins_of
 from analysis.pipeline.beside import audits_in
 from analysis.pipeline.due import Due
 from analysis.pipeline.looks import with_looks
 from analysis.pipeline.moments import instant
+from analysis.pipeline.processes import for_tasks
 from analysis.pipeline.steps import Progress, Step
+from analysis.pipeline.telling import ProgressRow, told_by_line
 from analysis.schema import TRANSITIONS, Explanation
 from analysis.settings import Settings
 from analysis.store import asked, marts, read_measured
@@ -88,11 +91,22 @@ def explain_again(
         elif not fresh:
             for line, at in lines.tell_again(told_from, begins, last).items():
                 begins[line] = min(at, begins.get(line, at))
-        if fresh or fewer or min(begins.values(), default=math.inf) <= last:
-            of = lines.all() if fresh and transitions.height else lines
-            told = _measured(
-                con, of, spells, transitions, [] if fresh else told, earlier, as_of=as_of, settings=settings, tell=tell
-            )
+        explained = partial(
+            _measured,
+            con,
+            spells=spells,
+            transitions=transitions,
+            kept=earlier,
+            as_of=as_of,
+            settings=settings,
+            tell=tell,
+        )
+        if fresh and transitions.height:
+            whole, shelf = lines.all()
+            with _apart(shelf, transitions.height, Path(scratch)) as apart:
+                told = explained(whole, told=[], apart=apart)
+        elif fresh or fewer or min(begins.values(), default=math.inf) <= last:
+            told = explained(lines, told=told)
     as_measured = with_looks([v.explanation for v in told], seen_by_pull)
     found = recalibrated(as_measured, audits_in(con))
     rows = kept_rows(found, as_measured, [v.compared_from for v in told])
@@ -155,17 +169,27 @@ def _kept(con: Any, lines: StoreLines, begins: Mapping[str, float], changes: lis
     return Kept(begins, changes, dict(lines.firsts), lines.sums(), points, lessons)
 
 
+@contextmanager
+def _apart(shelf: Shelf, changes: int, scratch: Path) -> Iterator[Apart | None]:
+    """Yield other processes that work on lines of a shelf, where so many changes are worth it; nothing of it is held here then."""
+    with for_tasks(changes, shelf.largest) as spread:
+        if spread is not None:
+            shelf.put_away()
+        yield None if spread is None else Apart(spread, shelf, scratch)
+
+
 def _measured(
     con: Any,
     lines: Lines,
+    *,
     spells: pl.DataFrame,
     transitions: pl.DataFrame,
     told: list[Verdict],
     kept: Kept,
-    *,
     as_of: datetime,
     settings: Settings,
     tell: Progress,
+    apart: Apart | None = None,
 ) -> list[Verdict]:
     """Explain transitions, all but those whose explanation (of those told before) stands, and keep what later ones take from them."""
     known = measured(
@@ -176,17 +200,16 @@ def _measured(
         settings=settings,
         progress=lambda done, total: tell(Step("explaining", done=done / total)),
         kept=kept,
+        apart=apart,
     )
     stand: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in standing(told, known):
         stand[verdict.explanation.line].append(verdict)
     before = {(line, at, kind): row for line, at, kind, row in read_measured.progress_rows(con)} if stand else {}
-    found, progress = list[Verdict](), list[tuple[str, datetime, str, str]]()
-    for line, fresh in by_line(known):
-        found += stand[line] + fresh
-        over = {instant(v.explanation.at) for v in fresh}
-        own = [v.explanation for v in stand[line] + fresh]
-        progress += _progress_of(own, over, before, known.histories, settings)
+    found, progress = list[Verdict](), list[ProgressRow]()
+    for verdicts, rows in told_by_line(known, stand, before, settings, apart):
+        found += verdicts
+        progress += rows
     marts.replace(
         con, "progress", pl.DataFrame(progress, schema=marts.PROGRESS, orient="row").sort("line", "at", "kind")
     )
@@ -213,40 +236,6 @@ def _lesson_rows(known: Measured) -> pl.DataFrame:
         for lesson in known.lessons
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=marts.LESSONS, orient="row").sort("line", "at", "kind")
-
-
-def _progress_of(
-    told: list[Explanation],
-    found: set[datetime],
-    before: Mapping[tuple[str, datetime, str], str],
-    histories: Mapping[str, LineHistory],
-    settings: Settings,
-) -> list[tuple[str, datetime, str, str]]:
-    """Return what the data shows of the steps of each worsening of a line that is over: from it up to the line's return to health.
-
-    What was kept of those that were over before anything new stays as it is. What is done while a line is still in trouble changes with
-    every event: it is looked at when somebody asks (`lh.progress`).
-
-    Args:
-        told: the explanations of the line.
-        found: when those of them are that are new.
-        before: rows as they were kept, by line, time and kind.
-        histories: of the line, where any is new.
-        settings: see Settings.
-    """
-    back: dict[str, datetime] = {}
-    rows = []
-    for e in sorted(told, key=lambda e: e.at, reverse=True):  # latest first: what comes after each is known
-        when = instant(e.at)
-        if e.new in ("HEALTHY", "ACTIVE"):
-            back[e.kind] = when
-        elif e.actions and e.kind in back:
-            row = before.get((e.line, when, e.kind))
-            if row is None or not found.isdisjoint((when, back[e.kind])):
-                steps = progress_in(e, histories.get(e.line), since=when, until=back[e.kind], settings=settings)
-                row = json.dumps(steps, ensure_ascii=False)
-            rows.append((e.line, when, e.kind, row))
-    return rows
 
 
 def kept_rows(
