@@ -91,6 +91,8 @@ def keep(con: duckdb.DuckDBPyConnection, more: Touched) -> None:
     set_meta(con, _KEPT, told)
 
 
+_TOLD_AT = "least(sent_at, seen_at, delivered_at, read_at, failed_at)"
+"""The earliest that is told of a message, in SQL."""
 _RECEIPTS = ("delivered_at", "read_at")
 
 
@@ -120,8 +122,10 @@ def before(con: duckdb.DuckDBPyConnection) -> Touched:
         Touched, ``whole`` where an event puts a known message on another line or into another chat, or two lines claim one chat: such a
         message leaves marts of which the event says nothing.
     """
-    if not con.execute("select 1 from message limit 1").fetchall():
+    ((last,),) = con.execute("select max(rowid) from message").fetchall()
+    if last is None:
         return Touched(whole=True)
+    con.execute("create or replace temp table last_row as select cast(? as bigint) as row_no", [last])
     con.execute(
         """
         create or replace temp table staged_chat as
@@ -167,6 +171,17 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
         group by c.chat_id, c.line
         """
     )
+    # rows are found by their places, which skips nearly all: to look for ids reads those of all messages
+    con.execute(
+        f"""
+        create or replace temp table touched_message as
+        select message_id, {_TOLD_AT} as told_at, {", ".join(FIELDS)}
+        from (
+          select * from message where rowid > (select row_no from temp.last_row)
+          union all select * from message where rowid <= (select row_no from temp.last_row) and rowid in (select row_no from temp.known_message)
+        )
+        """
+    )
     con.execute(
         f"""
         create or replace temp table new_message as
@@ -178,7 +193,7 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
               case when m.delivered_at is distinct from k.delivered_at then m.delivered_at end, case when m.read_at is distinct from k.read_at then m.read_at end
             ) as came_at, coalesce(m.sent_at, m.seen_at) as sent_at
           from (select distinct message_id from temp.told_message where outcome in ('inserted', 'merged')) t
-          join message m using (message_id) left join temp.known_message k using (message_id)
+          join temp.touched_message m using (message_id) left join temp.known_message k using (message_id)
         )
         select message_id, true as counts, true as asked, null::timestamp_ms as came_at, null::timestamp_ms as receipt_at, null::timestamp_ms as arrived_at
         from temp.stage_message where {PLAIN}
@@ -194,20 +209,20 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
         with told as (
           select line, chat_id, n.counts, case when n.counts then told_at else n.came_at end as told_at,
             n.arrived_at, case when n.asked and n.receipt_at > sent_at + interval {_SETTLED_HOURS} hour then n.receipt_at when n.asked then told_at end as asked_at
-          from (select *, least(sent_at, seen_at, delivered_at, read_at, failed_at) as told_at from message) m join temp.new_message n using (message_id)
+          from temp.touched_message m join temp.new_message n using (message_id)
         )
         select c.line, case when m.counts then m.chat_id end as chat_id, told_at, asked_at, arrived_at from told m join chat c on c.chat_id = m.chat_id and c.is_owner
         union all
         select line, case when counts then chat_id end, told_at, asked_at, arrived_at from told where line is not null
         union all
         select b.line, m.chat_id, m.told_at, case when b.asked then m.told_at end, null
-        from (select *, least(sent_at, seen_at, delivered_at, read_at, failed_at) as told_at from message) m join temp.better_chat b using (chat_id)
+        from (select *, {_TOLD_AT} as told_at from message) m join temp.better_chat b using (chat_id)
         union all
         select c.line, h.chat_id, h.known_at, h.known_at, null from temp.new_health h join chat c on c.chat_id = h.chat_id and c.is_owner
         union all
         select line, null, '{EVER:%Y-%m-%d}'::timestamp_ms, '{EVER:%Y-%m-%d}'::timestamp_ms, null from (select distinct line from message where chat_id is null and line is not null)
         where line in (
-          select line from temp.better_chat union all select m.line from message m semi join temp.new_message using (message_id)
+          select line from temp.better_chat union all select m.line from temp.touched_message m semi join temp.new_message using (message_id)
         )
         """
     )
@@ -228,6 +243,6 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
             """
         ).fetchall()
     )
-    for name in ("staged_chat", "chat_before", "new_health", "better_chat", "new_message", "news"):
+    for name in ("last_row", "staged_chat", "chat_before", "new_health", "better_chat", "touched_message", "new_message", "news"):
         con.execute(f"drop table temp.{name}")
     return found
