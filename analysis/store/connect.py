@@ -21,6 +21,7 @@ import duckdb
 from analysis.errors import StoreError
 from analysis.locks import try_lock
 from analysis.store import instances, kept, marts, migrations
+from analysis.store.copying import copied
 from analysis.store.damage import damaged, is_damage
 
 MERGE_MB = 1000
@@ -163,10 +164,10 @@ class Store:
         # holding it open keeps other programs from writing while we copy
         with instances.current(self.path, wait=READ_WAIT_S) as (con, _):
             migrations.check_version(con, self.where)
-            shutil.copyfile(self.path, copy)
+            copied(self.path, copy)
             log = Path(f"{self.path}.wal")
             if log.exists():
-                shutil.copyfile(log, f"{copy}.wal")
+                copied(log, Path(f"{copy}.wal"))
 
     def _swap_in(self, copy: Path) -> None:
         copy.chmod(0o600)

@@ -243,6 +243,15 @@ def after(con: duckdb.DuckDBPyConnection, found: Touched) -> Touched:
             """
         ).fetchall()
     )
-    for name in ("last_row", "staged_chat", "chat_before", "new_health", "better_chat", "touched_message", "new_message", "news"):
+    for name in (
+        "last_row",
+        "staged_chat",
+        "chat_before",
+        "new_health",
+        "better_chat",
+        "touched_message",
+        "new_message",
+        "news",
+    ):
         con.execute(f"drop table temp.{name}")
     return found
