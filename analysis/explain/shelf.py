@@ -6,6 +6,7 @@ import pickle
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -102,7 +103,9 @@ class Shelf(Mapping[str, LineHistory]):
 
     def lost_by(self, counts: Counts) -> None:
         """Let every history that is asked for from now on know of the receipts that were lost, by those of all lines."""
-        self._lost |= {line: silent.lost(counts) for line, silent in self._silent.items()}
+        with ThreadPoolExecutor() as pool:  # searches, which run at the same time
+            found = pool.map(lambda silent: silent.lost(counts), self._silent.values())
+            self._lost |= zip(self._silent, found, strict=True)
         self._silent.clear()
 
     def firsts(self) -> dict[str, int]:
