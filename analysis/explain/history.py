@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from analysis.explain.constants import CONSTANTS, DAY, HOUR, KINDS
-from analysis.explain.numbers import first_of_each, numbered
+from analysis.explain.numbers import first_of_each, numbered, stretched
 from analysis.explain.receipts import NO_SILENCE, Silent
 from analysis.explain.rows import Rows
 from analysis.explain.running import NEVER, ROOM, Array, Running, Span, Sums
@@ -250,8 +250,24 @@ class LineHistory:
         start = int(self.first[0] // DAY)
         start += (start - self.first_day) % 2  # the same days where only some chats are here
         noon = np.arange(start, int(self.first[-1] // DAY) + 1, 2) * DAY + DAY // 2
-        found = np.array([self.unhealthy(int(t)) for t in noon], dtype=float).reshape(-1, 2)
-        return Running(noon, found[:, 0]), Running(noon, found[:, 1])
+        key, of, bad = self._reports
+        if not len(key):
+            none = Running(noon, np.zeros(len(noon)))
+            return none, none
+        order = np.lexsort((self.first, self.chat))
+        chat, since = self.chat[order], self.first[order]
+        until = since + CONSTANTS.unhealthy_days * DAY
+        until[:-1] = np.where(
+            chat[1:] == chat[:-1], np.minimum(until[:-1], since[1:]), until[:-1]
+        )  # then by the next ask
+        low, high = noon.searchsorted(since), noon.searchsorted(until)
+        chat, day = np.repeat(chat, high - low), stretched(low, high)
+        place = key.searchsorted(chat * ROOM + (noon[day] - self.first_at), side="right") - 1
+        some = np.maximum(place, 0)
+        known = (place >= 0) & (of[some] == chat)
+        told = (np.bincount(day[mask], minlength=len(noon)) for mask in (known & bad[some], known))
+        unhealthy, active = (Running(noon, counts) for counts in told)
+        return unhealthy, active
 
     def health_at(self, ask: int) -> str | None:
         """Return the health of its chat that was known when an ask began."""

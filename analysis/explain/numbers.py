@@ -39,3 +39,10 @@ def stretches(names: pl.Series) -> dict[str, slice]:
     runs = names.rle().struct.unnest()
     ends = runs["len"].cum_sum()
     return {name: slice(end - size, end) for name, size, end in zip(runs["value"], runs["len"], ends, strict=True)}
+
+
+def stretched(low: Array, high: Array) -> Array:
+    """Return the whole numbers of every [low, high), one after the other."""
+    sizes = high - low
+    ends = np.cumsum(sizes)
+    return np.arange(sizes.sum()) + np.repeat(low - (ends - sizes), sizes)

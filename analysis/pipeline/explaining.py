@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from analysis.explain.agreement import recalibrated
-from analysis.explain.apart import Apart
+from analysis.explain.apart import Apart, read
 from analysis.explain.change import Change
 from analysis.explain.drift import Lesson
 from analysis.explain.measure import Lines, Measured, changes_of, measured, troubles_of
@@ -176,6 +176,7 @@ def _apart(shelf: Shelf, changes: int, scratch: Path) -> Iterator[Apart | None]:
         if spread is not None:
             shelf.put_away()
         yield None if spread is None else Apart(spread, shelf, scratch)
+    read.cache_clear()  # where a process was killed this one read as they do
 
 
 def _measured(

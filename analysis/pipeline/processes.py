@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import BrokenExecutor, as_completed
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from analysis import logs
@@ -34,9 +35,8 @@ def for_tasks(count: int, largest: int) -> Iterator[Spread | None]:
     if executor is None:
         yield None
         return
-    ahead = 2 * executor._max_workers
     try:
-        yield lambda work, tasks: _spread(executor, ahead, work, tasks)
+        yield partial(_spread, executor)
     except BaseException:
         executor.shutdown(wait=True, kill_workers=True)
         raise
@@ -45,32 +45,27 @@ def for_tasks(count: int, largest: int) -> Iterator[Spread | None]:
 
 def _executor(largest: int) -> Any:
     """Return a process a core, as far as there is room; None where that is but one, or the system gives none."""
-    import loky  # takes a twentieth of a second, which few refreshes need
-
-    most = min(loky.cpu_count(), int(ROOM_MB / (_EACH_MB + _OF_MESSAGE_MB * largest)))
-    if most < 2:
-        return None
     try:
+        import loky  # takes a twentieth of a second, which few refreshes need
+
+        most = min(loky.cpu_count(), int(ROOM_MB / (_EACH_MB + _OF_MESSAGE_MB * largest)))
         # its own processes, and not the reusable ones: they end with the block, and what they hold with them
-        return loky.ProcessPoolExecutor(most, timeout=_IDLE_S, env=_ALONE)
-    except (OSError, NotImplementedError) as e:  # no semaphores, as in some sandboxes
+        return loky.ProcessPoolExecutor(most, timeout=_IDLE_S, env=_ALONE) if most > 1 else None
+    except (OSError, ImportError, NotImplementedError) as e:  # no semaphores, as in some sandboxes
         logs.note("no processes, all is done here", error=type(e).__name__)
         return None
 
 
-def _spread(executor: Any, ahead: int, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
-    """Yield what is made of each task as it comes; a few are handed out ahead. What a process that was killed had not done is done here."""
-    left, waiting = list(reversed(tasks)), dict[Future[Any], Any]()
+def _spread(executor: Any, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+    """Yield what is made of each task as it comes; what a process that was killed had not done is done here."""
+    left = dict(enumerate(tasks))
     try:
-        while left or waiting:
-            while left and len(waiting) < ahead:
-                future = executor.submit(work, left[-1])
-                waiting[future] = left.pop()
-            for done in wait(waiting, return_when=FIRST_COMPLETED).done:
-                found = done.result()
-                del waiting[done]
-                yield found
+        places = {executor.submit(work, task): place for place, task in left.items()}
+        for done in as_completed(places):
+            found = done.result()
+            del left[places[done]]
+            yield found
     except (BrokenExecutor, OSError) as e:  # OSError: no process could be started
         logs.note("processes ended early, the rest is done here", error=type(e).__name__)
-        for task in [*waiting.values(), *reversed(left)]:
+        for task in left.values():
             yield work(task)

@@ -27,9 +27,9 @@ def two(monkeypatch):
     """Two processes for whatever there is to do; what is spread over them is counted."""
     spread, counts = processes._spread, []
 
-    def counted(executor, ahead, work, tasks):
+    def counted(executor, work, tasks):
         counts.append(len(tasks))
-        return spread(executor, ahead, work, tasks)
+        return spread(executor, work, tasks)
 
     monkeypatch.setattr(processes, "ENOUGH", 1)
     monkeypatch.setattr(loky, "cpu_count", lambda: 2)
@@ -68,8 +68,8 @@ def test_weights_are_learned_here_for_all(demo_store, tmp_path, two, monkeypatch
 def test_what_a_killed_process_had_not_done_is_done_here(demo_store, tmp_path, two, noted, monkeypatch, when):
     spread, killed = processes._spread, []
 
-    def killing(executor, ahead, work, tasks):
-        for found in spread(executor, ahead, work, tasks):
+    def killing(executor, work, tasks):
+        for found in spread(executor, work, tasks):
             yield found
             if not killed and len(two) == (1 if when == "measuring" else 2):
                 killed.append(next(iter(executor._processes)))
