@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from analysis.explain.history import LineHistory
-from analysis.explain.receipts import Counts, Silent
+from analysis.explain.receipts import NO_SILENCE, Counts, Silent
 from analysis.explain.running import Array
 
 HELD = 1_250_000
@@ -72,7 +72,7 @@ class Shelf(Mapping[str, LineHistory]):
         self._known: dict[str, tuple[int, int]] = {}  # place, first_at
         self.largest = 0
         """Messages of the largest line."""
-        self._silent: dict[str, Silent] = {}  # until it is told which of these were lost
+        self._silent: dict[str, Silent] = {}  # of those held, until it is told which of these were lost
         self._lost: dict[str, tuple[Array, Array]] = {}
         self._marked: set[str] = set()  # of those held
         self._written: set[str] = set()
@@ -90,7 +90,7 @@ class Shelf(Mapping[str, LineHistory]):
         """Keep the history of a line that is not there yet."""
         self._known[history.line] = len(self._known), history.first_at
         self.largest = max(self.largest, history.messages)
-        self._silent[history.line] = history.silent
+        self._silent[history.line], history.silent = history.silent, NO_SILENCE
         self._held.put(history.line, history.messages, history)
 
     def make_room(self, messages: int) -> None:
@@ -103,10 +103,18 @@ class Shelf(Mapping[str, LineHistory]):
 
     def lost_by(self, counts: Counts) -> None:
         """Let every history that is asked for from now on know of the receipts that were lost, by those of all lines."""
-        with ThreadPoolExecutor() as pool:  # searches, which run at the same time
-            found = pool.map(lambda silent: silent.lost(counts), self._silent.values())
-            self._lost |= zip(self._silent, found, strict=True)
+        with ThreadPoolExecutor(2) as pool:  # searches, which run at the same time
+            self._lost |= zip(
+                self._known, pool.map(lambda line: self._silence(line).lost(counts), self._known), strict=True
+            )
         self._silent.clear()
+
+    def _silence(self, line: str) -> Silent:
+        if line in self._silent:
+            return self._silent[line]
+        with self._file(line, ".silent").open("rb") as file:
+            silent: Silent = pickle.load(file)  # its own file of a moment ago
+        return silent
 
     def firsts(self) -> dict[str, int]:
         """Return when each line's first message was (ms), in order of line."""
@@ -132,16 +140,21 @@ class Shelf(Mapping[str, LineHistory]):
     def __len__(self) -> int:
         return len(self._known)
 
-    def _file(self, line: str) -> Path:
-        return self._folder / f"{self._known[line][0]:06d}.history"
+    def _file(self, line: str, kind: str = ".history") -> Path:
+        return self._folder / f"{self._known[line][0]:06d}{kind}"
 
     def _write(self, line: str, history: LineHistory) -> None:
         self._marked.discard(line)
         if line in self._written:  # what was worked out since is sooner made again than written
             return
         self._written.add(line)
-        with self._file(line).open("wb") as file:
-            pickle.dump(history, file, protocol=pickle.HIGHEST_PROTOCOL)
+        self._dump(line, ".history", history)
+        if line in self._silent:  # by itself: it is asked for once, of all lines
+            self._dump(line, ".silent", self._silent.pop(line))
+
+    def _dump(self, line: str, kind: str, value: Any) -> None:
+        with self._file(line, kind).open("wb") as file:
+            pickle.dump(value, file, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def firsts_of(known: Mapping[str, LineHistory]) -> dict[str, int]:

@@ -254,6 +254,8 @@ def _with_room(groups: Iterable[Group], found: Shelf) -> Iterator[Group]:
     """Yield groups, each with as much room for it as can be made by writing histories; those of the one before are put later."""
     for group in groups:
         found.make_room(group.size)
+        if group.size > _TOGETHER:
+            give_back()  # what was held there
         given = [group]
         del group
         yield given.pop()
