@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from analysis.explain.baseline import Fleet
 from analysis.explain.cases import Measures, case_of
@@ -20,7 +20,6 @@ from analysis.settings import Settings
 
 Spread = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
 """Does a function of a module to each of some values, in any process and any order, and yields what it gives as it comes."""
-Value = TypeVar("Value")
 
 
 class Line(NamedTuple):

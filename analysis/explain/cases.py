@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from analysis.explain.baseline import Fleet, Usual, usual_of
-from analysis.explain.change import Change
+from analysis.explain.change import Change, of_lines
 from analysis.explain.effects import effects_at, week_of
 from analysis.explain.evidence import Case
 from analysis.explain.found import Effects
@@ -48,9 +47,7 @@ class Cases(Mapping[Change, Case]):
         self._known, self._of_line, self._fleet, self._settings = known, of_line, fleet, settings
         self._held, self._progress = Held[dict[Change, Case]](most), progress
         self._all = dict.fromkeys(changes)
-        self._changes: dict[str, list[Change]] = defaultdict(list)
-        for change in self._all:
-            self._changes[change.line].append(change)
+        self._changes = of_lines(self._all)
         self._measured: dict[Change, Measures] = {}
 
     def lines(self) -> dict[str, list[Change]]:

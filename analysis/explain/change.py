@@ -31,6 +31,14 @@ def weighable(changes: Iterable[Change]) -> list[Change]:
     return [c for c in changes if c.worsening or c.previous is not None]
 
 
+def of_lines(changes: Iterable[Change]) -> dict[str, list[Change]]:
+    """Return the changes of each line, in their order."""
+    found: dict[str, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change.line, []).append(change)
+    return found
+
+
 def episode_of(before: list[Change], change: Change) -> list[Change]:
     """Return the worsenings of the same kind since the line was last healthy (or active), oldest first.
 

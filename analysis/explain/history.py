@@ -229,17 +229,22 @@ class LineHistory:
 
     def unhealthy(self, t: int) -> tuple[int, int]:
         """Return how many of the chats written to in the last days are AT_RISK or CRITICAL by what is known at t, and of how many."""
-        key, of, bad = self._reports
-        if not len(key):
+        if not len(self._reports[0]):
             return 0, 0
         low, high = self.first_ms.searchsorted((t - CONSTANTS.unhealthy_days * DAY, t), side="right").tolist()
         written = np.zeros(len(self.chats), dtype=bool)
         written[self.chat[low:high]] = True
         active = written.nonzero()[0]
-        place = key.searchsorted(active * ROOM + (t - self.first_at), side="right") - 1
+        bad, known = self._reported(active, t)
+        return int(np.count_nonzero(bad)), int(np.count_nonzero(known))
+
+    def _reported(self, chat: Array, at: Array | int) -> tuple[Array, Array]:
+        """Return of each chat whether it was unhealthy by what was known at a time, and whether its health was known at all."""
+        key, of, bad = self._reports
+        place = key.searchsorted(chat * ROOM + (at - self.first_at), side="right") - 1
         some = np.maximum(place, 0)
-        known = (place >= 0) & (of[some] == active)
-        return int(np.count_nonzero(bad[some] & known)), int(np.count_nonzero(known))
+        known = (place >= 0) & (of[some] == chat)
+        return bad[some] & known, known
 
     @cached_property
     def unhealthy_daily(self) -> tuple[Running, Running]:
@@ -250,24 +255,18 @@ class LineHistory:
         start = int(self.first[0] // DAY)
         start += (start - self.first_day) % 2  # the same days where only some chats are here
         noon = np.arange(start, int(self.first[-1] // DAY) + 1, 2) * DAY + DAY // 2
-        key, of, bad = self._reports
-        if not len(key):
+        if not len(self._reports[0]):
             none = Running(noon, np.zeros(len(noon)))
             return none, none
-        order = np.lexsort((self.first, self.chat))
+        order = self.chat.argsort(kind="stable")  # asks are in order of time
         chat, since = self.chat[order], self.first[order]
         until = since + CONSTANTS.unhealthy_days * DAY
-        until[:-1] = np.where(
-            chat[1:] == chat[:-1], np.minimum(until[:-1], since[1:]), until[:-1]
-        )  # then by the next ask
+        again = np.flatnonzero(chat[1:] == chat[:-1])
+        until[again] = np.minimum(until[again], since[again + 1])  # from then on by the next ask
         low, high = noon.searchsorted(since), noon.searchsorted(until)
         chat, day = np.repeat(chat, high - low), stretched(low, high)
-        place = key.searchsorted(chat * ROOM + (noon[day] - self.first_at), side="right") - 1
-        some = np.maximum(place, 0)
-        known = (place >= 0) & (of[some] == chat)
-        told = (np.bincount(day[mask], minlength=len(noon)) for mask in (known & bad[some], known))
-        unhealthy, active = (Running(noon, counts) for counts in told)
-        return unhealthy, active
+        bad, known = (np.bincount(day[mask], minlength=len(noon)) for mask in self._reported(chat, noon[day]))
+        return Running(noon, bad), Running(noon, known)
 
     def health_at(self, ask: int) -> str | None:
         """Return the health of its chat that was known when an ask began."""

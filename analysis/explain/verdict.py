@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ import polars as pl
 
 from analysis.explain.attribution import Scale, confidence_of, intervals_of
 from analysis.explain.audience import audience_of
-from analysis.explain.change import Change, episode_of
+from analysis.explain.change import Change, episode_of, of_lines
 from analysis.explain.constants import DAY, HOUR
 from analysis.explain.drift import scoring_changed
 from analysis.explain.episode import story_of
@@ -96,10 +95,7 @@ def verdicts(measured: Measured) -> list[Verdict]:
 
 def by_line(measured: Measured) -> Iterator[tuple[str, list[Verdict]]]:
     """Yield each line with a change, and the verdicts of those of its changes that are due; so its history is asked for once."""
-    changes: dict[str, list[Change]] = defaultdict(list)
-    for change in measured.changes:
-        changes[change.line].append(change)
-    for line, own in changes.items():
+    for line, own in of_lines(measured.changes).items():
         yield line, explain_line(own, measured, measured.troubles[line])
 
 

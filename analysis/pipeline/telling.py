@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import NamedTuple
 from analysis.explain.apart import Apart, read
 from analysis.explain.attribution import Scales
 from analysis.explain.cases import Cases, Measures
-from analysis.explain.change import Change
+from analysis.explain.change import Change, of_lines
 from analysis.explain.constants import DAY
 from analysis.explain.drift import ScoringChange
 from analysis.explain.history import LineHistory
@@ -71,10 +70,7 @@ def told_by_line(
 
 def _lines_of(known: Measured) -> Iterator[_Line]:
     """Yield what telling takes of each line, those with most changes first."""
-    changes: dict[str, list[Change]] = defaultdict(list)
-    for change in known.changes:
-        changes[change.line].append(change)
-    for line, own in sorted(changes.items(), key=lambda of: -len(of[1])):
+    for line, own in sorted(of_lines(known.changes).items(), key=lambda of: -len(of[1])):
         measured = {c: known.measures[c] for c in own if c in known.measures}
         yield _Line(
             own,
